@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/**
+ * ash_autofd: a file descriptor closed when it leaves its scope; -1 means none.
+ *
+ *     ash_autofd int fd = -1;
+ */
+#define ash_autofd __attribute__((cleanup(ash_fd_clear)))
+
+/** Closes *@fd unless it is -1, keeps errno, and sets it to -1. */
+void ash_fd_clear(int *fd);
+
+/** Takes the descriptor out of *@fd, leaving -1: hands ownership to the caller. */
+int ash_fd_steal(int *fd);
+
+/** openat() with O_CLOEXEC added; -1 and @error naming @path on failure. */
+int ash_fd_open(int dir_fd, const char *path, int flags, mode_t mode, GError **error);
+
+/**
+ * Opens @path below @root_fd, never leaving it: symbolic links are resolved as if @root_fd were "/"
+ * (openat2(2), RESOLVE_IN_ROOT). @flags get O_CLOEXEC. -1 and @error on failure.
+ */
+int ash_fd_open_in_root(int root_fd, const char *path, int flags, mode_t mode, GError **error);
+
+/** Reads exactly @length bytes at @offset (pread(2)); a short file is an error. */
+gboolean ash_fd_read_exact(int fd, void *buffer, gsize length, guint64 offset, GError **error);
+
+/** Writes @length bytes at @offset (pwrite(2)), however many calls it takes. */
+gboolean ash_fd_write_all(int fd, const void *buffer, gsize length, guint64 offset, GError **error);
+
+/** Copies @length bytes between two positions (copy_file_range(2), else read and write). */
+gboolean ash_fd_copy_range(int from_fd, guint64 from_offset, int to_fd, guint64 to_offset, guint64 length,
+			   GError **error);
+
+/** fstat(2) with @error naming @what. */
+gboolean ash_fd_stat(int fd, const char *what, struct stat *ret_stat, GError **error);

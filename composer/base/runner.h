@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/context.h"
+
+#include <stdbool.h>
+
+/**
+ * AshTool: an external program that we may call. They are all in one table (runner.c), with the
+ * package that has them, so that a missing one is named before work starts.
+ */
+typedef enum {
+	ASH_TOOL_MKFS_EROFS,
+	ASH_TOOL_MKFS_VFAT,
+	ASH_TOOL_MCOPY,
+	ASH_TOOL_MDIR,
+	ASH_TOOL_QEMU_IMG,
+	ASH_TOOL_QEMU_SYSTEM,
+	ASH_TOOL_NEWUIDMAP,
+	ASH_TOOL_NEWGIDMAP,
+	ASH_TOOL_GPG,
+	_ASH_TOOL_COUNT,
+} AshTool;
+
+/** Absolute path of a tool (searched in PATH, /usr/sbin, /sbin). Owned; NULL and ASH_ERROR_CONFIG naming its Debian and Fedora package. */
+char *ash_tool_find(AshTool tool, GError **error);
+
+/**
+ * AshRun: one call of one program. argv array, clean environment (PATH, LC_ALL=C.UTF-8, and what is added),
+ * standard input closed or given, standard error kept (its tail goes into the error), killed when we die.
+ */
+typedef struct AshRun AshRun;
+AshRun *ash_run_new(AshTool tool, GError **error);
+void ash_run_free(AshRun *run);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshRun, ash_run_free)
+
+void ash_run_arg(AshRun *run, const char *arg);
+void ash_run_args(AshRun *run, ...) G_GNUC_NULL_TERMINATED;
+void ash_run_argf(AshRun *run, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void ash_run_setenv(AshRun *run, const char *name, const char *value);
+/** Lets the program inherit @fd under the same number (borrowed). Use "/proc/self/fd/N" in an argument. */
+void ash_run_inherit_fd(AshRun *run, int fd);
+/** Bytes for standard input (copied). */
+void ash_run_stdin(AshRun *run, const void *data, gsize length);
+
+/**
+ * Runs it to its end. Exit status other than 0 is an error: "PROGRAM failed (exit status N): last lines of
+ * standard error". *@ret_stdout (may be NULL: discarded) is owned and NUL-terminated.
+ */
+gboolean ash_run_sync(AshRun *run, AshContext *ctx, GBytes **ret_stdout, GError **error);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/layout.h"
+
+typedef enum { ASH_IMAGE_DISK, ASH_IMAGE_OCI, ASH_IMAGE_WSL, ASH_IMAGE_TAR } AshImageKind;
+typedef enum { ASH_DISK_RAW, ASH_DISK_QCOW2, ASH_DISK_VHD } AshDiskFormat;
+typedef enum { ASH_COMPRESS_NONE, ASH_COMPRESS_GZIP, ASH_COMPRESS_ZSTD } AshCompression;
+
+const char *ash_image_kind_to_string(AshImageKind kind);
+const char *ash_disk_format_to_string(AshDiskFormat format);    /* "raw", "qcow2", "vhd" */
+const char *ash_disk_format_to_extension(AshDiskFormat format); /* "raw", "qcow2", "vhd" */
+const char *ash_compression_to_string(AshCompression compression);
+
+/** An image type: the shape that a system ships in (ashlar.imgtype(5)). Vectors are never NULL. */
+typedef struct {
+	char *name;         /* file name without .toml */
+	char *description;
+	AshImageKind kind;
+	char *variant;      /* package set and tree that it shares with other types; default: its own name */
+	char **packages_add, **packages_drop; /* drop: globs removed from the request and forbidden */
+	int weak_deps;      /* -1: as the kickstart says */
+	int docs;           /* -1: as the kickstart says */
+	char **services_enable, **services_disable, **services_mask;
+	char *kernel_cmdline; /* "" if none */
+	bool bootable;      /* has kernel, initramfs, fstab, overlay /etc; disks only */
+	char **initramfs_modules;  /* dracut modules; empty for kinds without initramfs */
+	char **initramfs_drivers;  /* kernel modules to include */
+	/* disk */
+	GArray *formats;    /* of AshDiskFormat: files written */
+	AshLayout *layout;  /* NULL unless disk */
+	guint boot_tries;   /* tries in the UKI's name (BLS boot counting); 0: none */
+	guint boot_timeout; /* systemd-boot menu, seconds, if the kickstart does not say */
+	/* archives */
+	AshCompression compression;
+	int compression_level; /* -1: the default */
+	char **oci_entrypoint, **oci_cmd, **oci_env; /* env: NAME=VALUE */
+	char *oci_user, *oci_workdir;                /* may be NULL */
+	char **oci_labels;                           /* NAME=VALUE */
+	/* wsl: /etc/wsl.conf and /etc/wsl-distribution.conf */
+	int wsl_default_uid;
+	bool wsl_systemd;
+	char *wsl_oobe_command; /* may be NULL */
+	char *wsl_icon;         /* path in the tree, may be NULL */
+	char *wsl_default_name; /* may be NULL: name of the system */
+} AshImageType;
+
+AshImageType *ash_image_type_new(const char *name);
+void ash_image_type_free(AshImageType *type);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshImageType, ash_image_type_free)

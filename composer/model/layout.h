@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/digest.h"
+
+#include <stdbool.h>
+
+/** What a partition is for; type GUIDs, labels and default contents follow (Discoverable Partitions Specification). */
+typedef enum {
+	ASH_PARTITION_ESP,
+	ASH_PARTITION_ROOT,
+	ASH_PARTITION_ROOT_VERITY,
+	ASH_PARTITION_VAR,
+	ASH_PARTITION_LINUX, /* generic data */
+	_ASH_PARTITION_ROLE_COUNT,
+} AshPartitionRole;
+
+typedef enum { ASH_FS_NONE, ASH_FS_VFAT, ASH_FS_EROFS, ASH_FS_EXT4 } AshFsKind;
+
+/** "esp", "root", "root-verity", "var", "linux" */
+const char *ash_partition_role_to_string(AshPartitionRole role);
+gboolean ash_partition_role_parse(const char *text, AshPartitionRole *ret_role);
+/** "none", "vfat", "erofs", "ext4" */
+const char *ash_fs_kind_to_string(AshFsKind kind);
+gboolean ash_fs_kind_parse(const char *text, AshFsKind *ret_kind);
+/** The DPS type GUID of @role for x86-64. */
+AshUuid ash_partition_role_type_guid(AshPartitionRole role);
+/** The role whose type GUID is @guid; FALSE if none. */
+gboolean ash_partition_role_from_guid(const AshUuid *guid, AshPartitionRole *ret_role);
+
+typedef struct {
+	AshPartitionRole role;
+	AshFsKind fs;
+	char *label;       /* GPT name, at most 36 UTF-16 units; as a template may hold "@NAME@" and "@VERSION@" */
+	char slot;         /* 'a', 'b', or 0 */
+	guint64 size;      /* bytes; 0: as large as its content needs (slots of one role get the same size) */
+	guint64 min_size;  /* bytes; a floor for size 0 */
+	guint64 headroom_percent; /* added to the content's size when size is 0: room for later versions */
+	bool empty;        /* reserved: label "_empty", no content */
+	bool grow;         /* GPT flag 59: grown at first boot */
+	bool read_only;    /* GPT flag 60 */
+	/* filled in by disk/: */
+	guint64 offset;    /* bytes from the start of the disk */
+	AshUuid type_guid, uuid;
+	guint64 flags;     /* GPT attribute bits, UEFI 2.10 5.3.3 */
+} AshPartition;
+
+/** A GPT disk: bytes throughout, 512-byte sectors, partitions aligned to 1 MiB, in disk order. */
+typedef struct {
+	GPtrArray *partitions; /* of AshPartition */
+	AshUuid disk_uuid;
+	guint64 size;          /* bytes of the whole disk; 0 until computed */
+} AshLayout;
+
+AshPartition *ash_partition_new(AshPartitionRole role);
+AshPartition *ash_partition_copy(const AshPartition *partition);
+void ash_partition_free(AshPartition *partition);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPartition, ash_partition_free)
+AshLayout *ash_layout_new(void);
+AshLayout *ash_layout_copy(const AshLayout *layout);
+void ash_layout_free(AshLayout *layout);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshLayout, ash_layout_free)
+/** Borrowed; first partition of @role (and @slot unless 0), or NULL. */
+AshPartition *ash_layout_find(const AshLayout *layout, AshPartitionRole role, char slot);
