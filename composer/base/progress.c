@@ -1,2 +1,233 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/progress.h"
+
+#include <string.h>
+
+typedef struct {
+	char *name;
+	char *item;
+	char *unit;
+	guint weight;       /* within its parent */
+	guint total_weight; /* of its children */
+	guint done_weight;  /* of its finished children */
+	guint64 done, total;
+	gint64 begun_at;
+} Step;
+
+struct AshProgress {
+	GMutex lock;
+	AshProgressSink sink;
+	gpointer user_data;
+	GPtrArray *steps;  /* innermost last; the first is the whole */
+	gint64 told_at;    /* the last UPDATE: a sink is not called more often than it can draw */
+	double forwarded;  /* fraction of the innermost step that a worker reported */
+};
+
+#define UPDATE_INTERVAL (50 * G_TIME_SPAN_MILLISECOND)
+
+static void
+step_free(gpointer data)
+{
+	Step *step = data;
+
+	g_free(step->name);
+	g_free(step->item);
+	g_free(step->unit);
+	g_free(step);
+}
+
+static Step *
+step_push(AshProgress *progress, const char *name, guint weight)
+{
+	Step *step = g_new0(Step, 1);
+
+	step->name = g_strdup(name);
+	step->weight = weight;
+	step->total_weight = 100;
+	step->begun_at = g_get_monotonic_time();
+	g_ptr_array_add(progress->steps, step);
+	return step;
+}
+
+static Step *
+innermost(AshProgress *progress)
+{
+	return g_ptr_array_index(progress->steps, progress->steps->len - 1);
+}
+
+AshProgress *
+ash_progress_new(AshProgressSink sink, gpointer user_data)
+{
+	AshProgress *progress = g_new0(AshProgress, 1);
+
+	g_mutex_init(&progress->lock);
+	progress->sink = sink;
+	progress->user_data = user_data;
+	progress->steps = g_ptr_array_new_with_free_func(step_free);
+	step_push(progress, "", 0);
+	return progress;
+}
+
+void
+ash_progress_free(AshProgress *progress)
+{
+	if (progress == NULL)
+		return;
+	g_ptr_array_unref(progress->steps);
+	g_mutex_clear(&progress->lock);
+	g_free(progress);
+}
+
+/* How much of the whole is done: each level adds its part of what the level above leaves to it. */
+static double
+whole_fraction(AshProgress *progress)
+{
+	double fraction = 0, share = 1;
+
+	for (guint i = 0; i < progress->steps->len; i++) {
+		const Step *step = g_ptr_array_index(progress->steps, i);
+		double part = (double) step->done_weight / MAX(step->total_weight, 1);
+		if (i + 1 < progress->steps->len) {
+			const Step *child = g_ptr_array_index(progress->steps, i + 1);
+			fraction += share * part;
+			share *= (double) child->weight / MAX(step->total_weight, 1);
+		} else if (step->total > 0) {
+			fraction += share * MIN(1.0, (double) step->done / (double) step->total);
+		} else {
+			fraction += share * MAX(part, progress->forwarded);
+		}
+	}
+	return MIN(fraction, 1.0);
+}
+
+/* Called with the lock held. */
+static void
+tell(AshProgress *progress, AshProgressKind kind, const char *text)
+{
+	const Step *step = innermost(progress);
+	AshProgressEvent event = {
+		.kind = kind,
+		.step = step->name,
+		.depth = progress->steps->len > 1 ? progress->steps->len - 2 : 0,
+		.fraction = whole_fraction(progress),
+		.item = step->item,
+		.done = step->done,
+		.total = step->total,
+		.unit = step->unit,
+		.seconds = (double) (g_get_monotonic_time() - step->begun_at) / G_TIME_SPAN_SECOND,
+		.text = text,
+	};
+
+	if (progress->sink != NULL)
+		progress->sink(&event, progress->user_data);
+}
+
+static void
+tell_update(AshProgress *progress)
+{
+	gint64 now = g_get_monotonic_time();
+
+	if (now - progress->told_at < UPDATE_INTERVAL)
+		return;
+	progress->told_at = now;
+	tell(progress, ASH_PROGRESS_UPDATE, NULL);
+}
+
+void
+ash_progress_set_total_weight(AshProgress *progress, guint weight)
+{
+	if (progress == NULL)
+		return;
+	g_mutex_lock(&progress->lock);
+	innermost(progress)->total_weight = MAX(weight, 1);
+	innermost(progress)->done_weight = 0;
+	g_mutex_unlock(&progress->lock);
+}
+
+void
+ash_progress_begin(AshProgress *progress, const char *step, guint weight)
+{
+	if (progress == NULL)
+		return;
+	g_mutex_lock(&progress->lock);
+	progress->forwarded = 0;
+	step_push(progress, step, weight);
+	tell(progress, ASH_PROGRESS_STEP_BEGIN, NULL);
+	g_mutex_unlock(&progress->lock);
+}
+
+void
+ash_progress_end(AshProgress *progress)
+{
+	if (progress == NULL)
+		return;
+	g_mutex_lock(&progress->lock);
+	if (progress->steps->len > 1) {
+		guint weight = innermost(progress)->weight;
+		tell(progress, ASH_PROGRESS_STEP_END, NULL);
+		g_ptr_array_remove_index(progress->steps, progress->steps->len - 1);
+		innermost(progress)->done_weight += weight;
+		progress->forwarded = 0;
+	}
+	g_mutex_unlock(&progress->lock);
+}
+
+void
+ash_progress_count(AshProgress *progress, guint64 done, guint64 total, const char *unit)
+{
+	if (progress == NULL)
+		return;
+	g_mutex_lock(&progress->lock);
+	Step *step = innermost(progress);
+	step->done = done;
+	step->total = total;
+	if (g_strcmp0(step->unit, unit) != 0) {
+		g_free(step->unit);
+		step->unit = g_strdup(unit);
+	}
+	tell_update(progress);
+	g_mutex_unlock(&progress->lock);
+}
+
+void
+ash_progress_item(AshProgress *progress, const char *item)
+{
+	if (progress == NULL)
+		return;
+	g_mutex_lock(&progress->lock);
+	Step *step = innermost(progress);
+	g_free(step->item);
+	step->item = g_strdup(item);
+	tell_update(progress);
+	g_mutex_unlock(&progress->lock);
+}
+
+void
+ash_progress_message(AshProgress *progress, const char *format, ...)
+{
+	va_list args;
+
+	if (progress == NULL)
+		return;
+	va_start(args, format);
+	g_autofree char *text = g_strdup_vprintf(format, args);
+	va_end(args);
+	g_mutex_lock(&progress->lock);
+	tell(progress, ASH_PROGRESS_MESSAGE, text);
+	g_mutex_unlock(&progress->lock);
+}
+
+void
+ash_progress_forward(AshProgress *progress, const AshProgressEvent *event)
+{
+	if (progress == NULL)
+		return;
+	g_mutex_lock(&progress->lock);
+	progress->forwarded = event->fraction;
+	AshProgressEvent nested = *event;
+	nested.depth += progress->steps->len - 1;
+	nested.fraction = whole_fraction(progress);
+	if (progress->sink != NULL)
+		progress->sink(&nested, progress->user_data);
+	g_mutex_unlock(&progress->lock);
+}

@@ -37,8 +37,11 @@ AshProgress *ash_progress_new(AshProgressSink sink, gpointer user_data);
 void ash_progress_free(AshProgress *progress);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshProgress, ash_progress_free)
 
-/** Begins a step that is @weight of the remaining siblings' total; declare all with ash_progress_set_total(). NULL-safe. */
+/* All calls below accept NULL for @progress. */
+
+/** Declares the sum of the weights of the steps about to begin inside the innermost one (default 100). */
 void ash_progress_set_total_weight(AshProgress *progress, guint weight);
+/** Begins a step that is @weight of that sum, inside the innermost one. */
 void ash_progress_begin(AshProgress *progress, const char *step, guint weight);
 /** Ends the innermost step. */
 void ash_progress_end(AshProgress *progress);

@@ -1,2 +1,205 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/runner.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Every external program that we call on the host. */
+static const struct {
+	const char *name, *debian, *fedora;
+} tools[_ASH_TOOL_COUNT] = {
+	[ASH_TOOL_MKFS_EROFS] = { "mkfs.erofs", "erofs-utils", "erofs-utils" },
+	[ASH_TOOL_MKFS_VFAT] = { "mkfs.vfat", "dosfstools", "dosfstools" },
+	[ASH_TOOL_MCOPY] = { "mcopy", "mtools", "mtools" },
+	[ASH_TOOL_MDIR] = { "mdir", "mtools", "mtools" },
+	[ASH_TOOL_QEMU_IMG] = { "qemu-img", "qemu-utils", "qemu-img" },
+	[ASH_TOOL_QEMU_SYSTEM] = { "qemu-system-x86_64", "qemu-system-x86", "qemu-system-x86-core" },
+	[ASH_TOOL_NEWUIDMAP] = { "newuidmap", "uidmap", "shadow-utils" },
+	[ASH_TOOL_NEWGIDMAP] = { "newgidmap", "uidmap", "shadow-utils" },
+	[ASH_TOOL_GPG] = { "gpg", "gnupg", "gnupg2" },
+};
+
+static const char *const tool_dirs[] = { "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin" };
+
+/* A program's standard error: only its tail is ever shown. */
+#define STDERR_TAIL 2000
+
+struct AshRun {
+	const char *name; /* borrowed from the table */
+	GPtrArray *argv;
+	char **env;
+	GArray *fds; /* of int */
+	GBytes *input;
+};
+
+char *
+ash_tool_find(AshTool tool, GError **error)
+{
+	char *found = g_find_program_in_path(tools[tool].name);
+
+	for (gsize i = 0; found == NULL && i < G_N_ELEMENTS(tool_dirs); i++) {
+		g_autofree char *path = g_build_filename(tool_dirs[i], tools[tool].name, NULL);
+		if (g_file_test(path, G_FILE_TEST_IS_EXECUTABLE))
+			found = g_steal_pointer(&path);
+	}
+	if (found == NULL)
+		ash_throw(error, ASH_ERROR_CONFIG,
+			  "the program \"%s\" is missing: install the package %s (Debian) or %s (Fedora)",
+			  tools[tool].name, tools[tool].debian, tools[tool].fedora);
+	return found;
+}
+
+AshRun *
+ash_run_new(AshTool tool, GError **error)
+{
+	char *path = ash_tool_find(tool, error);
+
+	if (path == NULL)
+		return NULL;
+	AshRun *run = g_new0(AshRun, 1);
+	run->name = tools[tool].name;
+	run->argv = g_ptr_array_new_with_free_func(g_free);
+	g_ptr_array_add(run->argv, path);
+	run->env = g_environ_setenv(NULL, "PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", TRUE);
+	run->env = g_environ_setenv(run->env, "LC_ALL", "C.UTF-8", TRUE);
+	run->env = g_environ_setenv(run->env, "TZ", "UTC", TRUE);
+	run->fds = g_array_new(FALSE, FALSE, sizeof(int));
+	return run;
+}
+
+void
+ash_run_free(AshRun *run)
+{
+	if (run == NULL)
+		return;
+	g_ptr_array_unref(run->argv);
+	g_strfreev(run->env);
+	g_array_unref(run->fds);
+	g_clear_pointer(&run->input, g_bytes_unref);
+	g_free(run);
+}
+
+void
+ash_run_arg(AshRun *run, const char *arg)
+{
+	g_ptr_array_add(run->argv, g_strdup(arg));
+}
+
+void
+ash_run_args(AshRun *run, ...)
+{
+	va_list args;
+
+	va_start(args, run);
+	for (const char *arg = va_arg(args, const char *); arg != NULL; arg = va_arg(args, const char *))
+		ash_run_arg(run, arg);
+	va_end(args);
+}
+
+void
+ash_run_argf(AshRun *run, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	g_ptr_array_add(run->argv, g_strdup_vprintf(format, args));
+	va_end(args);
+}
+
+void
+ash_run_setenv(AshRun *run, const char *name, const char *value)
+{
+	run->env = g_environ_setenv(run->env, name, value, TRUE);
+}
+
+void
+ash_run_inherit_fd(AshRun *run, int fd)
+{
+	g_array_append_val(run->fds, fd);
+}
+
+void
+ash_run_stdin(AshRun *run, const void *data, gsize length)
+{
+	g_clear_pointer(&run->input, g_bytes_unref);
+	run->input = g_bytes_new(data, length);
+}
+
+/* Between fork and exec: we must not outlive our parent. */
+static void
+die_with_parent(gpointer user_data)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static GSubprocess *
+spawn(AshRun *run, bool wants_stdout, GError **error)
+{
+	GSubprocessFlags flags = G_SUBPROCESS_FLAGS_STDERR_PIPE;
+
+	flags |= wants_stdout ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_STDOUT_SILENCE;
+	if (run->input != NULL)
+		flags |= G_SUBPROCESS_FLAGS_STDIN_PIPE;
+	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(flags);
+	g_subprocess_launcher_set_environ(launcher, run->env);
+	g_subprocess_launcher_set_child_setup(launcher, die_with_parent, NULL, NULL);
+	for (guint i = 0; i < run->fds->len; i++) {
+		int fd = g_array_index(run->fds, int, i);
+		int copy = dup(fd);
+		if (copy < 0)
+			return ash_throw_errno_null(error, "cannot start \"%s\"", run->name);
+		g_subprocess_launcher_take_fd(launcher, copy, fd);
+	}
+	g_autoptr(GPtrArray) argv = g_ptr_array_new();
+	for (guint i = 0; i < run->argv->len; i++)
+		g_ptr_array_add(argv, g_ptr_array_index(run->argv, i));
+	g_ptr_array_add(argv, NULL);
+	return g_subprocess_launcher_spawnv(launcher, (const char *const *) argv->pdata, error);
+}
+
+/* The last lines that a person needs of what a program complained about. */
+static char *
+stderr_tail(GBytes *bytes)
+{
+	gsize length = 0;
+	const char *data = bytes != NULL ? g_bytes_get_data(bytes, &length) : NULL;
+	gsize skip = length > STDERR_TAIL ? length - STDERR_TAIL : 0;
+	g_autofree char *tail = g_utf8_make_valid(data != NULL ? data + skip : "", (gssize) (length - skip));
+
+	return g_strdup(g_strstrip(tail));
+}
+
+gboolean
+ash_run_sync(AshRun *run, AshContext *ctx, GBytes **ret_stdout, GError **error)
+{
+	g_autoptr(GSubprocess) process = spawn(run, ret_stdout != NULL, error);
+	g_autoptr(GBytes) out = NULL;
+	g_autoptr(GBytes) err = NULL;
+
+	if (process == NULL)
+		return ash_prefix(error, "cannot start \"%s\"", run->name);
+	if (!g_subprocess_communicate(process, run->input, ctx != NULL ? ctx->cancellable : NULL, &out, &err,
+				      error)) {
+		g_subprocess_force_exit(process);
+		g_subprocess_wait(process, NULL, NULL);
+		return ash_prefix(error, "\"%s\"", run->name);
+	}
+	if (!g_subprocess_get_successful(process)) {
+		g_autofree char *tail = stderr_tail(err);
+		AshErrorCode code = strstr(tail, "No space left") != NULL ? ASH_ERROR_NO_SPACE : ASH_ERROR_INTERNAL;
+		if (g_subprocess_get_if_exited(process))
+			return ash_throw(error, code, "\"%s\" failed (exit status %d): %s", run->name,
+					 g_subprocess_get_exit_status(process), tail);
+		return ash_throw(error, code, "\"%s\" was killed by signal %d: %s", run->name,
+				 g_subprocess_get_term_sig(process), tail);
+	}
+	if (ret_stdout != NULL)
+		*ret_stdout = g_steal_pointer(&out);
+	return TRUE;
+}
