@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/record.h"
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -20,19 +21,24 @@ strings_to_json(const GPtrArray *strings)
 }
 
 static JsonArray *
-records_to_json(const GPtrArray *records, const AshField *fields)
+records_to_json(const GPtrArray *records, const AshField *fields, gboolean with_notes)
 {
 	JsonArray *array = json_array_new();
 
 	for (guint i = 0; records != NULL && i < records->len; i++)
-		json_array_add_object_element(array, ash_record_to_json(g_ptr_array_index(records, i), fields));
+		json_array_add_object_element(
+			array, ash_record_to_json(g_ptr_array_index(records, i), fields, with_notes));
 	return array;
 }
 
 static void
-field_to_json(gconstpointer record, const AshField *field, JsonObject *object)
+field_to_json(gconstpointer record, const AshField *field, gboolean with_notes, JsonObject *object)
 {
 	switch (field->kind) {
+	case ASH_FIELD_NOTE:
+		if (!with_notes)
+			break;
+		/* fall through */
 	case ASH_FIELD_STRING:
 		json_object_set_string_member(object, field->name, CONST_MEMBER(char *, record, field));
 		break;
@@ -57,24 +63,34 @@ field_to_json(gconstpointer record, const AshField *field, JsonObject *object)
 	case ASH_FIELD_RECORD:
 		json_object_set_object_member(
 			object, field->name,
-			ash_record_to_json((const guint8 *) record + field->offset, field->fields));
+			ash_record_to_json((const guint8 *) record + field->offset, field->fields, with_notes));
 		break;
 	case ASH_FIELD_RECORDS:
 		json_object_set_array_member(
 			object, field->name,
-			records_to_json(CONST_MEMBER(GPtrArray *, record, field), field->fields));
+			records_to_json(CONST_MEMBER(GPtrArray *, record, field), field->fields, with_notes));
 		break;
 	}
 }
 
 JsonObject *
-ash_record_to_json(gconstpointer record, const AshField *fields)
+ash_record_to_json(gconstpointer record, const AshField *fields, gboolean with_notes)
 {
 	JsonObject *object = json_object_new();
 
 	for (; fields->name != NULL; fields++)
-		field_to_json(record, fields, object);
+		field_to_json(record, fields, with_notes, object);
 	return object;
+}
+
+char *
+ash_record_dup_digest(gconstpointer record, const AshField *fields)
+{
+	JsonObject *object = ash_record_to_json(record, fields, FALSE);
+	g_autofree char *text = ash_json_object_to_string(object, FALSE);
+
+	json_object_unref(object);
+	return ash_sha256_hex(text, -1);
 }
 
 static void
@@ -111,6 +127,7 @@ static gboolean
 field_from_json(gpointer record, const AshField *field, JsonObject *object, JsonNode *node, GError **error)
 {
 	switch (field->kind) {
+	case ASH_FIELD_NOTE:
 	case ASH_FIELD_STRING:
 		g_free(MEMBER(char *, record, field));
 		MEMBER(char *, record, field) = g_strdup(ash_json_get_string_optional(object, field->name));

@@ -10,6 +10,7 @@
  */
 typedef enum {
 	ASH_FIELD_STRING,  /* char *; null if NULL */
+	ASH_FIELD_NOTE,    /* as a string, but not part of what a record means: left out of keys */
 	ASH_FIELD_STRV,    /* char **; never NULL after reading */
 	ASH_FIELD_STRINGS, /* GPtrArray * of char * */
 	ASH_FIELD_BOOL,    /* bool */
@@ -34,8 +35,11 @@ struct AshField {
 #define ASH_FIELD_EACH(type, member, table, element) \
 	{ #member, ASH_FIELD_RECORDS, G_STRUCT_OFFSET(type, member), table, sizeof(element) }
 
-/** The JSON object of @record. Owned. */
-JsonObject *ash_record_to_json(gconstpointer record, const AshField *fields);
+/** The JSON object of @record, with its notes or without. Owned. */
+JsonObject *ash_record_to_json(gconstpointer record, const AshField *fields, gboolean with_notes);
+
+/** SHA-256 of the record's text without notes: equal for equal meaning. Owned hex. */
+char *ash_record_dup_digest(gconstpointer record, const AshField *fields);
 
 /**
  * Fills @record (made by its own constructor: vectors and arrays exist) from @object, freeing what it replaces. Elements

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "model/records.h"
+
+#include "model/imagetype.h"
+
+static const AshField root_password_fields[] = {
+	ASH_FIELD(AshRootPassword, set, ASH_FIELD_BOOL),
+	ASH_FIELD(AshRootPassword, password, ASH_FIELD_STRING),
+	ASH_FIELD(AshRootPassword, crypted, ASH_FIELD_BOOL),
+	ASH_FIELD(AshRootPassword, locked, ASH_FIELD_BOOL),
+	ASH_FIELD(AshRootPassword, allow_ssh, ASH_FIELD_BOOL),
+	{ NULL },
+};
+
+static const AshField user_fields[] = {
+	ASH_FIELD(AshUserSpec, name, ASH_FIELD_STRING),
+	ASH_FIELD(AshUserSpec, gecos, ASH_FIELD_STRING),
+	ASH_FIELD(AshUserSpec, home, ASH_FIELD_STRING),
+	ASH_FIELD(AshUserSpec, shell, ASH_FIELD_STRING),
+	ASH_FIELD(AshUserSpec, groups, ASH_FIELD_STRV),
+	ASH_FIELD(AshUserSpec, password, ASH_FIELD_STRING),
+	ASH_FIELD(AshUserSpec, crypted, ASH_FIELD_BOOL),
+	ASH_FIELD(AshUserSpec, locked, ASH_FIELD_BOOL),
+	ASH_FIELD(AshUserSpec, uid, ASH_FIELD_INT),
+	ASH_FIELD(AshUserSpec, gid, ASH_FIELD_INT),
+	ASH_FIELD(AshUserSpec, origin, ASH_FIELD_NOTE),
+	{ NULL },
+};
+
+static const AshField group_fields[] = {
+	ASH_FIELD(AshGroupSpec, name, ASH_FIELD_STRING),
+	ASH_FIELD(AshGroupSpec, gid, ASH_FIELD_INT),
+	ASH_FIELD(AshGroupSpec, origin, ASH_FIELD_NOTE),
+	{ NULL },
+};
+
+static const AshField ssh_key_fields[] = {
+	ASH_FIELD(AshSshKeySpec, user, ASH_FIELD_STRING),
+	ASH_FIELD(AshSshKeySpec, key, ASH_FIELD_STRING),
+	ASH_FIELD(AshSshKeySpec, origin, ASH_FIELD_NOTE),
+	{ NULL },
+};
+
+static const AshField firewall_fields[] = {
+	ASH_FIELD(AshFirewallSpec, set, ASH_FIELD_BOOL),
+	ASH_FIELD(AshFirewallSpec, enabled, ASH_FIELD_BOOL),
+	ASH_FIELD(AshFirewallSpec, services, ASH_FIELD_STRV),
+	ASH_FIELD(AshFirewallSpec, remove_services, ASH_FIELD_STRV),
+	ASH_FIELD(AshFirewallSpec, ports, ASH_FIELD_STRV),
+	ASH_FIELD(AshFirewallSpec, trusts, ASH_FIELD_STRV),
+	{ NULL },
+};
+
+static const AshField network_fields[] = {
+	ASH_FIELD(AshNetworkSpec, device, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, bootproto, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, ip, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, netmask, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, gateway, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, ipv6_address, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, ipv6_gateway, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, nameservers, ASH_FIELD_STRV),
+	ASH_FIELD(AshNetworkSpec, mtu, ASH_FIELD_INT),
+	ASH_FIELD(AshNetworkSpec, onboot, ASH_FIELD_BOOL),
+	ASH_FIELD(AshNetworkSpec, ipv4, ASH_FIELD_BOOL),
+	ASH_FIELD(AshNetworkSpec, ipv6, ASH_FIELD_BOOL),
+	ASH_FIELD(AshNetworkSpec, default_route, ASH_FIELD_BOOL),
+	ASH_FIELD(AshNetworkSpec, dns, ASH_FIELD_BOOL),
+	ASH_FIELD(AshNetworkSpec, origin, ASH_FIELD_NOTE),
+	{ NULL },
+};
+
+static const AshField script_fields[] = {
+	ASH_FIELD(AshScriptSpec, interpreter, ASH_FIELD_STRING),
+	ASH_FIELD(AshScriptSpec, body, ASH_FIELD_STRING),
+	ASH_FIELD(AshScriptSpec, log, ASH_FIELD_STRING),
+	ASH_FIELD(AshScriptSpec, error_on_fail, ASH_FIELD_BOOL),
+	ASH_FIELD(AshScriptSpec, origin, ASH_FIELD_NOTE),
+	{ NULL },
+};
+
+const AshField ash_spec_fields[] = {
+	ASH_FIELD(AshSpec, name, ASH_FIELD_STRING),
+	ASH_FIELD(AshSpec, lang, ASH_FIELD_STRING),
+	ASH_FIELD(AshSpec, lang_support, ASH_FIELD_STRV),
+	ASH_FIELD(AshSpec, keymap, ASH_FIELD_STRING),
+	ASH_FIELD(AshSpec, xlayouts, ASH_FIELD_STRV),
+	ASH_FIELD(AshSpec, timezone, ASH_FIELD_STRING),
+	ASH_FIELD(AshSpec, timezone_utc, ASH_FIELD_BOOL),
+	ASH_FIELD(AshSpec, ntp_servers, ASH_FIELD_STRV),
+	ASH_FIELD(AshSpec, ntp_pools, ASH_FIELD_STRV),
+	ASH_FIELD(AshSpec, ntp_disabled, ASH_FIELD_BOOL),
+	ASH_FIELD_IN(AshSpec, root_password, root_password_fields),
+	ASH_FIELD_EACH(AshSpec, users, user_fields, AshUserSpec),
+	ASH_FIELD_EACH(AshSpec, groups, group_fields, AshGroupSpec),
+	ASH_FIELD_EACH(AshSpec, ssh_keys, ssh_key_fields, AshSshKeySpec),
+	ASH_FIELD(AshSpec, services_enabled, ASH_FIELD_STRV),
+	ASH_FIELD(AshSpec, services_disabled, ASH_FIELD_STRV),
+	ASH_FIELD(AshSpec, selinux, ASH_FIELD_INT),
+	ASH_FIELD_IN(AshSpec, firewall, firewall_fields),
+	ASH_FIELD(AshSpec, hostname, ASH_FIELD_STRING),
+	ASH_FIELD_EACH(AshSpec, networks, network_fields, AshNetworkSpec),
+	ASH_FIELD(AshSpec, kernel_append, ASH_FIELD_STRING),
+	ASH_FIELD(AshSpec, boot_timeout, ASH_FIELD_INT),
+	ASH_FIELD(AshSpec, firstboot, ASH_FIELD_INT),
+	ASH_FIELD(AshSpec, skip_x, ASH_FIELD_BOOL),
+	ASH_FIELD_EACH(AshSpec, post_scripts, script_fields, AshScriptSpec),
+	{ NULL },
+};
+
+const AshField ash_image_type_tree_fields[] = {
+	ASH_FIELD(AshImageType, kind, ASH_FIELD_INT),
+	ASH_FIELD(AshImageType, bootable, ASH_FIELD_BOOL),
+	ASH_FIELD(AshImageType, services_enable, ASH_FIELD_STRV),
+	ASH_FIELD(AshImageType, services_disable, ASH_FIELD_STRV),
+	ASH_FIELD(AshImageType, services_mask, ASH_FIELD_STRV),
+	ASH_FIELD(AshImageType, initramfs_modules, ASH_FIELD_STRV),
+	ASH_FIELD(AshImageType, initramfs_drivers, ASH_FIELD_STRV),
+	ASH_FIELD(AshImageType, wsl_default_uid, ASH_FIELD_INT),
+	ASH_FIELD(AshImageType, wsl_systemd, ASH_FIELD_BOOL),
+	ASH_FIELD(AshImageType, wsl_oobe_command, ASH_FIELD_STRING),
+	ASH_FIELD(AshImageType, wsl_icon, ASH_FIELD_STRING),
+	ASH_FIELD(AshImageType, wsl_default_name, ASH_FIELD_STRING),
+	{ NULL },
+};
+
+const AshField ash_install_option_fields[] = {
+	ASH_FIELD(AshPackageRequest, docs, ASH_FIELD_BOOL),
+	ASH_FIELD(AshPackageRequest, inst_langs, ASH_FIELD_STRV),
+	{ NULL },
+};
