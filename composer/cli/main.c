@@ -1,6 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "base/worker.h"
+#include "cli/command.h"
+#include "compose/workers.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <locale.h>
+#include <signal.h>
 #include <stdio.h>
-int
-main(void)
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+static const AshCommand commands[] = {
+	{ "build", "KICKSTART -t TYPE...", "compose a system and write its images",
+	  "Packages are resolved, checked, installed into a new root, committed to the store, and every\n"
+	  "image is written from that commit. See ashlar.kickstart(5) and ashlar.imgtype(5).",
+	  ash_command_build },
+	{ "plan", "KICKSTART -t TYPE...", "show what a build would do", NULL, ash_command_plan },
+	{ "resolve", "KICKSTART -t TYPE...", "resolve the packages and print the lock", NULL, ash_command_resolve },
+	{ "image", "REF -t TYPE...", "write images from an existing commit", NULL, ash_command_image },
+	{ "log", "[REF]", "show the commits of a ref, newest first", NULL, ash_command_log },
+	{ "ls", "REF [PATH]", "list the files or (--packages) the packages of a commit", NULL, ash_command_ls },
+	{ "diff", "REF [REF]", "compare two commits by package and by file (one REF: with its parent)", NULL,
+	  ash_command_diff },
+	{ "cat", "REF PATH...", "print files of a commit", NULL, ash_command_cat },
+	{ "inspect", "IMAGE", "show what is in a disk image, and check its verity hashes", NULL, ash_command_inspect },
+	{ "boot", "IMAGE [-- QEMU ARGUMENTS]", "boot a throw-away copy of a disk image in QEMU", NULL,
+	  ash_command_boot },
+	{ "types", "", "list the image types", NULL, ash_command_types },
+};
+
+const AshCommand *
+ash_command_find(const char *name)
 {
-	return 0;
+	for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static void
+print_help(void)
+{
+	printf("usage: ashlar COMMAND [OPTIONS] ...\n\nComposes atomic system images from signed RPM packages.\n\nCommands:\n");
+	for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
+		printf("  %-9s %s\n", commands[i].name, commands[i].summary);
+	printf("\n\"ashlar COMMAND --help\" shows the options of a command. Manual: ashlar(1).\n");
+}
+
+/* Image types and other data: beside an uninstalled program, else where they were installed. */
+static char *
+find_data_dir(void)
+{
+	char path[PATH_MAX];
+	const char *named = g_getenv("ASHLAR_DATADIR");
+	gssize length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (named != NULL)
+		return g_strdup(named);
+	if (length > 0) {
+		path[length] = '\0';
+		g_autofree char *dir = g_path_get_dirname(path);
+		g_autofree char *beside = g_build_filename(dir, "uninstalled-data", NULL);
+		if (g_file_test(beside, G_FILE_TEST_IS_DIR))
+			return g_steal_pointer(&beside);
+	}
+	return g_strdup(PKGDATADIR);
+}
+
+static char *
+find_cache_dir(void)
+{
+	const char *named = g_getenv("ASHLAR_CACHE");
+
+	return named != NULL ? g_strdup(named) : g_build_filename(g_get_user_cache_dir(), "ashlar", NULL);
+}
+
+static void
+fill_signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
+/* Signals become a cancellation that stages look for: nothing is left half written or running. */
+static gpointer
+wait_for_signals(gpointer user_data)
+{
+	AshContext *ctx = user_data;
+	sigset_t set;
+	int number;
+
+	fill_signal_set(&set);
+	for (;;)
+		if (sigwait(&set, &number) == 0)
+			g_cancellable_cancel(ctx->cancellable);
+	return NULL;
+}
+
+static void
+set_up_signals(AshContext *ctx)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	fill_signal_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	g_thread_unref(g_thread_new("signals", wait_for_signals, ctx));
+}
+
+/* A worker inherits our blocked signals; what it runs must not. */
+static void
+unblock_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	pthread_sigmask(SIG_SETMASK, &set, NULL);
+}
+
+static int
+report(const AshCommandEnv *env, const GError *error)
+{
+	if (g_cancellable_is_cancelled(env->ctx->cancellable)) {
+		fprintf(stderr, "ashlar: interrupted\n");
+		return 130;
+	}
+	fprintf(stderr, "ashlar: %s\n", error->message);
+	return ash_error_exit_status(error);
+}
+
+static int
+run_command(const AshCommand *command, int argc, char **argv)
+{
+	g_autoptr(AshContext) ctx = ash_context_new();
+	g_autoptr(GError) error = NULL;
+	AshCommandEnv env = { .ctx = ctx };
+
+	ctx->cache_dir = find_cache_dir();
+	ctx->data_dir = find_data_dir();
+	set_up_signals(ctx);
+	gboolean ok = command->run(&env, argc, argv, &error);
+	g_clear_pointer(&env.terminal, ash_terminal_free);
+	if (fflush(stdout) != 0 && ok) {
+		fprintf(stderr, "ashlar: cannot write the result: %s\n", g_strerror(errno));
+		return errno == ENOSPC ? 8 : 1;
+	}
+	return ok ? 0 : report(&env, error);
+}
+
+int
+main(int argc, char **argv)
+{
+	int status;
+
+	setlocale(LC_ALL, "");
+	unblock_signals();
+	if (ash_worker_main(argc, argv, ash_compose_workers, &status))
+		return status;
+	if (argc < 2) {
+		fprintf(stderr, "ashlar: no command given; see \"ashlar --help\"\n");
+		return 2;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		print_help();
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("ashlar %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	const AshCommand *command = ash_command_find(argv[1]);
+	if (command == NULL) {
+		fprintf(stderr, "ashlar: unknown command \"%s\"; see \"ashlar --help\"\n", argv[1]);
+		return 2;
+	}
+	return run_command(command, argc - 1, argv + 1);
 }
