@@ -1,2 +1,225 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/imagetype.h"
+
+#include "model/strv.h"
+
+static const char *const kind_names[] = {
+	[ASH_IMAGE_DISK] = "disk",
+	[ASH_IMAGE_OCI] = "oci",
+	[ASH_IMAGE_WSL] = "wsl",
+	[ASH_IMAGE_TAR] = "tar",
+};
+
+static const char *const format_names[] = {
+	[ASH_DISK_RAW] = "raw",
+	[ASH_DISK_QCOW2] = "qcow2",
+	[ASH_DISK_VHD] = "vhd",
+};
+
+static const char *const compression_names[] = {
+	[ASH_COMPRESS_NONE] = "none",
+	[ASH_COMPRESS_GZIP] = "gzip",
+	[ASH_COMPRESS_ZSTD] = "zstd",
+};
+
+static const char *const from_kickstart_names[] = {
+	[ASH_FROM_KICKSTART_ALL] = "all",
+	[ASH_FROM_KICKSTART_NAMES] = "names",
+	[ASH_FROM_KICKSTART_NONE] = "none",
+};
+
+static gboolean
+parse_name(const char *text, const char *const *names, guint n_names, guint *ret_index)
+{
+	for (guint i = 0; i < n_names; i++) {
+		if (g_str_equal(names[i], text)) {
+			*ret_index = i;
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+const char *
+ash_image_kind_to_string(AshImageKind kind)
+{
+	return kind_names[kind];
+}
+
+gboolean
+ash_image_kind_parse(const char *text, AshImageKind *ret_kind)
+{
+	guint index = 0;
+
+	if (!parse_name(text, kind_names, G_N_ELEMENTS(kind_names), &index))
+		return FALSE;
+	*ret_kind = index;
+	return TRUE;
+}
+
+const char *
+ash_disk_format_to_string(AshDiskFormat format)
+{
+	return format_names[format];
+}
+
+const char *
+ash_disk_format_to_extension(AshDiskFormat format)
+{
+	return format_names[format];
+}
+
+gboolean
+ash_disk_format_parse(const char *text, AshDiskFormat *ret_format)
+{
+	guint index = 0;
+
+	if (!parse_name(text, format_names, G_N_ELEMENTS(format_names), &index))
+		return FALSE;
+	*ret_format = index;
+	return TRUE;
+}
+
+const char *
+ash_compression_to_string(AshCompression compression)
+{
+	return compression_names[compression];
+}
+
+gboolean
+ash_compression_parse(const char *text, AshCompression *ret_compression)
+{
+	guint index = 0;
+
+	if (!parse_name(text, compression_names, G_N_ELEMENTS(compression_names), &index))
+		return FALSE;
+	*ret_compression = index;
+	return TRUE;
+}
+
+const char *
+ash_from_kickstart_to_string(AshFromKickstart from)
+{
+	return from_kickstart_names[from];
+}
+
+gboolean
+ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from)
+{
+	guint index = 0;
+
+	if (!parse_name(text, from_kickstart_names, G_N_ELEMENTS(from_kickstart_names), &index))
+		return FALSE;
+	*ret_from = index;
+	return TRUE;
+}
+
+AshImageType *
+ash_image_type_new(const char *name)
+{
+	AshImageType *type = g_new0(AshImageType, 1);
+
+	type->name = g_strdup(name);
+	type->description = g_strdup("");
+	type->variant = g_strdup(name);
+	type->packages_add = ash_strv_new();
+	type->packages_drop = ash_strv_new();
+	type->groups_add = ash_strv_new();
+	type->weak_deps = -1;
+	type->docs = -1;
+	type->services_enable = ash_strv_new();
+	type->services_disable = ash_strv_new();
+	type->services_mask = ash_strv_new();
+	type->kernel_cmdline = g_strdup("");
+	type->initramfs_modules = ash_strv_new();
+	type->initramfs_drivers = ash_strv_new();
+	type->formats = g_array_new(FALSE, FALSE, sizeof(AshDiskFormat));
+	type->compression_level = -1;
+	type->oci_entrypoint = ash_strv_new();
+	type->oci_cmd = ash_strv_new();
+	type->oci_env = ash_strv_new();
+	type->oci_labels = ash_strv_new();
+	return type;
+}
+
+void
+ash_image_type_free(AshImageType *type)
+{
+	if (type == NULL)
+		return;
+	g_free(type->name);
+	g_free(type->description);
+	g_free(type->variant);
+	g_strfreev(type->packages_add);
+	g_strfreev(type->packages_drop);
+	g_strfreev(type->groups_add);
+	g_strfreev(type->services_enable);
+	g_strfreev(type->services_disable);
+	g_strfreev(type->services_mask);
+	g_free(type->kernel_cmdline);
+	g_strfreev(type->initramfs_modules);
+	g_strfreev(type->initramfs_drivers);
+	g_array_unref(type->formats);
+	g_clear_pointer(&type->layout, ash_layout_free);
+	g_strfreev(type->oci_entrypoint);
+	g_strfreev(type->oci_cmd);
+	g_strfreev(type->oci_env);
+	g_free(type->oci_user);
+	g_free(type->oci_workdir);
+	g_strfreev(type->oci_labels);
+	g_free(type->wsl_oobe_command);
+	g_free(type->wsl_icon);
+	g_free(type->wsl_default_name);
+	g_free(type);
+}
+
+/* Groups describe whole machines: a type that only wants names leaves them, and the implied core, out. */
+static AshPackageRequest *
+dup_request_part(const AshPackageRequest *request, AshFromKickstart from)
+{
+	g_autoptr(AshPackageRequest) part = NULL;
+
+	if (from == ASH_FROM_KICKSTART_ALL)
+		return ash_package_request_copy(request);
+	part = ash_package_request_new();
+	part->core = false;
+	part->weak_deps = request->weak_deps;
+	part->docs = request->docs;
+	part->ignore_missing = request->ignore_missing;
+	part->multilib = request->multilib;
+	ash_strv_replace(&part->inst_langs, (const char *const *) request->inst_langs);
+	part->origin = g_strdup(request->origin);
+	if (from == ASH_FROM_KICKSTART_NAMES) {
+		ash_strv_replace(&part->names, (const char *const *) request->names);
+		ash_strv_replace(&part->excludes, (const char *const *) request->excludes);
+	}
+	return g_steal_pointer(&part);
+}
+
+static void
+apply_drops(const AshImageType *type, AshPackageRequest *request)
+{
+	const char *const *drops = (const char *const *) type->packages_drop;
+	g_auto(GStrv) kept = ash_strv_new();
+
+	for (guint i = 0; request->names[i] != NULL; i++)
+		if (!ash_strv_any_glob_matches(drops, request->names[i]))
+			ash_strv_add(&kept, request->names[i]);
+	ash_strv_replace(&request->names, (const char *const *) kept);
+	ash_strv_add_all(&request->excludes, drops);
+}
+
+AshPackageRequest *
+ash_image_type_dup_request(const AshImageType *type, const AshPackageRequest *request)
+{
+	AshPackageRequest *result = dup_request_part(request, type->from_kickstart);
+
+	apply_drops(type, result);
+	ash_strv_add_all(&result->names, (const char *const *) type->packages_add);
+	ash_strv_add_all(&result->groups, (const char *const *) type->groups_add);
+	if (type->weak_deps != -1)
+		result->weak_deps = type->weak_deps != 0;
+	if (type->docs != -1)
+		result->docs = type->docs != 0;
+	return result;
+}

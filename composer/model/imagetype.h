@@ -2,12 +2,25 @@
 #pragma once
 
 #include "model/layout.h"
+#include "model/spec.h"
 
 typedef enum { ASH_IMAGE_DISK, ASH_IMAGE_OCI, ASH_IMAGE_WSL, ASH_IMAGE_TAR } AshImageKind;
 typedef enum { ASH_DISK_RAW, ASH_DISK_QCOW2, ASH_DISK_VHD } AshDiskFormat;
 typedef enum { ASH_COMPRESS_NONE, ASH_COMPRESS_GZIP, ASH_COMPRESS_ZSTD } AshCompression;
 
-const char *ash_image_kind_to_string(AshImageKind kind);
+/** Which part of the kickstart's %packages a type takes over. */
+typedef enum {
+	ASH_FROM_KICKSTART_ALL,   /* everything */
+	ASH_FROM_KICKSTART_NAMES, /* packages named one by one; no groups, no environment, no implied core group */
+	ASH_FROM_KICKSTART_NONE,  /* nothing: the type alone says what is in it */
+} AshFromKickstart;
+
+const char *ash_image_kind_to_string(AshImageKind kind); /* "disk", "oci", "wsl", "tar" */
+gboolean ash_image_kind_parse(const char *text, AshImageKind *ret_kind);
+gboolean ash_disk_format_parse(const char *text, AshDiskFormat *ret_format);
+gboolean ash_compression_parse(const char *text, AshCompression *ret_compression);
+const char *ash_from_kickstart_to_string(AshFromKickstart from); /* "all", "names", "none" */
+gboolean ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from);
 const char *ash_disk_format_to_string(AshDiskFormat format);    /* "raw", "qcow2", "vhd" */
 const char *ash_disk_format_to_extension(AshDiskFormat format); /* "raw", "qcow2", "vhd" */
 const char *ash_compression_to_string(AshCompression compression);
@@ -18,7 +31,9 @@ typedef struct {
 	char *description;
 	AshImageKind kind;
 	char *variant;      /* package set and tree that it shares with other types; default: its own name */
+	AshFromKickstart from_kickstart;
 	char **packages_add, **packages_drop; /* drop: globs removed from the request and forbidden */
+	char **groups_add;  /* comps ids */
 	int weak_deps;      /* -1: as the kickstart says */
 	int docs;           /* -1: as the kickstart says */
 	char **services_enable, **services_disable, **services_mask;
@@ -32,7 +47,7 @@ typedef struct {
 	guint boot_tries;   /* tries in the UKI's name (BLS boot counting); 0: none */
 	guint boot_timeout; /* systemd-boot menu, seconds, if the kickstart does not say */
 	/* archives */
-	AshCompression compression;
+	AshCompression compression; /* default: gzip for OCI and WSL, zstd for tar */
 	int compression_level; /* -1: the default */
 	char **oci_entrypoint, **oci_cmd, **oci_env; /* env: NAME=VALUE */
 	char *oci_user, *oci_workdir;                /* may be NULL */
@@ -41,10 +56,16 @@ typedef struct {
 	int wsl_default_uid;
 	bool wsl_systemd;
 	char *wsl_oobe_command; /* may be NULL */
-	char *wsl_icon;         /* path in the tree, may be NULL */
+	char *wsl_icon;         /* absolute path in the tree, may be NULL */
 	char *wsl_default_name; /* may be NULL: name of the system */
 } AshImageType;
 
 AshImageType *ash_image_type_new(const char *name);
 void ash_image_type_free(AshImageType *type);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshImageType, ash_image_type_free)
+
+/**
+ * What @type asks the solver for: @request filtered by from_kickstart, then the type's packages and groups
+ * added, its drops taken out of the names and put among the excludes, weak_deps and docs overridden. Owned.
+ */
+AshPackageRequest *ash_image_type_dup_request(const AshImageType *type, const AshPackageRequest *request);

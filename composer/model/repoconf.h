@@ -28,6 +28,7 @@ typedef struct {
 
 /** Defaults: enabled, both checks on, sslverify on, cost 1000, priority 99, empty vectors. */
 AshRepoConf *ash_repo_conf_new(const char *id, const char *origin);
+AshRepoConf *ash_repo_conf_copy(const AshRepoConf *conf);
 void ash_repo_conf_free(AshRepoConf *conf);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshRepoConf, ash_repo_conf_free)
 

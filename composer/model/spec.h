@@ -8,41 +8,52 @@
 typedef struct {
 	char **names;      /* package names, globs, NEVRAs, "name.arch" */
 	char **excludes;   /* from -name */
-	char **groups;     /* comps ids from @group ... */
+	char **groups;     /* comps ids from @group: mandatory and default members */
+	char **groups_mandatory; /* from "@group --nodefaults": mandatory members only */
+	char **groups_all;       /* from "@group --optional": optional members too */
 	char **group_excludes;
-	char **environments; /* from @^environment */
+	char **environments; /* from @^environment; a kickstart gives at most one */
 	bool core;         /* @core is implied unless --nocore */
 	bool weak_deps;    /* recommended packages too, unless --exclude-weakdeps */
 	bool docs;         /* unless --excludedocs */
 	bool ignore_missing; /* --ignoremissing */
 	bool multilib;     /* --multilib */
-	char **inst_langs; /* --inst-langs=a:b; empty: all */
-	char *origin;      /* "file:line" of %packages */
+	char **inst_langs; /* --inst-langs=a:b; empty vector: all; "none" alone: none */
+	char *origin;      /* "file:line" of %packages, NULL if there is none */
 } AshPackageRequest;
+
+/** An empty request: core, weak dependencies and docs on, all vectors empty. Owned. */
+AshPackageRequest *ash_package_request_new(void);
+AshPackageRequest *ash_package_request_copy(const AshPackageRequest *request);
+void ash_package_request_free(AshPackageRequest *request);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPackageRequest, ash_package_request_free)
 
 typedef struct {
 	bool set;          /* the command was given */
 	char *password;    /* NULL: none */
 	bool crypted;      /* password is a crypt(5) hash */
 	bool locked;
-	bool allow_ssh;    /* rootpw --allow-ssh */
+	bool allow_ssh;    /* rootpw --allow-ssh: root may log in over SSH with the password */
 } AshRootPassword;
 
 typedef struct {
 	char *name, *gecos, *home, *shell; /* all but name may be NULL: the tree's defaults */
-	char **groups;
-	char *password;    /* NULL: none; plain text is hashed (SHA-512 crypt) with a salt derived from the name */
+	char **groups;     /* names; "name(GID)" makes the group with that number */
+	char *password;    /* NULL: none (the account is locked); plain text is hashed (SHA-512 crypt) with a salt derived from the name */
 	bool crypted, locked;
 	int uid, gid;
+	char *origin;      /* "file:line" */
 } AshUserSpec;
 
 typedef struct {
 	char *name;
 	int gid;
+	char *origin;      /* "file:line" */
 } AshGroupSpec;
 
 typedef struct {
-	char *user, *key;
+	char *user, *key;  /* key: one line of authorized_keys(5) */
+	char *origin;      /* "file:line" */
 } AshSshKeySpec;
 
 typedef enum { ASH_SELINUX_UNSET, ASH_SELINUX_ENFORCING, ASH_SELINUX_PERMISSIVE, ASH_SELINUX_DISABLED } AshSelinuxMode;
@@ -50,6 +61,7 @@ typedef enum { ASH_SELINUX_UNSET, ASH_SELINUX_ENFORCING, ASH_SELINUX_PERMISSIVE,
 typedef struct {
 	bool set, enabled;
 	char **services; /* --ssh, --http ..., --service=NAME */
+	char **remove_services; /* --remove-service */
 	char **ports;    /* "8080:tcp" */
 	char **trusts;   /* interfaces */
 } AshFirewallSpec;
@@ -57,9 +69,15 @@ typedef struct {
 typedef struct {
 	char *device;    /* name, or "link" */
 	char *bootproto; /* dhcp or static */
-	char *ip, *netmask, *gateway; /* static; may be NULL */
+	char *ip, *netmask, *gateway; /* static, IPv4; may be NULL */
+	char *ipv6_address;  /* "auto", "dhcp" or ADDRESS/PREFIX; NULL: auto */
+	char *ipv6_gateway;  /* may be NULL */
 	char **nameservers;
-	bool onboot, ipv6;
+	int mtu;         /* bytes; -1 not said */
+	bool onboot, ipv4, ipv6;
+	bool default_route; /* unless --nodefroute */
+	bool dns;        /* unless --nodns: resolvers from DHCP are used */
+	char *origin;    /* "file:line" */
 } AshNetworkSpec;
 
 typedef struct {
@@ -80,7 +98,8 @@ typedef struct {
 	char **xlayouts;
 	char *timezone;       /* NULL: UTC */
 	bool timezone_utc;    /* hardware clock in UTC */
-	char **ntp_servers;
+	char **ntp_servers, **ntp_pools;
+	bool ntp_disabled;
 	AshRootPassword root_password;
 	GPtrArray *users;     /* of AshUserSpec */
 	GPtrArray *groups;    /* of AshGroupSpec */
@@ -102,8 +121,30 @@ AshSpec *ash_spec_new(const char *name);
 void ash_spec_free(AshSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshSpec, ash_spec_free)
 
+/** All have -1 for numbers and NULL or empty vectors otherwise; @origin is copied. */
+AshUserSpec *ash_user_spec_new(const char *name, const char *origin);
+AshGroupSpec *ash_group_spec_new(const char *name, const char *origin);
+AshSshKeySpec *ash_ssh_key_spec_new(const char *user, const char *key, const char *origin);
+/** On boot, with IPv4, IPv6, default route and DNS. */
+AshNetworkSpec *ash_network_spec_new(const char *device, const char *origin);
+/** For "/bin/sh". */
+AshScriptSpec *ash_script_spec_new(const char *origin);
 void ash_user_spec_free(AshUserSpec *user);
 void ash_group_spec_free(AshGroupSpec *group);
 void ash_ssh_key_spec_free(AshSshKeySpec *key);
 void ash_network_spec_free(AshNetworkSpec *network);
 void ash_script_spec_free(AshScriptSpec *script);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshUserSpec, ash_user_spec_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshGroupSpec, ash_group_spec_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshSshKeySpec, ash_ssh_key_spec_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshNetworkSpec, ash_network_spec_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshScriptSpec, ash_script_spec_free)
+
+/** "unset", "enforcing", "permissive", "disabled" */
+const char *ash_selinux_mode_to_string(AshSelinuxMode mode);
+
+/**
+ * The whole of @spec as text for people, tests and digests: one "key: value" a line, a fixed order, only
+ * what differs from an empty spec; passwords and origins included. Owned.
+ */
+char *ash_spec_format(const AshSpec *spec);
