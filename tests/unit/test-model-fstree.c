@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#define _GNU_SOURCE
 #include "base/error.h"
 #include "base/fd.h"
 #include "model/fstree.h"
