@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/scan.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
+
+#define LABEL_XATTR "security.selinux"
+
+/* What Linux allows for a list of names and for a value (xattr(7)). */
+#define XATTR_MAX 65536
+
+/* A prefix ends with a dot. */
+static const char *const kept_xattrs[] = {
+	"security.capability",
+	"security.ima",
+	"system.posix_acl_access",
+	"system.posix_acl_default",
+	"user.",
+};
+
+/* Of other programs' bookkeeping on the build host. */
+static const char *const dropped_xattrs[] = {
+	"user.ostreemeta",
+	"user.overlay.",
+	"user.fuseoverlayfs.",
+	"user.containers.",
+	"user.rootlesscontainers",
+};
+
+typedef struct {
+	const AshScanOptions *options;
+	GHashTable *inodes; /* Inode -> AshFsNode (borrowed): those with more than one name */
+} Scan;
+
+typedef struct {
+	dev_t dev;
+	ino_t ino;
+} Inode;
+
+static guint
+inode_hash(gconstpointer key)
+{
+	const Inode *inode = key;
+
+	return (guint) inode->ino ^ (guint) (inode->ino >> 32) ^ (guint) inode->dev;
+}
+
+static gboolean
+inode_equal(gconstpointer a, gconstpointer b)
+{
+	const Inode *left = a, *right = b;
+
+	return left->ino == right->ino && left->dev == right->dev;
+}
+
+static bool
+matches(const char *const *table, gsize length, const char *name)
+{
+	for (gsize i = 0; i < length; i++) {
+		if (g_str_has_suffix(table[i], ".") ? g_str_has_prefix(name, table[i])
+						    : strcmp(name, table[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_kept(const char *name)
+{
+	return matches(kept_xattrs, G_N_ELEMENTS(kept_xattrs), name) &&
+	       !matches(dropped_xattrs, G_N_ELEMENTS(dropped_xattrs), name);
+}
+
+static gboolean
+throw_for_node(GError **error, const AshFsNode *node, const char *what)
+{
+	int saved = errno;
+	g_autofree char *path = ash_fs_node_dup_path(node);
+
+	errno = saved;
+	return ash_throw_errno(error, "cannot %s \"/%s\"", what, path);
+}
+
+gboolean
+ash_scan_read_xattrs(int fd, AshFsNode *node, GError **error)
+{
+	g_autofree char *names = NULL, *value = NULL;
+	ssize_t length = flistxattr(fd, NULL, 0);
+
+	if (length == 0 || (length < 0 && errno == ENOTSUP))
+		return TRUE;
+	names = g_malloc(XATTR_MAX);
+	length = flistxattr(fd, names, XATTR_MAX);
+	if (length < 0)
+		return throw_for_node(error, node, "list the extended attributes of");
+	for (const char *name = names; name < names + length; name += strlen(name) + 1) {
+		if (!is_kept(name))
+			continue;
+		if (value == NULL)
+			value = g_malloc(XATTR_MAX);
+		ssize_t size = fgetxattr(fd, name, value, XATTR_MAX);
+		if (size < 0)
+			return throw_for_node(error, node, "read the extended attributes of");
+		ash_fs_node_add_xattr(node, name, value, (gsize) size);
+	}
+	return TRUE;
+}
+
+static gboolean
+read_target(int dir_fd, AshFsNode *node, GError **error)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(dir_fd, node->name, target, sizeof(target));
+
+	if (length < 0)
+		return throw_for_node(error, node, "read the symbolic link");
+	node->target = g_strndup(target, (gsize) length);
+	node->size = (guint64) length;
+	return TRUE;
+}
+
+static void
+note_inode(Scan *scan, AshFsNode *node, const struct stat *st)
+{
+	Inode inode = { .dev = st->st_dev, .ino = st->st_ino };
+	AshFsNode *first = g_hash_table_lookup(scan->inodes, &inode);
+
+	node->hardlink = first;
+	if (first == NULL)
+		g_hash_table_insert(scan->inodes, g_memdup2(&inode, sizeof(inode)), node);
+}
+
+static void
+set_stat(AshFsNode *node, const struct stat *st)
+{
+	node->mode = st->st_mode;
+	node->uid = st->st_uid;
+	node->gid = st->st_gid;
+	node->mtime = st->st_mtime;
+	node->size = S_ISREG(st->st_mode) ? (guint64) st->st_size : 0;
+	node->number = (guint32) st->st_nlink;
+}
+
+static gboolean scan_directory(Scan *scan, int fd, AshFsNode *node, GError **error);
+
+static gboolean
+refuse_special(Scan *scan, AshFsNode *parent, const char *name, GError **error)
+{
+	g_autofree char *path = ash_fs_node_dup_path(parent);
+
+	if (scan->options->skip_special)
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "\"/%s%s%s\" is a device, socket or fifo, which a commit cannot hold; "
+			 "let systemd-tmpfiles make it",
+			 path, *path != '\0' ? "/" : "", name);
+}
+
+static gboolean
+scan_entry(Scan *scan, int dir_fd, AshFsNode *parent, const char *name, GError **error)
+{
+	struct stat st;
+	AshFsNode *node;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return ash_throw_errno(error, "cannot stat \"%s\"", name);
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
+		return refuse_special(scan, parent, name, error);
+	node = ash_fs_node_new(parent, name, st.st_mode);
+	set_stat(node, &st);
+	if (S_ISDIR(st.st_mode)) {
+		int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		return fd >= 0 ? scan_directory(scan, fd, node, error)
+			       : throw_for_node(error, node, "open");
+	}
+	if (st.st_nlink > 1)
+		note_inode(scan, node, &st);
+	return S_ISREG(st.st_mode) || read_target(dir_fd, node, error);
+}
+
+/* Takes @fd. */
+static gboolean
+scan_directory(Scan *scan, int fd, AshFsNode *node, GError **error)
+{
+	g_autoptr(DIR) stream = fdopendir(fd);
+	struct dirent *entry;
+
+	if (stream == NULL) {
+		ash_fd_clear(&fd);
+		return throw_for_node(error, node, "read the directory");
+	}
+	if (!ash_scan_read_xattrs(fd, node, error))
+		return FALSE;
+	errno = 0;
+	while ((entry = readdir(stream)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (!scan_entry(scan, fd, node, entry->d_name, error))
+			return FALSE;
+		errno = 0;
+	}
+	return errno == 0 || throw_for_node(error, node, "read the directory");
+}
+
+static gboolean
+label_node(AshFsNode *node, gpointer user_data, GError **error)
+{
+	const AshScanOptions *options = user_data;
+	g_autofree char *path = NULL, *absolute = NULL, *label = NULL;
+
+	if (node->hardlink != NULL)
+		return TRUE;
+	path = ash_fs_node_dup_path(node);
+	absolute = g_strconcat("/", path, NULL);
+	label = options->label(absolute, node->mode, options->label_data);
+	/* The kernel's own form of the value includes the NUL. */
+	if (label != NULL)
+		ash_fs_node_add_xattr(node, LABEL_XATTR, label, strlen(label) + 1);
+	return TRUE;
+}
+
+AshFsTree *
+ash_scan_directory(int root_fd, const AshScanOptions *options, GError **error)
+{
+	g_autoptr(AshFsTree) tree = ash_fs_tree_new();
+	g_autoptr(GHashTable) inodes = g_hash_table_new_full(inode_hash, inode_equal, g_free, NULL);
+	Scan scan = { .options = options, .inodes = inodes };
+	struct stat st;
+	int fd;
+
+	if (!ash_fd_stat(root_fd, "/", &st, error))
+		return NULL;
+	set_stat(tree->root, &st);
+	/* Not a dup(): that would share, and move, the caller's position in the directory. */
+	fd = ash_fd_open(root_fd, ".", O_RDONLY | O_DIRECTORY, 0, error);
+	if (fd < 0 || !scan_directory(&scan, fd, tree->root, error))
+		return NULL;
+	ash_fs_tree_finish(tree);
+	if (options->label != NULL && !ash_fs_tree_walk(tree, label_node, (gpointer) options, error))
+		return NULL;
+	return g_steal_pointer(&tree);
+}
