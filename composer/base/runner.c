@@ -4,6 +4,8 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <gio/gunixinputstream.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -131,24 +133,25 @@ ash_run_stdin(AshRun *run, const void *data, gsize length)
 	run->input = g_bytes_new(data, length);
 }
 
-/* Between fork and exec: we must not outlive our parent. */
+/* Between fork and exec: a child must not outlive us, and signals that we wait for in a thread must reach it. */
 static void
-die_with_parent(gpointer user_data)
+set_up_child(gpointer user_data)
 {
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static GSubprocess *
-spawn(AshRun *run, bool wants_stdout, GError **error)
+spawn(AshRun *run, GSubprocessFlags flags, GError **error)
 {
-	GSubprocessFlags flags = G_SUBPROCESS_FLAGS_STDERR_PIPE;
-
-	flags |= wants_stdout ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_STDOUT_SILENCE;
 	if (run->input != NULL)
 		flags |= G_SUBPROCESS_FLAGS_STDIN_PIPE;
 	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(flags);
 	g_subprocess_launcher_set_environ(launcher, run->env);
-	g_subprocess_launcher_set_child_setup(launcher, die_with_parent, NULL, NULL);
+	g_subprocess_launcher_set_child_setup(launcher, set_up_child, NULL, NULL);
 	for (guint i = 0; i < run->fds->len; i++) {
 		int fd = g_array_index(run->fds, int, i);
 		int copy = dup(fd);
@@ -175,10 +178,25 @@ stderr_tail(GBytes *bytes)
 	return g_strdup(g_strstrip(tail));
 }
 
+static gboolean
+check_status(const AshRun *run, GSubprocess *process, GBytes *err, GError **error)
+{
+	if (g_subprocess_get_successful(process))
+		return TRUE;
+	g_autofree char *tail = stderr_tail(err);
+	AshErrorCode code = strstr(tail, "No space left") != NULL ? ASH_ERROR_NO_SPACE : ASH_ERROR_INTERNAL;
+	if (g_subprocess_get_if_exited(process))
+		return ash_throw(error, code, "\"%s\" failed (exit status %d): %s", run->name,
+				 g_subprocess_get_exit_status(process), tail);
+	return ash_throw(error, code, "\"%s\" was killed by signal %d: %s", run->name,
+			 g_subprocess_get_term_sig(process), tail);
+}
+
 gboolean
 ash_run_sync(AshRun *run, AshContext *ctx, GBytes **ret_stdout, GError **error)
 {
-	g_autoptr(GSubprocess) process = spawn(run, ret_stdout != NULL, error);
+	GSubprocessFlags out_flag = ret_stdout != NULL ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_STDOUT_SILENCE;
+	g_autoptr(GSubprocess) process = spawn(run, G_SUBPROCESS_FLAGS_STDERR_PIPE | out_flag, error);
 	g_autoptr(GBytes) out = NULL;
 	g_autoptr(GBytes) err = NULL;
 
@@ -190,16 +208,58 @@ ash_run_sync(AshRun *run, AshContext *ctx, GBytes **ret_stdout, GError **error)
 		g_subprocess_wait(process, NULL, NULL);
 		return ash_prefix(error, "\"%s\"", run->name);
 	}
-	if (!g_subprocess_get_successful(process)) {
-		g_autofree char *tail = stderr_tail(err);
-		AshErrorCode code = strstr(tail, "No space left") != NULL ? ASH_ERROR_NO_SPACE : ASH_ERROR_INTERNAL;
-		if (g_subprocess_get_if_exited(process))
-			return ash_throw(error, code, "\"%s\" failed (exit status %d): %s", run->name,
-					 g_subprocess_get_exit_status(process), tail);
-		return ash_throw(error, code, "\"%s\" was killed by signal %d: %s", run->name,
-				 g_subprocess_get_term_sig(process), tail);
-	}
+	if (!check_status(run, process, err, error))
+		return FALSE;
 	if (ret_stdout != NULL)
 		*ret_stdout = g_steal_pointer(&out);
+	return TRUE;
+}
+
+/* Hands over what comes until the program ends or the watcher has seen enough. */
+static bool
+pump(GSubprocess *process, AshContext *ctx, AshRunWatch watch, gpointer user_data)
+{
+	GInputStream *stream = g_subprocess_get_stdout_pipe(process);
+	int fd = g_unix_input_stream_get_fd(G_UNIX_INPUT_STREAM(stream));
+	char buffer[4096];
+
+	for (;;) {
+		struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+		int ready = poll(&poll_fd, 1, 1000);
+		if (ctx != NULL && g_cancellable_is_cancelled(ctx->cancellable))
+			return true;
+		if (ready < 0 && errno != EINTR)
+			return false;
+		gssize got = ready > 0 ? read(fd, buffer, sizeof(buffer)) : 0;
+		if (ready > 0 && got <= 0)
+			return false;
+		if (!watch(buffer, (gsize) got, user_data))
+			return true;
+	}
+}
+
+gboolean
+ash_run_foreground(AshRun *run, AshContext *ctx, AshRunWatch watch, gpointer user_data, bool *ret_stopped,
+		   GError **error)
+{
+	GSubprocessFlags flags =
+		watch != NULL ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_STDIN_INHERIT;
+	g_autoptr(GSubprocess) process = spawn(run, flags, error);
+	bool stopped = false;
+
+	if (process == NULL)
+		return ash_prefix(error, "cannot start \"%s\"", run->name);
+	if (watch != NULL)
+		stopped = pump(process, ctx, watch, user_data);
+	if (stopped || !g_subprocess_wait(process, ctx != NULL ? ctx->cancellable : NULL, NULL)) {
+		g_subprocess_force_exit(process);
+		g_subprocess_wait(process, NULL, NULL);
+	}
+	if (ctx != NULL && !ash_context_check(ctx, error))
+		return FALSE;
+	if (!stopped && !check_status(run, process, NULL, error))
+		return FALSE;
+	if (ret_stopped != NULL)
+		*ret_stopped = stopped;
 	return TRUE;
 }

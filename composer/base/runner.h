@@ -48,3 +48,14 @@ void ash_run_stdin(AshRun *run, const void *data, gsize length);
  * standard error". *@ret_stdout (may be NULL: discarded) is owned and NUL-terminated.
  */
 gboolean ash_run_sync(AshRun *run, AshContext *ctx, GBytes **ret_stdout, GError **error);
+
+/** Is given what the program prints, as it comes; returns false once it has seen enough: the program is ended then. */
+typedef bool (*AshRunWatch)(const char *data, gsize length, gpointer user_data);
+
+/**
+ * Runs it on our own terminal: standard input and output are ours. With @watch (may be NULL) input is empty and
+ * output goes to @watch instead; it is also called with no data once a second, for time limits. *@ret_stopped says
+ * whether @watch ended it. An exit status other than 0 is an error unless it was stopped.
+ */
+gboolean ash_run_foreground(AshRun *run, AshContext *ctx, AshRunWatch watch, gpointer user_data, bool *ret_stopped,
+			    GError **error);

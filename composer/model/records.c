@@ -124,6 +124,24 @@ const AshField ash_image_type_tree_fields[] = {
 	{ NULL },
 };
 
+const AshField ash_package_request_fields[] = {
+	ASH_FIELD(AshPackageRequest, names, ASH_FIELD_STRV),
+	ASH_FIELD(AshPackageRequest, excludes, ASH_FIELD_STRV),
+	ASH_FIELD(AshPackageRequest, groups, ASH_FIELD_STRV),
+	ASH_FIELD(AshPackageRequest, groups_mandatory, ASH_FIELD_STRV),
+	ASH_FIELD(AshPackageRequest, groups_all, ASH_FIELD_STRV),
+	ASH_FIELD(AshPackageRequest, group_excludes, ASH_FIELD_STRV),
+	ASH_FIELD(AshPackageRequest, environments, ASH_FIELD_STRV),
+	ASH_FIELD(AshPackageRequest, core, ASH_FIELD_BOOL),
+	ASH_FIELD(AshPackageRequest, weak_deps, ASH_FIELD_BOOL),
+	ASH_FIELD(AshPackageRequest, docs, ASH_FIELD_BOOL),
+	ASH_FIELD(AshPackageRequest, ignore_missing, ASH_FIELD_BOOL),
+	ASH_FIELD(AshPackageRequest, multilib, ASH_FIELD_BOOL),
+	ASH_FIELD(AshPackageRequest, inst_langs, ASH_FIELD_STRV),
+	ASH_FIELD(AshPackageRequest, origin, ASH_FIELD_NOTE),
+	{ NULL },
+};
+
 const AshField ash_install_option_fields[] = {
 	ASH_FIELD(AshPackageRequest, docs, ASH_FIELD_BOOL),
 	ASH_FIELD(AshPackageRequest, inst_langs, ASH_FIELD_STRV),

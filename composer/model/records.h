@@ -12,5 +12,7 @@
 extern const AshField ash_spec_fields[];
 /** AshImageType, all that shapes a tree: disks and archives are written later, from the commit. */
 extern const AshField ash_image_type_tree_fields[];
+/** AshPackageRequest, whole. */
+extern const AshField ash_package_request_fields[];
 /** AshPackageRequest, all that shapes a transaction beyond the lock. */
 extern const AshField ash_install_option_fields[];

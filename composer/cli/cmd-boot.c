@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/command.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/runner.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_TIMEOUT_SECONDS 300
+/* A guest that says nothing for so long under KVM will never say anything: nested virtualisation that does not work. */
+#define KVM_SILENCE_SECONDS 30
+/* What a console says at its login prompt (agetty(8)). */
+#define LOGIN_PROMPT " login: "
+
+/* UEFI firmware for virtual machines, where the distributions put it: code, and a template of its variables. */
+static const struct {
+	const char *code, *vars;
+} firmwares[] = {
+	{ "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd" },         /* Debian, Ubuntu */
+	{ "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd" },               /* older Debian, Ubuntu */
+	{ "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd" },     /* Fedora, Azure Linux */
+	{ "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd" }, /* Arch */
+};
+
+typedef struct {
+	AshCommonOptions common;
+	char **arguments;
+	char *until, *accel, *memory, *ssh;
+	gboolean until_login, keep;
+	int timeout;
+} BootOptions;
+
+static void
+boot_options_clear(BootOptions *options)
+{
+	ash_common_options_clear(&options->common);
+	g_strfreev(options->arguments);
+	g_free(options->until);
+	g_free(options->accel);
+	g_free(options->memory);
+	g_free(options->ssh);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BootOptions, boot_options_clear)
+
+/* QEMU's name for the format of @path: from its name, as "ashlar build" gives it. */
+static const char *
+image_format(const char *path)
+{
+	if (g_str_has_suffix(path, ".qcow2"))
+		return "qcow2";
+	return g_str_has_suffix(path, ".vhd") ? "vpc" : "raw";
+}
+
+static gboolean
+add_firmware(AshRun *run, GError **error)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(firmwares); i++) {
+		if (access(firmwares[i].code, R_OK) < 0 || access(firmwares[i].vars, R_OK) < 0)
+			continue;
+		ash_run_arg(run, "-drive");
+		ash_run_argf(run, "if=pflash,unit=0,format=raw,readonly=on,file=%s", firmwares[i].code);
+		ash_run_arg(run, "-drive");
+		ash_run_argf(run, "if=pflash,unit=1,format=raw,snapshot=on,file=%s", firmwares[i].vars);
+		return TRUE;
+	}
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "no UEFI firmware for QEMU is here: install the package ovmf (Debian) or edk2-ovmf (Fedora)");
+}
+
+/* Commas separate QEMU's own options: they are doubled inside a value. */
+static char *
+escape_commas(const char *path)
+{
+	g_auto(GStrv) parts = g_strsplit(path, ",", -1);
+
+	return g_strjoinv(",,", parts);
+}
+
+static AshRun *
+make_run(const BootOptions *options, const char *accel, GError **error)
+{
+	g_autoptr(AshRun) run = ash_run_new(ASH_TOOL_QEMU_SYSTEM, error);
+	const char *image = options->arguments[0];
+	g_autofree char *path = escape_commas(image);
+
+	if (run == NULL)
+		return NULL;
+	ash_run_args(run, "-machine", "q35", "-smp", "2", "-nodefaults", "-no-user-config", "-display", "none", NULL);
+	ash_run_args(run, "-m", options->memory != NULL ? options->memory : "2G", "-accel",
+		     strcmp(accel, "tcg") == 0 ? "tcg,thread=multi" : accel, "-cpu",
+		     strcmp(accel, "tcg") == 0 ? "max" : "host", NULL);
+	if (!add_firmware(run, error))
+		return NULL;
+	ash_run_arg(run, "-drive");
+	ash_run_argf(run, "if=virtio,format=%s,snapshot=%s,file=%s", image_format(image),
+		     options->keep ? "off" : "on", path);
+	ash_run_args(run, "-device", "virtio-rng-pci", "-device", "virtio-net-pci,netdev=net0", "-netdev", NULL);
+	if (options->ssh != NULL)
+		ash_run_argf(run, "user,id=net0,hostfwd=tcp:127.0.0.1:%s-:22", options->ssh);
+	else
+		ash_run_arg(run, "user,id=net0");
+	ash_run_args(run, "-serial", options->until != NULL ? "stdio" : "mon:stdio", NULL);
+	for (char **extra = options->arguments + 1; *extra != NULL; extra++)
+		ash_run_arg(run, *extra);
+	return g_steal_pointer(&run);
+}
+
+/* Looks for a text in what the console says, and passes it on. */
+typedef struct {
+	const char *text;
+	GString *tail; /* enough of the past to find a text that comes in two pieces */
+	gint64 deadline, silence_deadline;
+	bool found, silent;
+} ConsoleWatch;
+
+static bool
+watch_console(const char *data, gsize length, gpointer user_data)
+{
+	ConsoleWatch *watch = user_data;
+	gint64 now = g_get_monotonic_time();
+
+	if (length > 0) {
+		fwrite(data, 1, length, stdout);
+		fflush(stdout);
+		watch->silence_deadline = G_MAXINT64;
+		g_string_append_len(watch->tail, data, (gssize) length);
+		watch->found = memmem(watch->tail->str, watch->tail->len, watch->text, strlen(watch->text)) != NULL;
+		gsize keep = strlen(watch->text);
+		if (watch->tail->len > keep)
+			g_string_erase(watch->tail, 0, (gssize) (watch->tail->len - keep));
+	}
+	watch->silent = now >= watch->silence_deadline;
+	return !watch->found && !watch->silent && now < watch->deadline;
+}
+
+/* *@ret_silent: nothing at all was said, and another accelerator may help. */
+static gboolean
+boot_until(AshCommandEnv *env, const BootOptions *options, const char *accel, bool *ret_silent, GError **error)
+{
+	g_autoptr(AshRun) run = make_run(options, accel, error);
+	g_autoptr(GString) tail = g_string_new(NULL);
+	gint64 now = g_get_monotonic_time();
+	ConsoleWatch watch = {
+		.text = options->until,
+		.tail = tail,
+		.deadline = now + options->timeout * G_TIME_SPAN_SECOND,
+		.silence_deadline = strcmp(accel, "kvm") == 0 ? now + KVM_SILENCE_SECONDS * G_TIME_SPAN_SECOND
+							      : G_MAXINT64,
+	};
+
+	*ret_silent = false;
+	if (run == NULL || !ash_run_foreground(run, env->ctx, watch_console, &watch, NULL, error))
+		return FALSE;
+	putchar('\n');
+	*ret_silent = watch.silent;
+	if (watch.found || watch.silent)
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_INTERNAL, "\"%s\" did not say \"%s\" within %d seconds",
+			 options->arguments[0], options->until, options->timeout);
+}
+
+static gboolean
+parse(AshCommandEnv *env, int argc, char **argv, BootOptions *options, GError **error)
+{
+	const GOptionEntry entries[] = {
+		{ "until", 0, 0, G_OPTION_ARG_STRING, &options->until, "Stop once the console says TEXT", "TEXT" },
+		{ "until-login", 0, 0, G_OPTION_ARG_NONE, &options->until_login, "Stop at the login prompt", NULL },
+		{ "timeout", 0, 0, G_OPTION_ARG_INT, &options->timeout, "How long --until waits (default 300)", "SECONDS" },
+		{ "accel", 0, 0, G_OPTION_ARG_STRING, &options->accel,
+		  "kvm or tcg (default: $ASHLAR_ACCEL, else kvm where it can be used)", "NAME" },
+		{ "memory", 'm', 0, G_OPTION_ARG_STRING, &options->memory, "Memory (default 2G)", "SIZE" },
+		{ "ssh", 0, 0, G_OPTION_ARG_STRING, &options->ssh, "Forward this port of 127.0.0.1 to the guest's SSH", "PORT" },
+		{ "keep", 0, 0, G_OPTION_ARG_NONE, &options->keep, "Write to IMAGE itself, not to a throw-away copy", NULL },
+		{ NULL },
+	};
+
+	options->timeout = DEFAULT_TIMEOUT_SECONDS;
+	if (!ash_command_parse(env, entries, argc, argv, 1, -1, &options->common, &options->arguments, error))
+		return FALSE;
+	if (access(options->arguments[0], R_OK) < 0)
+		return ash_throw_errno(error, "cannot read \"%s\"", options->arguments[0]);
+	if (options->until_login && options->until == NULL)
+		options->until = g_strdup(LOGIN_PROMPT);
+	if (options->accel == NULL)
+		options->accel = g_strdup(g_getenv("ASHLAR_ACCEL"));
+	if (options->accel != NULL && strcmp(options->accel, "kvm") != 0 && strcmp(options->accel, "tcg") != 0)
+		return ash_throw(error, ASH_ERROR_USAGE, "--accel=%s is neither kvm nor tcg", options->accel);
+	return TRUE;
+}
+
+gboolean
+ash_command_boot(AshCommandEnv *env, int argc, char **argv, GError **error)
+{
+	g_auto(BootOptions) options = { 0 };
+	bool silent = false;
+
+	if (!parse(env, argc, argv, &options, error))
+		return FALSE;
+	bool may_fall_back = options.accel == NULL;
+	const char *accel = options.accel != NULL ? options.accel : access("/dev/kvm", R_OK | W_OK) == 0 ? "kvm" : "tcg";
+	if (options.until == NULL) {
+		g_autoptr(AshRun) run = make_run(&options, accel, error);
+		fprintf(stderr, "The serial console follows; Ctrl-A X ends it.\n");
+		return run != NULL && ash_run_foreground(run, env->ctx, NULL, NULL, NULL, error);
+	}
+	if (!boot_until(env, &options, accel, &silent, error))
+		return FALSE;
+	if (!silent)
+		return TRUE;
+	if (!may_fall_back)
+		return ash_throw(error, ASH_ERROR_INTERNAL, "\"%s\" says nothing under KVM: try --accel tcg",
+				 options.arguments[0]);
+	fprintf(stderr, "ashlar: the guest says nothing under KVM; trying again without it\n");
+	return boot_until(env, &options, "tcg", &silent, error);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/command.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/render.h"
+#include "compose/build.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* build, plan and resolve: three depths of the same thing. */
+typedef struct {
+	gboolean locked, update_lock, dry_run, unchanged_exit_77;
+	char **types, **repo_dirs, **repo_urls;
+	char *out_dir, *version, *lock, *seed;
+} BuildOptions;
+
+static void
+build_options_clear(BuildOptions *options)
+{
+	g_strfreev(options->types);
+	g_strfreev(options->repo_dirs);
+	g_strfreev(options->repo_urls);
+	g_free(options->out_dir);
+	g_free(options->version);
+	g_free(options->lock);
+	g_free(options->seed);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BuildOptions, build_options_clear)
+
+typedef struct {
+	AshCommonOptions common;
+	BuildOptions options;
+	char **arguments;
+	AshUuid seed;
+	AshBuildRequest request;
+} Invocation;
+
+static void
+invocation_clear(Invocation *invocation)
+{
+	ash_common_options_clear(&invocation->common);
+	build_options_clear(&invocation->options);
+	g_strfreev(invocation->arguments);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Invocation, invocation_clear)
+
+/* A version ends up in refs, file names, partition labels and os-release. */
+static gboolean
+check_version(const char *version, GError **error)
+{
+	for (const char *at = version; *at != '\0'; at++)
+		if (!g_ascii_isalnum(*at) && strchr(".-~^", *at) == NULL)
+			return ash_throw(error, ASH_ERROR_USAGE,
+					 "--version \"%s\" may only have letters, digits and . - ~ ^", version);
+	if (*version == '\0')
+		return ash_throw(error, ASH_ERROR_USAGE, "--version is empty");
+	return TRUE;
+}
+
+static gboolean
+fill_request(Invocation *invocation, GError **error)
+{
+	BuildOptions *options = &invocation->options;
+	AshBuildRequest *request = &invocation->request;
+
+	if (options->types == NULL)
+		return ash_throw(error, ASH_ERROR_USAGE,
+				 "no image type is given: add -t TYPE (\"ashlar types\" lists them)");
+	if (options->locked && options->update_lock)
+		return ash_throw(error, ASH_ERROR_USAGE, "--locked and --update-lock exclude each other");
+	if (options->version != NULL && !check_version(options->version, error))
+		return FALSE;
+	if (options->seed != NULL && !ash_uuid_parse(options->seed, &invocation->seed))
+		return ash_throw(error, ASH_ERROR_USAGE, "--seed \"%s\" is not a UUID", options->seed);
+	*request = (AshBuildRequest) {
+		.kickstart = invocation->arguments[0],
+		.types = (const char *const *) options->types,
+		.out_dir = options->out_dir != NULL ? options->out_dir : ".",
+		.version = options->version,
+		.lock_path = options->lock,
+		.repo_dirs = (const char *const *) options->repo_dirs,
+		.repo_urls = (const char *const *) options->repo_urls,
+		.seed = options->seed != NULL ? &invocation->seed : NULL,
+		.locked = options->locked,
+		.update_lock = options->update_lock,
+	};
+	return TRUE;
+}
+
+static gboolean
+parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError **error)
+{
+	BuildOptions *o = &invocation->options;
+	const GOptionEntry entries[] = {
+		{ "type", 't', 0, G_OPTION_ARG_STRING_ARRAY, &o->types, "An image type; may be given several times", "TYPE" },
+		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->out_dir, "Where images go (default: here)", "DIR" },
+		{ "version", 'V', 0, G_OPTION_ARG_STRING, &o->version,
+		  "Version of the system (default: day of its newest package)", "VERSION" },
+		{ "repos", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->repo_dirs, "A directory with .repo files", "DIR" },
+		{ "repo", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->repo_urls, "Take repository NAME from URL", "NAME=URL" },
+		{ "lock", 0, 0, G_OPTION_ARG_FILENAME, &o->lock,
+		  "Prefer exactly what this lock says; written if absent (default: written to DIR/NAME.lock)", "FILE" },
+		{ "locked", 0, 0, G_OPTION_ARG_NONE, &o->locked, "Fail if anything would differ from the lock", NULL },
+		{ "update-lock", 0, 0, G_OPTION_ARG_NONE, &o->update_lock, "Resolve anew and rewrite the lock", NULL },
+		{ "seed", 0, 0, G_OPTION_ARG_STRING, &o->seed,
+		  "Derive identifiers from this (default: from the content)", "UUID" },
+		{ "dry-run", 'n', 0, G_OPTION_ARG_NONE, &o->dry_run, "Show the plan and stop", NULL },
+		{ "unchanged-exit-77", 0, 0, G_OPTION_ARG_NONE, &o->unchanged_exit_77,
+		  "Exit with status 77, writing nothing, if every commit is there already", NULL },
+		{ NULL },
+	};
+
+	return ash_command_parse(env, entries, argc, argv, 1, 1, &invocation->common, &invocation->arguments, error) &&
+	       fill_request(invocation, error);
+}
+
+/* A plan may be made without a store; a build makes one. */
+static gboolean
+open_store_if_there(const Invocation *invocation, AshStore **ret_store, GError **error)
+{
+	*ret_store = NULL;
+	if (!g_file_test(invocation->common.store, G_FILE_TEST_IS_DIR))
+		return TRUE;
+	*ret_store = ash_store_open(invocation->common.store, false, error);
+	return *ret_store != NULL;
+}
+
+static gboolean
+make_plan(AshCommandEnv *env, const Invocation *invocation, AshPlan **ret_plan, GError **error)
+{
+	g_autoptr(AshStore) store = NULL;
+
+	if (!open_store_if_there(invocation, &store, error))
+		return FALSE;
+	*ret_plan = ash_plan_new(env->ctx, store, &invocation->request, error);
+	return *ret_plan != NULL;
+}
+
+static void
+print_notices(AshCommandEnv *env, const AshPlan *plan)
+{
+	for (guint i = 0; i < plan->spec->notices->len; i++)
+		ash_progress_message(env->ctx->progress, "note: %s",
+				     (const char *) g_ptr_array_index(plan->spec->notices, i));
+}
+
+gboolean
+ash_command_plan(AshCommandEnv *env, int argc, char **argv, GError **error)
+{
+	g_auto(Invocation) invocation = { 0 };
+	g_autoptr(AshPlan) plan = NULL;
+
+	if (!parse(env, argc, argv, &invocation, error) || !make_plan(env, &invocation, &plan, error))
+		return FALSE;
+	print_notices(env, plan);
+	ash_terminal_clear(env->terminal);
+	ash_render_plan(plan, invocation.common.json);
+	return TRUE;
+}
+
+gboolean
+ash_command_resolve(AshCommandEnv *env, int argc, char **argv, GError **error)
+{
+	g_auto(Invocation) invocation = { 0 };
+	g_autoptr(AshPlan) plan = NULL;
+
+	if (!parse(env, argc, argv, &invocation, error) || !make_plan(env, &invocation, &plan, error))
+		return FALSE;
+	print_notices(env, plan);
+	ash_terminal_clear(env->terminal);
+	/* The lock is written only where the user says so; else it is the output. */
+	if (invocation.options.lock == NULL && !invocation.options.update_lock) {
+		fputs(plan->lock_text, stdout);
+		return TRUE;
+	}
+	if (!plan->lock_changed || invocation.options.locked)
+		return TRUE;
+	return ash_file_save(AT_FDCWD, plan->lock_path, plan->lock_text, -1, 0644, error);
+}
+
+static bool
+all_commits_known(const AshPlan *plan)
+{
+	for (guint i = 0; i < plan->variants->len; i++)
+		if (((AshPlanVariant *) g_ptr_array_index(plan->variants, i))->commit == NULL)
+			return false;
+	return true;
+}
+
+static gboolean
+carry_out(AshCommandEnv *env, const Invocation *invocation, AshStore *store, AshPlan *plan, GError **error)
+{
+	const AshBuildRequest *request = &invocation->request;
+
+	if (invocation->options.unchanged_exit_77 && all_commits_known(plan))
+		return ash_throw(error, ASH_ERROR_UNCHANGED, "nothing changed: every commit is in the store already");
+	if (!ash_plan_check_space(plan, invocation->common.store, request->out_dir, error))
+		return FALSE;
+	g_autoptr(AshBuildResult) result = ash_build_run(env->ctx, store, plan, request, error);
+	if (result == NULL)
+		return FALSE;
+	ash_terminal_clear(env->terminal);
+	ash_render_result(result, invocation->common.json);
+	return TRUE;
+}
+
+gboolean
+ash_command_build(AshCommandEnv *env, int argc, char **argv, GError **error)
+{
+	g_auto(Invocation) invocation = { 0 };
+
+	if (!parse(env, argc, argv, &invocation, error))
+		return FALSE;
+	/* Nothing is made, the store neither, before the configuration is known to be good. */
+	g_autoptr(AshPlan) plan = NULL;
+	if (!make_plan(env, &invocation, &plan, error))
+		return FALSE;
+	print_notices(env, plan);
+	if (invocation.options.dry_run) {
+		ash_terminal_clear(env->terminal);
+		ash_render_plan(plan, invocation.common.json);
+		return TRUE;
+	}
+	g_autoptr(AshStore) store = ash_store_open(invocation.common.store, true, error);
+	if (store == NULL)
+		return FALSE;
+	return carry_out(env, &invocation, store, plan, error);
+}

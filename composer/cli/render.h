@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "compose/build.h"
+
+#include <stdbool.h>
+
+/* Results on standard output: tables for people, or one JSON object. */
+
+void ash_render_plan(const AshPlan *plan, bool json);
+void ash_render_result(const AshBuildResult *result, bool json);
+
+/** "2026-11-22 18:05:14Z". Owned. */
+char *ash_render_time(guint64 timestamp);

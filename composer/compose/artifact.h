@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/context.h"
+#include "base/digest.h"
+#include "model/imagetype.h"
+#include "model/manifest.h"
+#include "store/store.h"
+
+/**
+ * What a commit says of the images made from it beside its tree: kept as JSON under the metadata key
+ * "ashlar.image", so that "ashlar image" needs nothing but the commit.
+ */
+typedef struct {
+	char *name;          /* of the system */
+	char *kernel_append; /* may be NULL */
+	int boot_timeout;    /* seconds, -1: as the type says */
+} AshImageNotes;
+
+#define ASH_IMAGE_NOTES_KEY "ashlar.image"
+
+/** Owned JSON text. */
+char *ash_image_notes_format(const AshImageNotes *notes);
+
+/**
+ * Writes the files of @type from @commit into @out_dir and adds an AshArtifact for each to @artifacts. @seed may be
+ * NULL: identifiers are then derived from the content of the tree.
+ */
+gboolean ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const AshImageType *type,
+			    const char *out_dir, const AshUuid *seed, GPtrArray *artifacts, GError **error);

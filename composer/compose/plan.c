@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "compose/plan.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/size.h"
+#include "compose/variant.h"
+#include "config/kickstart.h"
+#include "repo/metadata.h"
+#include "solve/solve.h"
+#include "store/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* What RPMs say of their size leaves out scriptlets' work: caches, rpmdb, initramfs. */
+#define INSTALL_EXTRA_PERCENT 25
+/* The part of a tree that is left after compression, to estimate archives. */
+#define ARCHIVE_PERCENT 50
+
+void
+ash_plan_free(AshPlan *plan)
+{
+	if (plan == NULL)
+		return;
+	g_clear_pointer(&plan->spec, ash_spec_free);
+	g_clear_pointer(&plan->metadata, g_ptr_array_unref);
+	g_clear_pointer(&plan->variants, g_ptr_array_unref);
+	g_free(plan->lock_path);
+	g_free(plan->lock_text);
+	g_free(plan);
+}
+
+/* --repo NAME=URL: another place for a repository that is there, or one more. */
+static gboolean
+override_repo(AshSpec *spec, const char *override, GError **error)
+{
+	const char *equals = strchr(override, '=');
+
+	if (equals == NULL || equals == override || equals[1] == '\0')
+		return ash_throw(error, ASH_ERROR_USAGE, "--repo \"%s\" is not NAME=URL", override);
+	g_autofree char *name = g_strndup(override, (gsize) (equals - override));
+	g_autofree char *url = equals[1] == '/' ? g_strconcat("file://", equals + 1, NULL) : g_strdup(equals + 1);
+	AshRepoConf *conf = NULL;
+	for (guint i = 0; conf == NULL && i < spec->repos->len; i++) {
+		AshRepoConf *candidate = g_ptr_array_index(spec->repos, i);
+		if (strcmp(candidate->id, name) == 0)
+			conf = candidate;
+	}
+	if (conf == NULL) {
+		conf = ash_repo_conf_new(name, "--repo");
+		g_ptr_array_add(spec->repos, conf);
+	}
+	g_strfreev(conf->baseurls);
+	conf->baseurls = g_new0(char *, 2);
+	conf->baseurls[0] = g_steal_pointer(&url);
+	g_clear_pointer(&conf->mirrorlist, g_free);
+	g_clear_pointer(&conf->metalink, g_free);
+	return TRUE;
+}
+
+static gboolean
+load_spec(AshPlan *plan, const AshBuildRequest *request, GError **error)
+{
+	plan->spec = ash_kickstart_load(request->kickstart, request->repo_dirs, error);
+	if (plan->spec == NULL)
+		return FALSE;
+	for (guint i = 0; request->repo_urls != NULL && request->repo_urls[i] != NULL; i++)
+		if (!override_repo(plan->spec, request->repo_urls[i], error))
+			return FALSE;
+	if (plan->spec->repos->len == 0)
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "%s: no package repository: add a \"repo\" or \"url\" command", request->kickstart);
+	return TRUE;
+}
+
+static gboolean
+load_metadata(AshContext *ctx, AshPlan *plan, GError **error)
+{
+	GPtrArray *repos = plan->spec->repos;
+
+	plan->metadata = g_ptr_array_new_with_free_func((GDestroyNotify) ash_repo_metadata_free);
+	for (guint i = 0; i < repos->len; i++) {
+		const AshRepoConf *conf = g_ptr_array_index(repos, i);
+		if (!conf->enabled)
+			continue;
+		ash_progress_item(ctx->progress, conf->id);
+		AshRepoMetadata *metadata = ash_repo_load_metadata(ctx, conf, error);
+		if (metadata == NULL)
+			return FALSE;
+		g_ptr_array_add(plan->metadata, metadata);
+	}
+	return TRUE;
+}
+
+static gboolean
+load_locks(const AshPlan *plan, const AshBuildRequest *request, GPtrArray **ret_locks, GError **error)
+{
+	g_autofree char *text = NULL;
+
+	*ret_locks = NULL;
+	if (request->update_lock || (request->lock_path == NULL && !request->locked))
+		return TRUE;
+	if (!ash_file_load_optional(AT_FDCWD, plan->lock_path, &text, NULL, error))
+		return FALSE;
+	if (text == NULL && request->locked)
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "there is no lock \"%s\": make one with \"ashlar resolve --update-lock\"", plan->lock_path);
+	if (text == NULL)
+		return TRUE;
+	*ret_locks = ash_lock_parse(text, plan->lock_path, error);
+	return *ret_locks != NULL;
+}
+
+static AshLock *
+make_lock(const AshPlan *plan, const AshPlanVariant *variant)
+{
+	AshLock *lock = ash_lock_new(variant->name);
+
+	for (guint i = 0; i < plan->metadata->len; i++) {
+		const AshRepoMetadata *metadata = g_ptr_array_index(plan->metadata, i);
+		ash_lock_add_repo(lock, metadata->conf->id, metadata->repomd_sha256);
+	}
+	for (guint i = 0; i < variant->set->packages->len; i++)
+		ash_lock_add_package(lock, g_ptr_array_index(variant->set->packages, i));
+	return lock;
+}
+
+static gboolean
+check_locked(const AshPlan *plan, const AshPlanVariant *variant, const AshLock *old, GError **error)
+{
+	if (old == NULL)
+		return ash_throw(error, ASH_ERROR_UNSOLVABLE,
+				 "the lock \"%s\" has no variant \"%s\": renew it with --update-lock", plan->lock_path,
+				 variant->name);
+	g_autofree char *diff = ash_lock_diff(old, variant->lock);
+	if (*diff == '\0')
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_UNSOLVABLE,
+			 "variant \"%s\" differs from the lock \"%s\" (renew it with --update-lock):\n%s", variant->name,
+			 plan->lock_path, g_strchomp(diff));
+}
+
+static gboolean
+resolve_variant(AshContext *ctx, AshPlan *plan, AshPlanVariant *variant, GPtrArray *locks,
+		const AshBuildRequest *request, GError **error)
+{
+	const AshLock *old = locks != NULL ? ash_lock_find(locks, variant->name) : NULL;
+	const AshSolveRequest solve = { .packages = variant->packages, .arch = "x86_64", .lock = old };
+
+	ash_progress_item(ctx->progress, variant->name);
+	variant->set = ash_solve(ctx, plan->metadata, &solve, error);
+	if (variant->set == NULL)
+		return ash_prefix(error, "variant \"%s\"", variant->name);
+	variant->lock = make_lock(plan, variant);
+	if (request->locked && !check_locked(plan, variant, old, error))
+		return FALSE;
+	return ash_plan_variant_finish(ctx, variant, plan->spec, request->version, error);
+}
+
+/* Variants that the lock has and this build does not ask for stay as they are. */
+static gboolean
+format_lock(AshPlan *plan, GError **error)
+{
+	g_autoptr(GPtrArray) locks = g_ptr_array_new();
+	g_autoptr(GPtrArray) old = NULL;
+	g_autofree char *text = NULL;
+
+	if (!ash_file_load_optional(AT_FDCWD, plan->lock_path, &text, NULL, error))
+		return FALSE;
+	for (guint i = 0; i < plan->variants->len; i++)
+		g_ptr_array_add(locks, ((AshPlanVariant *) g_ptr_array_index(plan->variants, i))->lock);
+	if (text != NULL)
+		old = ash_lock_parse(text, plan->lock_path, NULL);
+	for (guint i = 0; old != NULL && i < old->len; i++) {
+		AshLock *lock = g_ptr_array_index(old, i);
+		if (ash_lock_find(locks, lock->variant) == NULL)
+			g_ptr_array_add(locks, lock);
+	}
+	plan->lock_text = ash_lock_format(locks);
+	plan->lock_changed = g_strcmp0(text, plan->lock_text) != 0;
+	return TRUE;
+}
+
+static guint64
+artifact_bytes(const AshImageType *type, guint64 tree_bytes)
+{
+	if (type->kind != ASH_IMAGE_DISK)
+		return tree_bytes * ARCHIVE_PERCENT / 100;
+	return tree_bytes * MAX(type->formats->len, 1);
+}
+
+/* Trees that the store has cost nothing; what is downloaded already neither. */
+static void
+estimate_space(AshPlan *plan)
+{
+	for (guint i = 0; i < plan->variants->len; i++) {
+		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
+		guint64 tree = ash_package_set_total_install_size(variant->set) * (100 + INSTALL_EXTRA_PERCENT) / 100;
+		if (variant->commit == NULL) {
+			plan->store_bytes += tree;
+			plan->download_bytes += ash_package_set_total_size(variant->set);
+		}
+		for (guint j = 0; j < variant->types->len; j++)
+			plan->out_bytes += artifact_bytes(g_ptr_array_index(variant->types, j), tree);
+	}
+}
+
+static gboolean
+find_commits(AshPlan *plan, AshStore *store, GError **error)
+{
+	for (guint i = 0; store != NULL && i < plan->variants->len; i++) {
+		AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
+		if (!ash_store_find_by_input(store, variant->ref, variant->input_digest, &variant->commit, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+resolve_all(AshContext *ctx, AshPlan *plan, const AshBuildRequest *request, GError **error)
+{
+	g_autoptr(GPtrArray) locks = NULL;
+
+	if (!load_locks(plan, request, &locks, error))
+		return FALSE;
+	for (guint i = 0; i < plan->variants->len; i++) {
+		if (!ash_context_check(ctx, error) ||
+		    !resolve_variant(ctx, plan, g_ptr_array_index(plan->variants, i), locks, request, error))
+			return FALSE;
+	}
+	return format_lock(plan, error);
+}
+
+AshPlan *
+ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, GError **error)
+{
+	g_autoptr(AshPlan) plan = g_new0(AshPlan, 1);
+
+	if (!load_spec(plan, request, error))
+		return NULL;
+	plan->lock_path = request->lock_path != NULL
+				  ? g_strdup(request->lock_path)
+				  : g_strdup_printf("%s/%s.lock", request->out_dir, plan->spec->name);
+	plan->variants = ash_plan_variants_load(ctx, plan->spec, request->types, error);
+	if (plan->variants == NULL)
+		return NULL;
+	ash_progress_begin(ctx->progress, "Load repositories", 2);
+	gboolean ok = load_metadata(ctx, plan, error);
+	ash_progress_end(ctx->progress);
+	if (!ok)
+		return NULL;
+	ash_progress_begin(ctx->progress, "Resolve", 2);
+	ok = resolve_all(ctx, plan, request, error) && find_commits(plan, store, error);
+	ash_progress_end(ctx->progress);
+	if (!ok)
+		return NULL;
+	estimate_space(plan);
+	return g_steal_pointer(&plan);
+}
+
+/* The nearest directory that exists: what is to be made will be on its file system. */
+static gboolean
+free_space_at(const char *dir, dev_t *ret_device, guint64 *ret_bytes, GError **error)
+{
+	g_autofree char *at = g_canonicalize_filename(dir, NULL);
+
+	while (!g_file_test(at, G_FILE_TEST_IS_DIR)) {
+		char *parent = g_path_get_dirname(at);
+		g_free(at);
+		at = parent;
+	}
+	ash_autofd int fd = ash_file_open_dir(AT_FDCWD, at, false, error);
+	struct stat st;
+	if (fd < 0 || !ash_fd_stat(fd, at, &st, error))
+		return FALSE;
+	*ret_device = st.st_dev;
+	return ash_file_free_space(fd, ret_bytes, error);
+}
+
+static gboolean
+require_space(const char *dir, guint64 needed, guint64 available, GError **error)
+{
+	if (needed <= available)
+		return TRUE;
+	g_autofree char *need = ash_size_format(needed);
+	g_autofree char *have = ash_size_format(available);
+	return ash_throw(error, ASH_ERROR_NO_SPACE, "\"%s\" needs about %s but has %s: free some, or choose another place",
+			 dir, need, have);
+}
+
+gboolean
+ash_plan_check_space(const AshPlan *plan, const char *store_dir, const char *out_dir, GError **error)
+{
+	dev_t store_device, out_device;
+	guint64 store_free, out_free;
+
+	if (!free_space_at(store_dir, &store_device, &store_free, error) ||
+	    !free_space_at(out_dir, &out_device, &out_free, error))
+		return FALSE;
+	if (store_device == out_device)
+		return require_space(out_dir, plan->store_bytes + plan->out_bytes, out_free, error);
+	return require_space(store_dir, plan->store_bytes, store_free, error) &&
+	       require_space(out_dir, plan->out_bytes, out_free, error);
+}

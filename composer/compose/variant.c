@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "compose/variant.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "compose/stage.h"
+#include "config/imgtype.h"
+#include "model/records.h"
+
+#include <string.h>
+#include <time.h>
+
+#define ARCH "x86_64"
+
+AshPlanVariant *
+ash_plan_variant_new(const char *name)
+{
+	AshPlanVariant *variant = g_new0(AshPlanVariant, 1);
+
+	variant->name = g_strdup(name);
+	variant->types = g_ptr_array_new_with_free_func((GDestroyNotify) ash_image_type_free);
+	return variant;
+}
+
+void
+ash_plan_variant_free(AshPlanVariant *variant)
+{
+	if (variant == NULL)
+		return;
+	g_free(variant->name);
+	g_ptr_array_unref(variant->types);
+	g_clear_pointer(&variant->packages, ash_package_request_free);
+	g_clear_pointer(&variant->set, ash_package_set_free);
+	g_clear_pointer(&variant->lock, ash_lock_free);
+	g_free(variant->ref);
+	g_free(variant->version);
+	g_free(variant->input_digest);
+	g_free(variant->commit);
+	g_free(variant);
+}
+
+static AshPlanVariant *
+find_variant(GPtrArray *variants, const char *name)
+{
+	for (guint i = 0; i < variants->len; i++) {
+		AshPlanVariant *variant = g_ptr_array_index(variants, i);
+		if (strcmp(variant->name, name) == 0)
+			return variant;
+	}
+	return NULL;
+}
+
+static bool
+request_equal(const AshPackageRequest *a, const AshPackageRequest *b)
+{
+	g_autofree char *first = ash_record_dup_digest(a, ash_package_request_fields);
+	g_autofree char *second = ash_record_dup_digest(b, ash_package_request_fields);
+
+	return strcmp(first, second) == 0;
+}
+
+static bool
+tree_equal(const AshImageType *a, const AshImageType *b)
+{
+	g_autofree char *first = ash_record_dup_digest(a, ash_image_type_tree_fields);
+	g_autofree char *second = ash_record_dup_digest(b, ash_image_type_tree_fields);
+
+	return strcmp(first, second) == 0;
+}
+
+/* Adds @type (taken) to its variant, which is made if this is its first type. */
+static gboolean
+add_type(GPtrArray *variants, AshImageType *type, const AshSpec *spec, GError **error)
+{
+	AshPlanVariant *variant = find_variant(variants, type->variant);
+	AshPackageRequest *packages = ash_image_type_dup_request(type, &spec->packages);
+	bool is_first = variant == NULL;
+
+	if (is_first) {
+		variant = ash_plan_variant_new(type->variant);
+		variant->packages = packages;
+		g_ptr_array_add(variants, variant);
+	}
+	g_ptr_array_add(variant->types, type);
+	if (is_first)
+		return TRUE;
+	const AshImageType *other = g_ptr_array_index(variant->types, 0);
+	bool same = request_equal(packages, variant->packages) && tree_equal(type, other);
+	ash_package_request_free(packages);
+	if (!same)
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "image types \"%s\" and \"%s\" are both of the variant \"%s\" but differ in packages "
+				 "or tree: give one of them another \"variant\"",
+				 other->name, type->name, type->variant);
+	return TRUE;
+}
+
+GPtrArray *
+ash_plan_variants_load(AshContext *ctx, const AshSpec *spec, const char *const *types, GError **error)
+{
+	g_autoptr(GPtrArray) variants = g_ptr_array_new_with_free_func((GDestroyNotify) ash_plan_variant_free);
+
+	for (guint i = 0; types[i] != NULL; i++) {
+		if (g_strv_contains(types + i + 1, types[i]))
+			continue;
+		AshImageType *type = ash_imgtype_load(types[i], ctx->data_dir, error);
+		if (type == NULL || !add_type(variants, type, spec, error))
+			return NULL;
+	}
+	return g_steal_pointer(&variants);
+}
+
+/* SOURCE_DATE_EPOCH (reproducible-builds.org specification 1.1) if the user set it, else the newest package. */
+static gboolean
+find_epoch(const AshPackageSet *set, guint64 *ret_epoch, GError **error)
+{
+	const char *said = g_getenv("SOURCE_DATE_EPOCH");
+
+	if (said == NULL) {
+		*ret_epoch = ash_package_set_newest_build_time(set);
+		return TRUE;
+	}
+	if (!g_ascii_string_to_unsigned(said, 10, 0, G_MAXUINT32, ret_epoch, NULL))
+		return ash_throw(error, ASH_ERROR_USAGE,
+				 "SOURCE_DATE_EPOCH \"%s\" is not a number of seconds since 1970", said);
+	return TRUE;
+}
+
+static char *
+version_of_epoch(guint64 epoch)
+{
+	g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc((gint64) epoch);
+
+	return g_date_time_format(time, "%Y%m%d");
+}
+
+/* The key of the commit: everything that shapes it, our own stages' version included. */
+static char *
+input_digest(const AshPlanVariant *variant, const AshSpec *spec)
+{
+	g_autoptr(AshDigest) digest = ash_digest_new();
+	g_autofree char *spec_digest = ash_record_dup_digest(spec, ash_spec_fields);
+	g_autofree char *type_digest =
+		ash_record_dup_digest(g_ptr_array_index(variant->types, 0), ash_image_type_tree_fields);
+	g_autofree char *option_digest = ash_record_dup_digest(variant->packages, ash_install_option_fields);
+	g_autofree char *lock_digest = ash_lock_dup_digest(variant->lock);
+	g_autofree char *epoch = g_strdup_printf("%" G_GUINT64_FORMAT, variant->epoch);
+
+	ash_digest_update_string(digest, ASH_STAGE_VERSION);
+	ash_digest_update_string(digest, variant->ref);
+	ash_digest_update_string(digest, variant->version);
+	ash_digest_update_string(digest, epoch);
+	ash_digest_update_string(digest, lock_digest);
+	ash_digest_update_string(digest, spec_digest);
+	ash_digest_update_string(digest, type_digest);
+	ash_digest_update_string(digest, option_digest);
+	return ash_digest_finish_hex(digest);
+}
+
+gboolean
+ash_plan_variant_finish(AshContext *ctx, AshPlanVariant *variant, const AshSpec *spec, const char *version,
+			GError **error)
+{
+	if (!find_epoch(variant->set, &variant->epoch, error))
+		return FALSE;
+	variant->ref = g_strdup_printf("%s/" ARCH "/%s", spec->name, variant->name);
+	variant->version = version != NULL ? g_strdup(version) : version_of_epoch(variant->epoch);
+	variant->input_digest = input_digest(variant, spec);
+	return TRUE;
+}
