@@ -8,10 +8,11 @@
 
 /**
  * Workers: our own program, run again as a child in namespaces of its own, for everything that touches a
- * staging root. A worker is PID 1 of a new PID namespace, root of a new user namespace (ids 0 to 65535:
- * identity when we are root, else from /etc/subuid and /etc/subgid through newuidmap/newgidmap) and has private
- * mount, IPC, UTS and (empty) network namespaces. It dies with us (PR_SET_PDEATHSIG), and everything it
- * started or mounted goes with it.
+ * staging root. A worker is root of a new user namespace (ids 0 to 65535: identity when we are root, else from
+ * /etc/subuid and /etc/subgid through newuidmap/newgidmap) and has private PID, mount, IPC, UTS and (empty)
+ * network namespaces. PID 1 beside it only reaps. It dies with us (PR_SET_PDEATHSIG), and everything it
+ * started or mounted goes with it. It has no controlling terminal, its umask is 022, its standard input is
+ * empty, and what it writes to standard output and error is only seen if it dies without a reply.
  *
  * Request and reply are JSON objects. Progress events and errors (with their code) pass through unchanged.
  */
@@ -22,11 +23,20 @@ typedef struct {
 	AshWorkerFunc run;
 } AshWorkerEntry;
 
-/** Runs worker @name with @request. Returns its reply (owned), or NULL with the worker's own error. */
+/**
+ * Runs worker @name with @request and waits for it. Returns its reply (owned), or NULL with the worker's own
+ * error; ASH_ERROR_CANCELLED if ctx->cancellable fired (the worker is killed then). May be called from any thread.
+ */
 JsonObject *ash_worker_call(AshContext *ctx, const char *name, JsonObject *request, GError **error);
 
-/** In main(): if argv says that this process is a worker, runs it and returns true with its exit status. */
+/**
+ * In main(), before anything else: if argv says that this process is a worker, runs it and returns true with
+ * its exit status. @table ends with a NULL name.
+ */
 bool ash_worker_main(int argc, char **argv, const AshWorkerEntry *table, int *ret_status);
+
+/** In a worker, from any thread: reports @error as its outcome and ends the worker with everything it started. */
+G_NORETURN void ash_worker_abort(const GError *error);
 
 /** FALSE and ASH_ERROR_CONFIG with the remedy if this user cannot have the 65,536 ids that a worker needs. */
 gboolean ash_worker_check(GError **error);
