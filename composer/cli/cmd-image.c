@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/command.h"
+
+#include "base/error.h"
+#include "cli/render.h"
+#include "cli/table.h"
+#include "compose/build.h"
+#include "config/imgtype.h"
+
+#include <stdio.h>
+
+typedef struct {
+	AshCommonOptions common;
+	char **arguments, **types;
+	char *out_dir, *seed;
+} ImageOptions;
+
+static void
+image_options_clear(ImageOptions *options)
+{
+	ash_common_options_clear(&options->common);
+	g_strfreev(options->arguments);
+	g_strfreev(options->types);
+	g_free(options->out_dir);
+	g_free(options->seed);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImageOptions, image_options_clear)
+
+static gboolean
+parse(AshCommandEnv *env, int argc, char **argv, ImageOptions *options, AshUuid *ret_seed, GError **error)
+{
+	const GOptionEntry entries[] = {
+		{ "type", 't', 0, G_OPTION_ARG_STRING_ARRAY, &options->types, "An image type; may be given several times", "TYPE" },
+		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->out_dir, "Where images go (default: here)", "DIR" },
+		{ "seed", 0, 0, G_OPTION_ARG_STRING, &options->seed,
+		  "Derive identifiers from this (default: from the content)", "UUID" },
+		{ NULL },
+	};
+
+	if (!ash_command_parse(env, entries, argc, argv, 1, 1, &options->common, &options->arguments, error))
+		return FALSE;
+	if (options->types == NULL)
+		return ash_throw(error, ASH_ERROR_USAGE,
+				 "no image type is given: add -t TYPE (\"ashlar types\" lists them)");
+	if (options->seed != NULL && !ash_uuid_parse(options->seed, ret_seed))
+		return ash_throw(error, ASH_ERROR_USAGE, "--seed \"%s\" is not a UUID", options->seed);
+	return TRUE;
+}
+
+gboolean
+ash_command_image(AshCommandEnv *env, int argc, char **argv, GError **error)
+{
+	g_auto(ImageOptions) options = { 0 };
+	AshUuid seed;
+
+	if (!parse(env, argc, argv, &options, &seed, error))
+		return FALSE;
+	g_autoptr(AshStore) store = ash_store_open(options.common.store, false, error);
+	if (store == NULL)
+		return FALSE;
+	g_autoptr(AshBuildResult) result =
+		ash_build_images(env->ctx, store, options.arguments[0], (const char *const *) options.types,
+				 options.out_dir != NULL ? options.out_dir : ".", options.seed != NULL ? &seed : NULL,
+				 error);
+	if (result == NULL)
+		return FALSE;
+	ash_terminal_clear(env->terminal);
+	ash_render_result(result, options.common.json);
+	return TRUE;
+}
+
+gboolean
+ash_command_types(AshCommandEnv *env, int argc, char **argv, GError **error)
+{
+	static const char *const headings[] = { "type", "kind", "variant", "what it is", NULL };
+	g_auto(AshCommonOptions) common = { 0 };
+	g_auto(GStrv) arguments = NULL;
+	g_autoptr(AshTable) table = ash_table_new(headings);
+
+	if (!ash_command_parse(env, NULL, argc, argv, 0, 0, &common, &arguments, error))
+		return FALSE;
+	g_auto(GStrv) names = ash_imgtype_list(env->ctx->data_dir, error);
+	for (char **name = names; name != NULL && *name != NULL; name++) {
+		g_autoptr(AshImageType) type = ash_imgtype_load(*name, env->ctx->data_dir, error);
+		if (type == NULL)
+			return FALSE;
+		ash_table_add(table, type->name, ash_image_kind_to_string(type->kind), type->variant, type->description);
+	}
+	ash_table_print(table);
+	return names != NULL;
+}

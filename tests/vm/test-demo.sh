@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Boots the demo system's VM disk: what the kickstart says holds, the root is verified, changes survive a reboot.
+# One QEMU, two boots.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need_distro
+need qemu-system-x86_64 ssh ssh-keygen jq
+
+console=$work/console
+vm=
+on_exit() { [ -z "$vm" ] || kill "$vm" 2>/dev/null; }
+
+# The demo system with a key of ours.
+ssh-keygen -q -t ed25519 -N '' -f "$work/key"
+{
+	echo "%include $top_srcdir/kickstarts/demo-vm.ks"
+	echo "sshkey --username=demo \"$(cat "$work/key.pub")\""
+} >"$work/demo-vm.ks"
+check "the demo system builds as qemu-vm" "$ASHLAR" build "$work/demo-vm.ks" -t qemu-vm --repos "$distro/release" \
+	--store "$cache/test-store" -o "$work/out" --progress=plain
+image=$work/out/demo-vm-qemu-vm.raw
+[ -f "$image" ] || { finish; exit; }
+
+port=$((20000 + $$ % 20000))
+ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg} "$ASHLAR" boot "$image" --ssh $port --until "no such text is ever said" --timeout 900 >"$console" 2>&1 &
+vm=$!
+
+remote() {
+	ssh -q -i "$work/key" -p $port -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+		-o ConnectTimeout=10 -o BatchMode=yes demo@127.0.0.1 "$@"
+}
+as_root() { remote "echo demo | sudo -S -p '' sh -c '$*'"; }
+
+wait_for() { # SECONDS COMMAND...
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $deadline ] && kill -0 "$vm" 2>/dev/null || return 1
+		sleep 2
+	done
+}
+prompts() { [ "$(grep -ac ' login: ' "$console")" -ge "$1" ]; }
+up() { remote true; }
+
+check "a login prompt appears on the serial console" wait_for 300 prompts 1
+check "SSH answers" wait_for 120 up
+# is-system-running waits until the boot is over; anything but "running" is shown with its reasons.
+state=$(remote "systemctl is-system-running --wait" 2>&1)
+check_equal "the system is running with no failed unit" running "$state"
+[ "$state" = running ] || { remote "systemctl --failed --no-legend; systemctl list-jobs" | sed 's/^/# /'; as_root "journalctl -b -p warning --no-pager | tail -n 60" | sed 's/^/# /'; }
+
+check "the root is a verified device" as_root "veritysetup status root | grep -q \"status:  *verified\""
+check_equal "the root is erofs, read-only" "erofs ro" "$(remote "findmnt -n -o FSTYPE,OPTIONS / | awk '{ split(\$2, o, \",\"); print \$1, o[1] }'")"
+refute "the root cannot be written" as_root "touch /usr/here"
+check_equal "/etc is an overlay" overlay "$(remote "findmnt -n -o FSTYPE /etc")"
+check_equal "/var is ext4" ext4 "$(remote "findmnt -n -o FSTYPE /var")"
+check "/var has grown over the free room" remote "test \$(df --output=size -k /var | tail -n 1) -gt 100000"
+check_equal "time zone" Europe/Vienna "$(remote "timedatectl show -p Timezone --value")"
+check_equal "host name" "$(awk '$1 == "network" { for (i = 2; i <= NF; i++) if (sub("--hostname=", "", $i)) print $i }' "$top_srcdir/kickstarts/demo-vm.ks")" \
+	"$(remote "hostname")"
+check "the user is in the group sudo" remote "id -nG | grep -qw sudo"
+for service in ssh systemd-networkd chrony; do
+	check "service $service is active" remote "systemctl is-active $service"
+done
+check "os-release names the image" remote "grep -q ^IMAGE_VERSION= /usr/lib/os-release"
+check "rpm knows the packages" remote "rpm -q bash systemd"
+check "the boot was counted as good" as_root "ls /boot/EFI/Linux /efi/EFI/Linux 2>/dev/null | grep -E \"[.]efi\" | grep -vq \"[+]\""
+
+as_root "echo kept > /etc/ashlar-test; echo kept > /var/lib/ashlar-test; sync"
+first_boot=$(remote "cat /proc/sys/kernel/random/boot_id")
+as_root "systemctl reboot" >/dev/null 2>&1
+rebooted() { [ "$(remote "cat /proc/sys/kernel/random/boot_id")" != "$first_boot" ] && up; }
+check "the system comes back after a reboot" wait_for 300 rebooted
+check_equal "a file put into /etc survives" kept "$(remote "cat /etc/ashlar-test")"
+check_equal "a file put into /var survives" kept "$(remote "cat /var/lib/ashlar-test")"
+check_equal "running again" running "$(remote "systemctl is-system-running --wait")"
+
+# A byte of root A is flipped behind the kernel's back: the file's block no longer matches its hash.
+victim=/usr/share/common-licenses/GPL-3
+remote "test -s $victim" || victim=/usr/share/doc/bash/copyright
+check "the victim can be read" remote "cat $victim"
+offset=$(grep -abo -m1 "$(remote "head -c 60 $victim | head -n 1" | sed 's/[][\\.*^$]/\\&/g')" "$image" | head -n 1 | cut -d: -f1)
+check "the victim's data is found in the image" test -n "$offset"
+as_root "printf \"\\\\377\" | dd of=/dev/vda bs=1 seek=${offset:-0} conv=notrunc,fsync; sync; echo 3 > /proc/sys/vm/drop_caches" >/dev/null 2>&1
+refute "a flipped byte in root A makes reads fail" remote "cat $victim"
+check "the kernel says so" as_root "dmesg | grep -q \"data block .* is corrupted\""
+finish
