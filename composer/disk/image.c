@@ -1,2 +1,453 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk/image.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/size.h"
+#include "disk/boot.h"
+#include "disk/erofs.h"
+#include "disk/ext4.h"
+#include "disk/formats.h"
+#include "disk/gpt.h"
+#include "disk/place.h"
+#include "disk/verity.h"
+#include "disk/vfat.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/** A disk while it is built. */
+typedef struct {
+	AshContext *ctx;
+	const AshDiskRequest *request;
+	AshLayout *layout;
+	AshBootFiles *boot; /* NULL if the type does not boot */
+	guint64 *content;   /* bytes per partition */
+	char *partial;      /* name of the raw file in output_dir */
+	int dir_fd;
+	int fd;             /* of the raw file */
+	char *root_hash;    /* hex; NULL without verity */
+	AshUuid root_uuid;  /* PARTUUID of the first root partition */
+} Build;
+
+static void
+build_clear(Build *build)
+{
+	g_clear_pointer(&build->layout, ash_layout_free);
+	g_clear_pointer(&build->boot, ash_boot_files_free);
+	g_clear_pointer(&build->content, g_free);
+	g_clear_pointer(&build->partial, g_free);
+	g_clear_pointer(&build->root_hash, g_free);
+	ash_fd_clear(&build->fd);
+	ash_fd_clear(&build->dir_fd);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
+
+/* Names end up in labels, file names and version comparisons: only characters that mean the same in all. */
+static gboolean
+check_word(const char *text, const char *what, const char *extra, GError **error)
+{
+	const char *end = text;
+
+	while (g_ascii_isalnum(*end) || (*end != '\0' && strchr(extra, *end) != NULL))
+		end++;
+	if (*end == '\0' && end != text && text[0] != '.')
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_CONFIG, "the %s \"%s\" may only have letters, digits and the characters %s", what,
+			 text, extra);
+}
+
+static char *
+expand_label(const AshDiskRequest *request, const AshPartition *partition)
+{
+	g_autoptr(GString) label = g_string_new(partition->label != NULL ? partition->label : "");
+
+	if (partition->empty)
+		return g_strdup("_empty");
+	g_string_replace(label, "@NAME@", request->name, 0);
+	g_string_replace(label, "@VERSION@", request->version, 0);
+	return g_strdup(label->str);
+}
+
+/* Gives everything that is known before content is: labels, identifiers, flags. */
+static void
+identify_partition(const AshDiskRequest *request, AshPartition *partition, guint index)
+{
+	g_autofree char *purpose = g_strdup_printf("partition-%u-%s", index, ash_partition_role_to_string(partition->role));
+	g_autofree char *label = expand_label(request, partition);
+
+	g_free(partition->label);
+	partition->label = g_steal_pointer(&label);
+	partition->type_guid = ash_partition_role_type_guid(partition->role);
+	partition->uuid = ash_uuid_derive(&request->seed, purpose);
+	if (partition->grow)
+		partition->flags |= ASH_GPT_FLAG_GROW;
+	if (partition->read_only)
+		partition->flags |= ASH_GPT_FLAG_READ_ONLY;
+}
+
+static guint64
+measure_esp(const AshBootFiles *boot)
+{
+	GBytes *parts[] = { boot->kernel, boot->initrd, boot->stub, boot->loader, boot->loader };
+	guint64 bytes = ASH_MIB;
+
+	for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+		bytes += parts[i] != NULL ? g_bytes_get_size(parts[i]) : 0;
+	return ash_size_round_up(bytes + bytes / 50 + ASH_MIB, ASH_MIB);
+}
+
+/* Bytes that a partition's content takes; 0 and @error if it cannot be held. */
+static gboolean
+measure_partition(Build *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+
+	*ret_bytes = 0;
+	if (partition->empty)
+		return TRUE;
+	if (partition->role == ASH_PARTITION_ROOT && partition->fs == ASH_FS_EROFS) {
+		*ret_bytes = ash_erofs_estimate(request->tree, error);
+		return *ret_bytes != 0;
+	}
+	if (partition->role == ASH_PARTITION_ROOT)
+		*ret_bytes = ash_ext4_estimate(request->tree);
+	else if (partition->role == ASH_PARTITION_ESP && build->boot != NULL)
+		*ret_bytes = MAX(measure_esp(build->boot), ASH_VFAT_MIN_BYTES);
+	else if (partition->fs == ASH_FS_EXT4)
+		*ret_bytes = ash_ext4_estimate(partition->role == ASH_PARTITION_VAR ? request->var_tree : NULL);
+	return TRUE;
+}
+
+static gboolean
+check_request(const AshDiskRequest *request, GError **error)
+{
+	if (request->type->layout == NULL || request->type->formats->len == 0)
+		return ash_throw(error, ASH_ERROR_CONFIG, "image type \"%s\" has no disk layout or no format", request->type->name);
+	for (guint i = 0; i < request->type->layout->partitions->len; i++) {
+		const AshPartition *partition = request->type->layout->partitions->pdata[i];
+
+		if (partition->role == ASH_PARTITION_ROOT && partition->fs != ASH_FS_EROFS && partition->fs != ASH_FS_EXT4)
+			return ash_throw(error, ASH_ERROR_CONFIG, "image type \"%s\": a root partition is erofs or ext4", request->type->name);
+	}
+	return check_word(request->name, "name", "._-", error) && check_word(request->version, "version", ".~^-", error);
+}
+
+/* The plan: every partition's place, before a byte is written. */
+static gboolean
+plan_disk(Build *build, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	guint n;
+
+	if (!check_request(request, error))
+		return FALSE;
+	build->layout = ash_layout_copy(request->type->layout);
+	build->layout->disk_uuid = ash_uuid_derive(&request->seed, "disk");
+	n = build->layout->partitions->len;
+	build->content = g_new0(guint64, n + 1);
+	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) != NULL) {
+		build->boot = ash_boot_files_load(request->tree, error);
+		if (build->boot == NULL)
+			return FALSE;
+	}
+	for (guint i = 0; i < n; i++) {
+		AshPartition *partition = build->layout->partitions->pdata[i];
+
+		identify_partition(request, partition, i);
+		if (!measure_partition(build, partition, &build->content[i], error))
+			return FALSE;
+	}
+	return ash_place_layout(build->layout, build->content, error);
+}
+
+guint64
+ash_disk_estimate(const AshDiskRequest *request, GError **error)
+{
+	g_auto(Build) build = { .request = request, .fd = -1, .dir_fd = -1 };
+	guint64 bytes = 8 * ASH_MIB;
+
+	if (!plan_disk(&build, error))
+		return 0;
+	for (guint i = 0; i < build.layout->partitions->len; i++) {
+		const AshPartition *partition = build.layout->partitions->pdata[i];
+
+		if (!partition->empty)
+			bytes += partition->role == ASH_PARTITION_ROOT_VERITY ? partition->size : build.content[i];
+	}
+	/* One copy for each format: raw and VHD may share blocks, but need not. */
+	return bytes * request->type->formats->len;
+}
+
+static gboolean
+open_raw(Build *build, GError **error)
+{
+	g_autofree char *name = ash_formats_file_name(build->request->stem, ASH_DISK_RAW);
+
+	build->dir_fd = ash_file_open_dir(AT_FDCWD, build->request->output_dir, false, error);
+	if (build->dir_fd < 0)
+		return FALSE;
+	/* One name: what a killed build left is overwritten by the next. */
+	build->partial = g_strdup_printf(".%s.partial", name);
+	build->fd = ash_fd_open(build->dir_fd, build->partial, O_RDWR | O_CREAT | O_TRUNC, 0644, error);
+	if (build->fd < 0)
+		return FALSE;
+	if (ftruncate(build->fd, (off_t)build->layout->size) < 0)
+		return ash_throw_errno(error, "cannot make a disk file of %" G_GUINT64_FORMAT " bytes", build->layout->size);
+	return TRUE;
+}
+
+static AshUuid
+derive_fs_uuid(const Build *build, const AshPartition *partition, const char *what)
+{
+	g_autofree char *purpose = g_strdup_printf("%s-%s", ash_partition_role_to_string(partition->role), what);
+
+	return ash_uuid_derive(&build->request->seed, purpose);
+}
+
+static gboolean
+write_ext4(Build *build, const AshPartition *partition, const AshFsTree *tree, GError **error)
+{
+	AshExt4Options options = {
+		.uuid = derive_fs_uuid(build, partition, "fs"),
+		.hash_seed = derive_fs_uuid(build, partition, "hash-seed"),
+		.epoch = build->request->epoch,
+	};
+
+	g_strlcpy(options.label, partition->label, sizeof(options.label));
+	return ash_ext4_write(build->ctx, tree, &options, build->fd, partition->offset, partition->size, error);
+}
+
+/* *@ret_bytes: of the file system, which is what a hash tree covers. */
+static gboolean
+write_root_fs(Build *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
+{
+	AshErofsOptions options = { .uuid = derive_fs_uuid(build, partition, "fs"), .epoch = build->request->epoch };
+	gsize label_bytes = MIN(strlen(build->request->name), sizeof(options.label));
+
+	if (partition->fs == ASH_FS_EXT4) {
+		*ret_bytes = partition->size;
+		return write_ext4(build, partition, build->request->tree, error);
+	}
+	memcpy(options.label, build->request->name, label_bytes);
+	return ash_erofs_write(build->ctx, build->request->tree, &options, build->fd, partition->offset, ret_bytes, error);
+}
+
+/* Versions of one system share the salt, so that equal blocks have equal hashes and an update can tell. */
+static void
+derive_salt(const char *name, guint8 ret_salt[ASH_VERITY_SALT_BYTES])
+{
+	g_autoptr(AshDigest) digest = ash_digest_new();
+
+	ash_digest_update_string(digest, "ashlar verity salt 1");
+	ash_digest_update_string(digest, name);
+	ash_digest_finish(digest, ret_salt);
+}
+
+static gboolean
+write_hash_tree(Build *build, AshPartition *root, AshPartition *hash, guint64 data_bytes, GError **error)
+{
+	AshUuid uuid = derive_fs_uuid(build, hash, "fs");
+	guint8 salt[ASH_VERITY_SALT_BYTES];
+	guint8 root_hash[ASH_SHA256_SIZE];
+	AshVerityPlace place = {
+		.fd = build->fd,
+		.data_offset = root->offset,
+		.data_bytes = data_bytes,
+		.hash_offset = hash->offset,
+		.hash_bytes = hash->size,
+	};
+
+	derive_salt(build->request->name, salt);
+	if (!ash_verity_format(build->ctx, &place, salt, &uuid, root_hash, error))
+		return FALSE;
+	ash_verity_partition_uuids(root_hash, &root->uuid, &hash->uuid);
+	g_free(build->root_hash);
+	build->root_hash = ash_hex_encode(root_hash, sizeof(root_hash));
+	return TRUE;
+}
+
+static AshPartition *
+find_hash_partition(const Build *build, const AshPartition *root)
+{
+	for (guint i = 0; i < build->layout->partitions->len; i++) {
+		AshPartition *partition = build->layout->partitions->pdata[i];
+
+		if (partition->role == ASH_PARTITION_ROOT_VERITY && partition->slot == root->slot && !partition->empty)
+			return partition;
+	}
+	return NULL;
+}
+
+static gboolean
+write_root(Build *build, AshPartition *root, GError **error)
+{
+	AshPartition *hash = find_hash_partition(build, root);
+	guint64 data_bytes = 0;
+
+	ash_progress_begin(build->ctx->progress, "Root file system", 60);
+	if (!write_root_fs(build, root, &data_bytes, error))
+		return ash_prefix(error, "root file system");
+	ash_progress_end(build->ctx->progress);
+	if (hash != NULL) {
+		ash_progress_begin(build->ctx->progress, "Hash tree", 20);
+		if (!write_hash_tree(build, root, hash, data_bytes, error))
+			return ash_prefix(error, "hash tree");
+		ash_progress_end(build->ctx->progress);
+	}
+	build->root_uuid = root->uuid;
+	return TRUE;
+}
+
+/* How the kernel finds its root: through the hash tree, or by its partition. */
+static char *
+make_cmdline(const Build *build)
+{
+	const AshPartition *root = ash_layout_find(build->layout, ASH_PARTITION_ROOT, 0);
+	g_autofree char *root_arg = NULL;
+	const char *parts[3] = { NULL, build->request->type->kernel_cmdline, build->request->kernel_append };
+	char uuid[ASH_UUID_STRING_SIZE];
+
+	ash_uuid_format(&build->root_uuid, uuid);
+	if (build->root_hash != NULL)
+		root_arg = g_strdup_printf("roothash=%s", build->root_hash);
+	else if (root != NULL)
+		root_arg = g_strdup_printf("root=PARTUUID=%s %s", uuid, root->read_only || root->fs == ASH_FS_EROFS ? "ro" : "rw");
+	parts[0] = root_arg;
+	return ash_boot_join_cmdline(parts, G_N_ELEMENTS(parts));
+}
+
+static gboolean
+write_esp(Build *build, AshPartition *esp, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	g_autofree char *cmdline = make_cmdline(build);
+	g_autoptr(GPtrArray) files = NULL;
+	AshUuid id = derive_fs_uuid(build, esp, "fs");
+	AshVfatOptions fat = { .label = "ESP", .epoch = request->epoch };
+	AshBootOptions boot = {
+		.name = request->name,
+		.version = request->version,
+		.cmdline = cmdline,
+		.tries = request->type->boot_tries,
+		.timeout = request->boot_timeout >= 0 ? (guint)request->boot_timeout : request->type->boot_timeout,
+	};
+
+	memcpy(&fat.volume_id, id.bytes, sizeof(fat.volume_id));
+	fat.volume_id = GUINT32_FROM_BE(fat.volume_id);
+	files = ash_boot_list_esp(build->boot, &boot, error);
+	return files != NULL &&
+	       ash_vfat_write(build->ctx, &fat, files, build->fd, esp->offset, esp->size, error);
+}
+
+static gboolean
+write_role(Build *build, AshPartitionRole role, GError **error)
+{
+	for (guint i = 0; i < build->layout->partitions->len; i++) {
+		AshPartition *partition = build->layout->partitions->pdata[i];
+		gboolean ok = TRUE;
+
+		if (partition->role != role || partition->empty)
+			continue;
+		if (role == ASH_PARTITION_ROOT)
+			ok = write_root(build, partition, error);
+		else if (role == ASH_PARTITION_ESP)
+			ok = write_esp(build, partition, error) || ash_prefix(error, "EFI system partition");
+		else if (partition->fs == ASH_FS_EXT4)
+			ok = write_ext4(build, partition, role == ASH_PARTITION_VAR ? build->request->var_tree : NULL, error) ||
+			     ash_prefix(error, "partition \"%s\"", partition->label);
+		if (!ok)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* The root hash names the root partitions and goes into the UKI: roots first, the table last. */
+static gboolean
+write_raw(Build *build, GError **error)
+{
+	static const AshPartitionRole order[] = { ASH_PARTITION_ROOT, ASH_PARTITION_VAR, ASH_PARTITION_LINUX,
+						  ASH_PARTITION_ESP };
+
+	if (!open_raw(build, error))
+		return FALSE;
+	for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
+		if (!write_role(build, order[i], error))
+			return FALSE;
+	}
+	return ash_gpt_write(build->fd, build->layout, error);
+}
+
+static gboolean
+write_formats(Build *build, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	AshFormatsRequest formats = {
+		.output_dir = request->output_dir,
+		.stem = request->stem,
+		.partial = build->partial,
+		.fd = build->fd,
+		.disk_bytes = build->layout->size,
+		.vhd_uuid = ash_uuid_derive(&request->seed, "vhd"),
+		.epoch = request->epoch,
+		.formats = request->type->formats,
+	};
+
+	return ash_formats_write(build->ctx, &formats, error);
+}
+
+static AshArtifact *
+describe_artifact(const Build *build, AshDiskFormat format, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	g_autofree char *name = ash_formats_file_name(request->stem, format);
+	g_autoptr(AshArtifact) artifact = g_new0(AshArtifact, 1);
+	ash_autofd int fd = ash_fd_open(build->dir_fd, name, O_RDONLY, 0, error);
+	struct stat st;
+
+	if (fd < 0 || !ash_fd_stat(fd, name, &st, error))
+		return NULL;
+	artifact->sha256 = ash_sha256_fd_hex(fd, error);
+	if (artifact->sha256 == NULL)
+		return NULL;
+	artifact->type = g_strdup(request->type->name);
+	artifact->path = g_build_filename(request->output_dir, name, NULL);
+	artifact->format = g_strdup(ash_disk_format_to_string(format));
+	artifact->size = (guint64)st.st_size;
+	artifact->root_hash = g_strdup(build->root_hash);
+	artifact->commit = g_strdup(request->commit);
+	return g_steal_pointer(&artifact);
+}
+
+static gboolean
+list_artifacts(const Build *build, GPtrArray *ret_artifacts, GError **error)
+{
+	const GArray *formats = build->request->type->formats;
+
+	for (guint i = 0; i < formats->len; i++) {
+		AshArtifact *artifact = describe_artifact(build, g_array_index(formats, AshDiskFormat, i), error);
+
+		if (artifact == NULL)
+			return FALSE;
+		g_ptr_array_add(ret_artifacts, artifact);
+	}
+	return TRUE;
+}
+
+gboolean
+ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_artifacts, GError **error)
+{
+	g_auto(Build) build = { .ctx = ctx, .request = request, .fd = -1, .dir_fd = -1 };
+	gboolean ok = plan_disk(&build, error) && write_raw(&build, error);
+
+	if (ok) {
+		ash_progress_begin(ctx->progress, "Disk formats", 20);
+		ok = write_formats(&build, error) && list_artifacts(&build, ret_artifacts, error);
+		ash_progress_end(ctx->progress);
+	}
+	if (!ok && build.partial != NULL)
+		(void)unlinkat(build.dir_fd, build.partial, 0);
+	return ok || ash_prefix(error, "image type \"%s\"", request->type->name);
+}

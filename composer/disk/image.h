@@ -1,2 +1,36 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
+
+#include "base/context.h"
+#include "model/fstree.h"
+#include "model/imagetype.h"
+#include "model/manifest.h"
+
+/** What a disk image is made of; all borrowed. */
+typedef struct {
+	const AshFsTree *tree;     /* the root file system, complete; its nodes' "number" is used */
+	const AshFsTree *var_tree; /* skeleton of /var; NULL: empty */
+	const AshImageType *type;  /* kind ASH_IMAGE_DISK, with a layout */
+	const char *name;          /* of the system: labels, UKI name, verity salt */
+	const char *version;
+	const char *stem;          /* of the output files: STEM.raw, STEM.qcow2, STEM.vhd */
+	AshUuid seed;              /* every identifier is derived from it */
+	guint64 epoch;             /* SOURCE_DATE_EPOCH, seconds */
+	const char *kernel_append; /* of the kickstart; may be NULL */
+	int boot_timeout;          /* of the kickstart, seconds; -1: as the type says */
+	const char *output_dir;    /* must exist */
+	const char *commit;        /* for the artifacts; may be NULL */
+} AshDiskRequest;
+
+/**
+ * Writes the disk in every format of its type into output_dir, and appends an AshArtifact for each to @ret_artifacts.
+ *
+ * Discoverable Partitions Specification; every partition with role root that is not "empty" gets the tree, as erofs or ext4;
+ * a hash partition of its slot makes it dm-verity protected: PARTUUIDs are then halves of the root hash and the command
+ * line begins with "roothash=". The verity salt depends on the name only, so that versions share block hashes.
+ * Files appear under their names only when they are complete. Same request, same bytes.
+ */
+gboolean ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_artifacts, GError **error);
+
+/** Bytes of disk space that ash_disk_build() will at most need in output_dir; 0 and @error if the request is wrong. */
+guint64 ash_disk_estimate(const AshDiskRequest *request, GError **error);

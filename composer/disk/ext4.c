@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/ext4.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/size.h"
+
+#include <et/com_err.h>
+#include <ext2fs/ext2fs.h>
+#include <string.h>
+
+#define BLOCK_BYTES 4096
+#define INODE_BYTES 256
+/* mke2fs's own ratio: one inode per so many bytes. */
+#define BYTES_PER_INODE 16384
+#define COPY_BYTES (1024 * 1024)
+#define LOST_AND_FOUND "lost+found"
+#define LOST_AND_FOUND_BYTES 16384
+
+/** A file system being written. */
+typedef struct {
+	AshContext *ctx;
+	const AshFsTree *tree;
+	ext2_filsys fs;
+	guint64 epoch;
+} Writer;
+
+static gboolean
+throw_ext2(GError **error, errcode_t rc, const char *what)
+{
+	bool full = rc == EXT2_ET_BLOCK_ALLOC_FAIL || rc == EXT2_ET_INODE_ALLOC_FAIL;
+
+	if (full)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s: the ext4 file system is too small for its content: raise its size",
+				 what);
+	return ash_throw(error, rc == ENOSPC ? ASH_ERROR_NO_SPACE : ASH_ERROR_INTERNAL, "%s: %s", what,
+			 error_message(rc));
+}
+
+static gboolean
+throw_node(GError **error, errcode_t rc, const AshFsNode *node)
+{
+	g_autofree char *path = ash_fs_node_dup_path(node);
+	g_autofree char *what = g_strdup_printf("\"/%s\"", path);
+
+	return throw_ext2(error, rc, what);
+}
+
+static void
+describe(struct ext2_super_block *param, guint64 bytes)
+{
+	param->s_rev_level = EXT2_DYNAMIC_REV;
+	param->s_log_block_size = 2;
+	param->s_log_cluster_size = 2;
+	param->s_inode_size = INODE_BYTES;
+	param->s_log_groups_per_flex = 4;
+	param->s_inodes_count = (guint32)CLAMP(bytes / BYTES_PER_INODE, 64, G_MAXUINT32 / 2);
+	param->s_feature_compat = EXT2_FEATURE_COMPAT_EXT_ATTR | EXT2_FEATURE_COMPAT_DIR_INDEX |
+				  EXT2_FEATURE_COMPAT_RESIZE_INODE;
+	param->s_feature_incompat = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS |
+				    EXT4_FEATURE_INCOMPAT_64BIT | EXT4_FEATURE_INCOMPAT_FLEX_BG;
+	param->s_feature_ro_compat = EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
+				     EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_DIR_NLINK |
+				     EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE | EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
+	ext2fs_blocks_count_set(param, bytes / BLOCK_BYTES);
+}
+
+static void
+fill_superblock(Writer *writer, const AshExt4Options *options)
+{
+	struct ext2_super_block *super = writer->fs->super;
+
+	/* libext2fs takes 0 for "look at the clock". */
+	writer->fs->now = (time_t)writer->epoch;
+	super->s_mkfs_time = (guint32)writer->epoch;
+	super->s_lastcheck = (guint32)writer->epoch;
+	super->s_wtime = (guint32)writer->epoch;
+	super->s_checkinterval = 0;
+	super->s_max_mnt_count = -1;
+	super->s_kbytes_written = 1;
+	super->s_default_mount_opts = EXT2_DEFM_XATTR_USER | EXT2_DEFM_ACL;
+	super->s_def_hash_version = EXT2_HASH_HALF_MD4;
+	super->s_flags |= EXT2_FLAGS_SIGNED_HASH;
+	super->s_min_extra_isize = 32;
+	super->s_want_extra_isize = 32;
+	memcpy(super->s_uuid, options->uuid.bytes, sizeof(super->s_uuid));
+	memcpy(super->s_hash_seed, options->hash_seed.bytes, sizeof(options->hash_seed.bytes));
+	memcpy(super->s_volume_name, options->label, MIN(strlen(options->label), sizeof(super->s_volume_name)));
+	ext2fs_init_csum_seed(writer->fs);
+}
+
+/* Empty tables: the file is zero where they are, so that marking them zeroed is enough. */
+static errcode_t
+allocate_tables(ext2_filsys fs)
+{
+	errcode_t rc = ext2fs_allocate_tables(fs);
+
+	for (dgrp_t i = 0; rc == 0 && i < fs->group_desc_count; i++) {
+		ext2fs_bg_flags_set(fs, i, EXT2_BG_INODE_ZEROED);
+		ext2fs_group_desc_csum_set(fs, i);
+	}
+	return rc;
+}
+
+static errcode_t
+make_reserved_inodes(ext2_filsys fs)
+{
+	ext2fs_inode_alloc_stats2(fs, EXT2_BAD_INO, 1, 0);
+	for (ext2_ino_t i = EXT2_ROOT_INO + 1; i < EXT2_FIRST_INODE(fs->super); i++)
+		ext2fs_inode_alloc_stats2(fs, i, 1, 0);
+	ext2fs_mark_ib_dirty(fs);
+	return ext2fs_update_bb_inode(fs, NULL);
+}
+
+/* As every fsck wants it: with room for entries before there is trouble. */
+static errcode_t
+make_lost_and_found(ext2_filsys fs)
+{
+	ext2_ino_t ino = 0;
+	errcode_t rc;
+
+	fs->umask = 077;
+	rc = ext2fs_mkdir(fs, EXT2_ROOT_INO, 0, LOST_AND_FOUND);
+	fs->umask = 0;
+	if (rc == 0)
+		rc = ext2fs_lookup(fs, EXT2_ROOT_INO, LOST_AND_FOUND, strlen(LOST_AND_FOUND), NULL, &ino);
+	for (guint have = BLOCK_BYTES; rc == 0 && have < LOST_AND_FOUND_BYTES; have += BLOCK_BYTES)
+		rc = ext2fs_expand_dir(fs, ino);
+	return rc;
+}
+
+static errcode_t
+make_skeleton(ext2_filsys fs)
+{
+	int journal_blocks = ext2fs_default_journal_size(ext2fs_blocks_count(fs->super));
+	errcode_t rc = allocate_tables(fs);
+
+	if (rc == 0)
+		rc = ext2fs_mkdir(fs, EXT2_ROOT_INO, EXT2_ROOT_INO, NULL);
+	if (rc == 0)
+		rc = make_lost_and_found(fs);
+	if (rc == 0)
+		rc = make_reserved_inodes(fs);
+	if (rc == 0)
+		rc = ext2fs_create_resize_inode(fs);
+	if (rc == 0)
+		rc = ext2fs_add_journal_inode(fs, (blk_t)MAX(journal_blocks, 1024), EXT2_MKJOURNAL_LAZYINIT);
+	return rc;
+}
+
+/* Seconds beyond 32 bits go to the two low bits of the extra field (ext4 "Inode Timestamps"). */
+static void
+set_time(guint32 *field, guint32 *extra, gint64 seconds)
+{
+	*field = (guint32)seconds;
+	*extra = (guint32)((seconds - (gint32)seconds) >> 32) & 3;
+}
+
+static errcode_t
+set_attributes(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
+{
+	struct ext2_inode_large inode;
+	errcode_t rc = ext2fs_read_inode_full(writer->fs, ino, EXT2_INODE(&inode), sizeof(inode));
+
+	if (rc != 0)
+		return rc;
+	inode.i_mode = (guint16)node->mode;
+	inode.i_uid = (guint16)node->uid;
+	ext2fs_set_i_uid_high(inode, node->uid >> 16);
+	inode.i_gid = (guint16)node->gid;
+	ext2fs_set_i_gid_high(inode, node->gid >> 16);
+	inode.i_extra_isize = sizeof(inode) - EXT2_GOOD_OLD_INODE_SIZE;
+	set_time(&inode.i_mtime, &inode.i_mtime_extra, node->mtime);
+	set_time(&inode.i_ctime, &inode.i_ctime_extra, (gint64)writer->epoch);
+	set_time(&inode.i_atime, &inode.i_atime_extra, node->mtime);
+	set_time(&inode.i_crtime, &inode.i_crtime_extra, (gint64)writer->epoch);
+	return ext2fs_write_inode_full(writer->fs, ino, EXT2_INODE(&inode), sizeof(inode));
+}
+
+static errcode_t
+set_xattrs(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
+{
+	struct ext2_xattr_handle *handle = NULL;
+	errcode_t rc, close_rc;
+
+	if (node->xattrs == NULL || node->xattrs->len == 0)
+		return 0;
+	rc = ext2fs_xattrs_open(writer->fs, ino, &handle);
+	if (rc != 0)
+		return rc;
+	rc = ext2fs_xattrs_read(handle);
+	for (guint i = 0; rc == 0 && i < node->xattrs->len; i++) {
+		const AshFsXattr *xattr = &g_array_index(node->xattrs, AshFsXattr, i);
+
+		rc = ext2fs_xattr_set(handle, xattr->name, xattr->value, xattr->length);
+	}
+	close_rc = ext2fs_xattrs_close(&handle);
+	return rc != 0 ? rc : close_rc;
+}
+
+static errcode_t
+link_name(ext2_filsys fs, ext2_ino_t directory, const char *name, ext2_ino_t ino, int type)
+{
+	errcode_t rc = ext2fs_link(fs, directory, name, ino, type);
+
+	if (rc != EXT2_ET_DIR_NO_SPACE)
+		return rc;
+	rc = ext2fs_expand_dir(fs, directory);
+	return rc != 0 ? rc : ext2fs_link(fs, directory, name, ino, type);
+}
+
+static gboolean
+copy_content(Writer *writer, int from_fd, ext2_file_t file, const AshFsNode *node, GError **error)
+{
+	g_autofree guint8 *buffer = g_malloc(COPY_BYTES);
+
+	for (guint64 at = 0; at < node->size;) {
+		guint part = (guint)MIN(node->size - at, COPY_BYTES);
+		guint put = 0;
+		errcode_t rc;
+
+		if (!ash_context_check(writer->ctx, error) || !ash_fd_read_exact(from_fd, buffer, part, at, error))
+			return FALSE;
+		rc = ext2fs_file_write(file, buffer, part, &put);
+		if (rc != 0 || put != part)
+			return throw_node(error, rc != 0 ? rc : EXT2_ET_BLOCK_ALLOC_FAIL, node);
+		at += part;
+	}
+	return TRUE;
+}
+
+static gboolean
+write_content(Writer *writer, ext2_ino_t ino, const AshFsNode *node, GError **error)
+{
+	ash_autofd int from_fd = -1;
+	ext2_file_t file = NULL;
+	gboolean copied;
+	errcode_t rc;
+
+	if (node->size == 0)
+		return TRUE;
+	from_fd = ash_fs_tree_open(writer->tree, node, error);
+	if (from_fd < 0)
+		return FALSE;
+	rc = ext2fs_file_open(writer->fs, ino, EXT2_FILE_WRITE, &file);
+	if (rc != 0)
+		return throw_node(error, rc, node);
+	copied = copy_content(writer, from_fd, file, node, error);
+	rc = ext2fs_file_close(file);
+	if (copied && rc != 0)
+		return throw_node(error, rc, node);
+	return copied;
+}
+
+static errcode_t
+make_file(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
+{
+	struct ext2_inode inode = { .i_mode = (guint16)node->mode, .i_links_count = (guint16)node->nlink };
+	ext2_extent_handle_t handle = NULL;
+	errcode_t rc;
+
+	/* Opening an empty inode's extents makes the root of the extent tree. */
+	rc = ext2fs_extent_open2(writer->fs, ino, &inode, &handle);
+	if (rc != 0)
+		return rc;
+	ext2fs_extent_free(handle);
+	rc = ext2fs_write_new_inode(writer->fs, ino, &inode);
+	if (rc == 0)
+		ext2fs_inode_alloc_stats2(writer->fs, ino, 1, 0);
+	return rc;
+}
+
+/* Makes the inode and its name; the numbers of linked files are kept in their node. */
+static errcode_t
+make_inode(Writer *writer, ext2_ino_t directory, AshFsNode *node, ext2_ino_t *ret_ino)
+{
+	ext2_filsys fs = writer->fs;
+	errcode_t rc = ext2fs_new_inode(fs, directory, (int)node->mode, NULL, ret_ino);
+
+	if (rc != 0)
+		return rc;
+	node->number = *ret_ino;
+	if (S_ISREG(node->mode)) {
+		rc = make_file(writer, *ret_ino, node);
+		return rc != 0 ? rc : link_name(fs, directory, node->name, *ret_ino, EXT2_FT_REG_FILE);
+	}
+	if (S_ISDIR(node->mode))
+		rc = ext2fs_mkdir(fs, directory, *ret_ino, node->name);
+	else
+		rc = ext2fs_symlink(fs, directory, *ret_ino, node->name, node->target);
+	if (rc != EXT2_ET_DIR_NO_SPACE)
+		return rc;
+	/* Nothing was made yet: both link the name before they count the inode. */
+	rc = ext2fs_expand_dir(fs, directory);
+	if (rc != 0)
+		return rc;
+	if (S_ISDIR(node->mode))
+		return ext2fs_mkdir(fs, directory, *ret_ino, node->name);
+	return ext2fs_symlink(fs, directory, *ret_ino, node->name, node->target);
+}
+
+static gboolean write_children(Writer *writer, ext2_ino_t ino, const AshFsNode *node, GError **error);
+
+static gboolean
+write_node(Writer *writer, ext2_ino_t directory, AshFsNode *node, GError **error)
+{
+	ext2_ino_t ino = 0;
+	errcode_t rc;
+
+	if (node->hardlink != NULL) {
+		rc = link_name(writer->fs, directory, node->name, node->hardlink->number, EXT2_FT_REG_FILE);
+		return rc == 0 || throw_node(error, rc, node);
+	}
+	if (node->parent == writer->tree->root && strcmp(node->name, LOST_AND_FOUND) == 0)
+		return TRUE;
+	rc = make_inode(writer, directory, node, &ino);
+	if (rc != 0)
+		return throw_node(error, rc, node);
+	if (S_ISREG(node->mode) && !write_content(writer, ino, node, error))
+		return FALSE;
+	if (S_ISDIR(node->mode) && !write_children(writer, ino, node, error))
+		return FALSE;
+	rc = set_attributes(writer, ino, node);
+	if (rc == 0)
+		rc = set_xattrs(writer, ino, node);
+	return rc == 0 || throw_node(error, rc, node);
+}
+
+static gboolean
+write_children(Writer *writer, ext2_ino_t ino, const AshFsNode *node, GError **error)
+{
+	for (guint i = 0; i < node->children->len; i++) {
+		if (!write_node(writer, ino, node->children->pdata[i], error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+write_tree(Writer *writer, GError **error)
+{
+	const AshFsNode plain_root = { .name = (char *)"", .mode = S_IFDIR | 0755, .mtime = (gint64)writer->epoch };
+	const AshFsNode *root = writer->tree != NULL ? writer->tree->root : &plain_root;
+	const AshFsNode lost = { .name = (char *)LOST_AND_FOUND, .mode = S_IFDIR | 0700, .mtime = (gint64)writer->epoch };
+	ext2_ino_t lost_ino = 0;
+	errcode_t rc;
+
+	if (writer->tree != NULL && !write_children(writer, EXT2_ROOT_INO, root, error))
+		return FALSE;
+	rc = set_attributes(writer, EXT2_ROOT_INO, root);
+	if (rc == 0)
+		rc = set_xattrs(writer, EXT2_ROOT_INO, root);
+	if (rc == 0)
+		rc = ext2fs_lookup(writer->fs, EXT2_ROOT_INO, LOST_AND_FOUND, strlen(LOST_AND_FOUND), NULL, &lost_ino);
+	if (rc == 0)
+		rc = set_attributes(writer, lost_ino, &lost);
+	return rc == 0 || throw_node(error, rc, root);
+}
+
+static gboolean
+open_writer(Writer *writer, const AshExt4Options *options, int fd, guint64 offset, guint64 bytes, GError **error)
+{
+	struct ext2_super_block param = { 0 };
+	g_autofree char *path = ash_file_fd_path(fd);
+	g_autofree char *io_option = g_strdup_printf("offset=%" G_GUINT64_FORMAT, offset);
+	errcode_t rc;
+
+	describe(&param, bytes);
+	rc = ext2fs_initialize(path, EXT2_FLAG_EXCLUSIVE | EXT2_FLAG_64BITS, &param, unix_io_manager, &writer->fs);
+	if (rc != 0)
+		return throw_ext2(error, rc, "ext4");
+	rc = io_channel_set_options(writer->fs->io, io_option);
+	if (rc != 0)
+		return throw_ext2(error, rc, "ext4");
+	fill_superblock(writer, options);
+	return TRUE;
+}
+
+gboolean
+ash_ext4_write(AshContext *ctx, const AshFsTree *tree, const AshExt4Options *options, int fd, guint64 offset,
+	       guint64 bytes, GError **error)
+{
+	Writer writer = { .ctx = ctx, .tree = tree, .epoch = MAX(options->epoch, 1) };
+	gboolean written = FALSE;
+	errcode_t rc;
+
+	if (bytes < ASH_EXT4_MIN_BYTES || bytes % BLOCK_BYTES != 0)
+		return ash_throw(error, ASH_ERROR_CONFIG, "an ext4 file system needs at least 16 MiB, in blocks of 4096 bytes");
+	if (open_writer(&writer, options, fd, offset, bytes, error)) {
+		rc = make_skeleton(writer.fs);
+		written = rc == 0 ? write_tree(&writer, error) : throw_ext2(error, rc, "ext4");
+	}
+	if (!written) {
+		if (writer.fs != NULL)
+			ext2fs_free(writer.fs);
+		return FALSE;
+	}
+	rc = ext2fs_close_free(&writer.fs);
+	return rc == 0 || throw_ext2(error, rc, "ext4");
+}
+
+static void
+add_up(const AshFsNode *node, guint64 *bytes)
+{
+	/* The inode and its share of tables, a name, and whole blocks of content. */
+	*bytes += BLOCK_BYTES + (S_ISREG(node->mode) && node->hardlink == NULL ? ash_size_round_up(node->size, BLOCK_BYTES) : 0);
+	for (guint i = 0; node->children != NULL && i < node->children->len; i++)
+		add_up(node->children->pdata[i], bytes);
+}
+
+guint64
+ash_ext4_estimate(const AshFsTree *tree)
+{
+	guint64 bytes = 0;
+
+	if (tree != NULL)
+		add_up(tree->root, &bytes);
+	/* Tables and journal grow with the file system: a tenth, and what even an empty one has. */
+	return ASH_EXT4_MIN_BYTES + bytes + bytes / 8;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/context.h"
+
+/** One file of a FAT file system. */
+typedef struct {
+	char *path;     /* "EFI/BOOT/BOOTX64.EFI": relative, directories are made */
+	GBytes *content;
+} AshVfatFile;
+
+AshVfatFile *ash_vfat_file_new(const char *path, GBytes *content);
+void ash_vfat_file_free(AshVfatFile *file);
+
+typedef struct {
+	guint32 volume_id;
+	char label[12]; /* at most 11 characters, upper case */
+	guint64 epoch;  /* every file's time */
+} AshVfatOptions;
+
+/** The least that FAT32 can have, in bytes: 65,525 clusters of 512 bytes and its tables. */
+#define ASH_VFAT_MIN_BYTES ((guint64)34 * 1024 * 1024)
+
+/**
+ * Makes a FAT32 file system of @bytes (whole MiB) at byte @offset (whole MiB) of the plain file @fd, where it must be all zero, with
+ * @files (of AshVfatFile), in their order, by mkfs.vfat and mtools. Same arguments, same bytes.
+ */
+gboolean ash_vfat_write(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd, guint64 offset,
+			guint64 bytes, GError **error);
+
+/** Bytes that a file system for @files must have, rounded up to whole MiB. */
+guint64 ash_vfat_estimate(GPtrArray *files);
+
+/** An open FAT file system inside a file, read by our own bounded reader: no program is run. Owned by the caller. */
+typedef struct AshVfatReader AshVfatReader;
+AshVfatReader *ash_vfat_open(int fd, guint64 offset, GError **error);
+void ash_vfat_close(AshVfatReader *reader);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshVfatReader, ash_vfat_close)
+
+/** Names in directory @path ("" for the root), sorted, without "." and ".."; owned vector. */
+char **ash_vfat_list(AshVfatReader *reader, const char *path, GError **error);
+/** Content of file @path (compared without case) of at most 1 GiB. Owned. */
+GBytes *ash_vfat_load(AshVfatReader *reader, const char *path, GError **error);

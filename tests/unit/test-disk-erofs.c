@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/erofs.h"
+#include "test-disk-common.h"
+
+static const AshErofsOptions options = {
+	.uuid = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } },
+	.label = "test",
+	.epoch = TEST_EPOCH,
+};
+
+static int
+write_image(Fixture *fixture, const AshFsTree *tree, const char *name, guint64 offset)
+{
+	g_autoptr(GError) error = NULL;
+	int fd = fixture_create(fixture, name, 0);
+	guint64 bytes = 0;
+
+	ash_erofs_write(fixture->ctx, tree, &options, fd, offset, &bytes, &error);
+	g_assert_no_error(error);
+	g_assert_cmpuint(bytes, ==, ash_erofs_estimate(tree, &error));
+	g_assert_no_error(error);
+	g_assert_cmpuint(bytes % 4096, ==, 0);
+	return fd;
+}
+
+/* Every oddity that a real tree may have, in one. */
+static AshFsTree *
+make_odd_tree(void)
+{
+	static const guint sizes[] = { 0, 1, 4095, 4096, 4097, 8192, 100000 };
+	AshFsTree *tree = tree_new();
+	AshFsNode *sizes_dir = tree_dir(tree->root, "sizes");
+	AshFsNode *many = tree_dir(tree->root, "many");
+	AshFsNode *links = tree_dir(tree->root, "links");
+	AshFsNode *odd = tree_dir(tree->root, "odd");
+	g_autofree char *long_name = g_strnfill(255, 'n');
+	g_autofree char *big_value = g_strnfill(60000, 'v');
+	AshFsNode *node;
+
+	tree_dir(tree->root, "empty");
+	for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		g_autofree char *name = g_strdup_printf("size-%u", sizes[i]);
+		g_autofree char *content = g_strnfill(sizes[i], (char)('a' + i));
+
+		tree_file(sizes_dir, name, content);
+	}
+	tree_file(sizes_dir, "sparse", "@100000001");
+	for (guint i = 0; i < 10000; i++) {
+		g_autofree char *name = g_strdup_printf("entry-%u", i);
+
+		tree_file(many, name, "");
+	}
+	for (guint i = 1; i <= 4095; i += i < 4000 ? 133 : 19) {
+		g_autofree char *name = g_strdup_printf("to-%u", i);
+		g_autofree char *target = g_strnfill(i, 't');
+
+		tree_link(links, name, target);
+	}
+	node = tree_file(odd, long_name, "long name");
+	node->uid = 70000;
+	node->gid = 3000000000u;
+	/* These sort before "." and between "." and "..". */
+	tree_file(odd, "!first", "!");
+	tree_file(odd, "-dash", "-");
+	tree_file(odd, ".!hidden", ".");
+	tree_file(odd, "\xc3\xa9\xff", "bytes");
+	node = tree_file(odd, "zero-time", "0");
+	node->mtime = 0;
+	node = tree_file(odd, "future", "f");
+	node->mtime = (gint64)1 << 33;
+	node = tree_file(odd, "setuid", "s");
+	node->mode = S_IFREG | 06755;
+	node = tree_file(odd, "linked", "three names");
+	tree_hardlink(odd, "a-linked", node);
+	tree_hardlink(sizes_dir, "linked", node);
+	node = tree_file(odd, "xattrs", "x");
+	ash_fs_node_add_xattr(node, "user.one", "1", 1);
+	ash_fs_node_add_xattr(node, "user.empty", "", 0);
+	ash_fs_node_add_xattr(node, "security.capability", "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+	ash_fs_node_add_xattr(node, "trusted.big", big_value, strlen(big_value));
+	node = tree_dir(odd, "xattr-dir");
+	ash_fs_node_add_xattr(node, "security.selinux", "system_u:object_r:usr_t:s0", 27);
+	tree_file(node, "child", "c");
+	for (guint i = 0; i < 40; i++) {
+		g_autofree char *name = g_strdup_printf("link-%u", i);
+
+		node = tree_link(tree_dir(links, name), "l", "t");
+		ash_fs_node_add_xattr(node, "security.selinux", big_value, 50 + 7 * i);
+	}
+	ash_fs_tree_finish(tree);
+	return tree;
+}
+
+static void
+test_fsck(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) tree = make_odd_tree();
+	g_autofree char *path = fixture_path(fixture, "odd.erofs");
+	g_autofree char *output = NULL;
+	ash_autofd int fd = write_image(fixture, tree, "odd.erofs", 0);
+
+	if (!have_program("fsck.erofs"))
+		return;
+	output = run_command(0, "fsck.erofs '%s'", path);
+	g_assert_nonnull(strstr(output, "No errors found"));
+	g_clear_pointer(&output, g_free);
+	output = run_command(0, "dump.erofs -s '%s'", path);
+	g_assert_nonnull(strstr(output, "01020304-0506-0708-090a-0b0c0d0e0f10"));
+	g_assert_nonnull(strstr(output, "sb_csum mtime"));
+}
+
+static void
+compare_node(const AshFsNode *node, const char *root)
+{
+	g_autofree char *relative = ash_fs_node_dup_path(node);
+	g_autofree char *path = g_build_filename(root, relative, NULL);
+	struct stat st;
+
+	g_test_message("%s", path);
+	g_assert_cmpint(lstat(path, &st), ==, 0);
+	g_assert_cmpuint(st.st_mode & S_IFMT, ==, node->mode & S_IFMT);
+	if (!S_ISLNK(node->mode) && getuid() == 0)
+		g_assert_cmpuint(st.st_mode, ==, node->mode);
+	if (getuid() == 0) {
+		const AshFsNode *first = node->hardlink != NULL ? node->hardlink : node;
+
+		g_assert_cmpuint(st.st_uid, ==, first->uid);
+		g_assert_cmpuint(st.st_gid, ==, first->gid);
+	}
+	if (S_ISLNK(node->mode)) {
+		g_autofree char *target = g_malloc0(node->size + 1);
+
+		g_assert_cmpint(readlink(path, target, node->size + 1), ==, (gssize)node->size);
+		g_assert_cmpstr(target, ==, node->target);
+	}
+	if (S_ISREG(node->mode)) {
+		g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, NULL);
+
+		g_assert_cmpuint(g_mapped_file_get_length(file), ==, node->size);
+		g_assert_cmpint(st.st_mtime, ==, node->mtime);
+		if (node->content != NULL && node->content[0] != '@' && node->content[0] != '/')
+			g_assert_cmpint(memcmp(g_mapped_file_get_contents(file), node->content, node->size), ==, 0);
+	}
+	for (guint i = 0; node->children != NULL && i < node->children->len; i++)
+		compare_node(node->children->pdata[i], root);
+}
+
+static void
+test_extract(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) tree = make_odd_tree();
+	g_autofree char *path = fixture_path(fixture, "odd.erofs");
+	g_autofree char *out = fixture_path(fixture, "out");
+	g_autofree char *output = NULL;
+	ash_autofd int fd = write_image(fixture, tree, "odd.erofs", 0);
+
+	if (!have_program("fsck.erofs"))
+		return;
+	output = run_command(0, "fsck.erofs --extract='%s' '%s'", out, path);
+	compare_node(tree->root, out);
+}
+
+/* The kernel's own reader, where file-backed mounts are allowed; never required. */
+static void
+test_same_bytes(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) one = make_odd_tree();
+	g_autoptr(AshFsTree) two = make_odd_tree();
+	ash_autofd int first = write_image(fixture, one, "one", 0);
+	ash_autofd int second = write_image(fixture, two, "two", 0);
+	g_autofree char *first_digest = digest_of(first);
+	g_autofree char *second_digest = digest_of(second);
+
+	g_assert_cmpstr(first_digest, ==, second_digest);
+}
+
+static void
+test_at_offset(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) tree = make_odd_tree();
+	g_autofree char *path = fixture_path(fixture, "at-offset");
+	g_autofree char *plain = fixture_path(fixture, "plain");
+	g_autofree char *output = NULL;
+	ash_autofd int fd = write_image(fixture, tree, "at-offset", 1024 * 1024);
+	ash_autofd int plain_fd = write_image(fixture, tree, "plain", 0);
+
+	output = run_command(0, "tail -c +1048577 '%s' | cmp - '%s'", path, plain);
+}
+
+static void
+test_real_tree(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) tree = tree_from_environment();
+	g_autofree char *path = fixture_path(fixture, "real.erofs");
+	g_autofree char *out = fixture_path(fixture, "out");
+	g_autofree char *output = NULL;
+	g_autoptr(GTimer) timer = g_timer_new();
+	ash_autofd int fd = write_image(fixture, tree, "real.erofs", 0);
+	double seconds = g_timer_elapsed(timer, NULL);
+
+	g_test_message("%.1f MiB in %.2f s", (double)lseek(fd, 0, SEEK_END) / 1048576, seconds);
+	if (!have_program("fsck.erofs"))
+		return;
+	output = run_command(0, "fsck.erofs --extract='%s' '%s'", out, path);
+	compare_node(tree->root, out);
+}
+
+static void
+test_refusals(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) long_name = tree_new();
+	g_autoptr(AshFsTree) namespace = tree_new();
+	g_autoptr(AshFsTree) device = tree_new();
+	g_autofree char *name = g_strnfill(256, 'n');
+	g_autoptr(GError) error = NULL;
+
+	tree_file(long_name->root, name, "x");
+	ash_fs_tree_finish(long_name);
+	g_assert_cmpuint(ash_erofs_estimate(long_name, &error), ==, 0);
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_clear_error(&error);
+	ash_fs_node_add_xattr(tree_file(namespace->root, "f", "x"), "btrfs.compression", "x", 1);
+	ash_fs_tree_finish(namespace);
+	g_assert_cmpuint(ash_erofs_estimate(namespace, &error), ==, 0);
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_assert_nonnull(strstr(error->message, "\"/f\""));
+	g_clear_error(&error);
+	ash_fs_node_new(device->root, "null", S_IFCHR | 0666);
+	ash_fs_tree_finish(device);
+	g_assert_cmpuint(ash_erofs_estimate(device, &error), ==, 0);
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+}
+
+/* A content that is not what the tree says must not end up in an image. */
+static void
+test_short_content(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) tree = tree_new();
+	g_autofree char *path = fixture_path(fixture, "content");
+	g_autoptr(GError) error = NULL;
+	ash_autofd int fd = fixture_create(fixture, "image", 0);
+	ash_autofd int content_fd = fixture_create(fixture, "content", 10);
+	AshFsNode *node = tree_file(tree->root, "f", path);
+	guint64 bytes = 0;
+
+	node->size = 11;
+	ash_fs_tree_finish(tree);
+	g_assert_false(ash_erofs_write(fixture->ctx, tree, &options, fd, 0, &bytes, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_TRUST);
+}
+
+#define ADD(name, func) g_test_add("/disk/erofs/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
+
+int
+main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	ADD("fsck", test_fsck);
+	ADD("extract", test_extract);
+	ADD("same-bytes", test_same_bytes);
+	ADD("at-offset", test_at_offset);
+	ADD("real-tree", test_real_tree);
+	ADD("refusals", test_refusals);
+	ADD("short-content", test_short_content);
+	return g_test_run();
+}
