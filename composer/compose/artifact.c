@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "compose/artifact.h"
+
+#include "archive/oci.h"
+#include "archive/tar.h"
+#include "archive/wsl.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/record.h"
+#include "disk/image.h"
+#include "store/history.h"
+#include "store/tree.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+static const AshField notes_fields[] = {
+	ASH_FIELD(AshImageNotes, name, ASH_FIELD_STRING),
+	ASH_FIELD(AshImageNotes, kernel_append, ASH_FIELD_STRING),
+	ASH_FIELD(AshImageNotes, boot_timeout, ASH_FIELD_INT),
+	{ NULL },
+};
+
+/* What every writer of one kind of artifact is given. */
+typedef struct {
+	AshContext *ctx;
+	AshFsTree *tree;
+	const AshImageType *type;
+	const AshImageNotes *notes;
+	const AshCommitInfo *info;
+	const char *out_dir;
+	char *stem; /* file name without extension: NAME-TYPE */
+	AshUuid seed;
+	GPtrArray *artifacts;
+} Job;
+
+char *
+ash_image_notes_format(const AshImageNotes *notes)
+{
+	JsonObject *object = ash_record_to_json(notes, notes_fields, TRUE);
+	char *text = ash_json_object_to_string(object, FALSE);
+
+	json_object_unref(object);
+	return text;
+}
+
+static void
+notes_clear(AshImageNotes *notes)
+{
+	g_clear_pointer(&notes->name, g_free);
+	g_clear_pointer(&notes->kernel_append, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshImageNotes, notes_clear)
+
+static gboolean
+load_notes(AshStore *store, const char *commit, AshImageNotes *notes, GError **error)
+{
+	g_autofree char *text = ash_store_get_metadata(store, commit, ASH_IMAGE_NOTES_KEY, error);
+
+	if (text == NULL)
+		return ash_prefix(error, "commit \"%s\" was not made by \"ashlar build\"", commit);
+	JsonObject *object = ash_json_parse_object(text, -1, ASH_IMAGE_NOTES_KEY, error);
+	if (object == NULL)
+		return FALSE;
+	gboolean ok = ash_record_from_json(notes, notes_fields, object, error);
+	json_object_unref(object);
+	if (ok && notes->name == NULL)
+		return ash_throw(error, ASH_ERROR_CONFIG, "commit \"%s\" does not name its system", commit);
+	return ok;
+}
+
+/* Adds the file that was just written. */
+static gboolean
+add_artifact(Job *job, const char *path, const char *format, GError **error)
+{
+	ash_autofd int fd = ash_fd_open(AT_FDCWD, path, O_RDONLY, 0, error);
+	struct stat st;
+
+	if (fd < 0 || !ash_fd_stat(fd, path, &st, error))
+		return FALSE;
+	g_autofree char *sha256 = ash_sha256_fd_hex(fd, error);
+	if (sha256 == NULL)
+		return FALSE;
+	AshArtifact *artifact = g_new0(AshArtifact, 1);
+	artifact->type = g_strdup(job->type->name);
+	artifact->path = g_canonicalize_filename(path, NULL);
+	artifact->format = g_strdup(format);
+	artifact->size = (guint64) st.st_size;
+	artifact->sha256 = g_steal_pointer(&sha256);
+	artifact->commit = g_strdup(job->info->checksum);
+	g_ptr_array_add(job->artifacts, artifact);
+	return TRUE;
+}
+
+static gboolean
+write_disk(Job *job, GError **error)
+{
+	const AshDiskRequest request = {
+		.tree = job->tree,
+		.type = job->type,
+		.name = job->notes->name,
+		.version = job->info->version,
+		.stem = job->stem,
+		.seed = job->seed,
+		.epoch = job->info->timestamp,
+		.kernel_append = job->notes->kernel_append,
+		.boot_timeout = job->notes->boot_timeout,
+		.output_dir = job->out_dir,
+		.commit = job->info->checksum,
+	};
+
+	return ash_disk_build(job->ctx, &request, job->artifacts, error);
+}
+
+static gboolean
+write_oci(Job *job, GError **error)
+{
+	const AshImageType *type = job->type;
+	g_autofree char *path = g_strdup_printf("%s/%s.oci.tar", job->out_dir, job->stem);
+	const AshOciOptions options = {
+		.name = job->notes->name,
+		.version = job->info->version,
+		.architecture = "amd64",
+		.created = job->info->timestamp,
+		.entrypoint = (const char *const *) type->oci_entrypoint,
+		.cmd = (const char *const *) type->oci_cmd,
+		.env = (const char *const *) type->oci_env,
+		.labels = (const char *const *) type->oci_labels,
+		.user = type->oci_user,
+		.working_dir = type->oci_workdir,
+		.compression = type->compression,
+		.level = type->compression_level,
+	};
+
+	return ash_oci_write(job->ctx, job->tree, &options, path, error) &&
+	       add_artifact(job, path, "oci-archive", error);
+}
+
+static gboolean
+write_wsl(Job *job, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("%s/%s.wsl", job->out_dir, job->stem);
+
+	return ash_wsl_write_file(job->ctx, job->tree, path, error) && add_artifact(job, path, "wsl", error);
+}
+
+static gboolean
+write_tar(Job *job, GError **error)
+{
+	static const char *const extensions[] = {
+		[ASH_COMPRESS_NONE] = "tar", [ASH_COMPRESS_GZIP] = "tar.gz", [ASH_COMPRESS_ZSTD] = "tar.zst"
+	};
+	const AshTarOptions options = { .prefix = "./" };
+	g_autofree char *path =
+		g_strdup_printf("%s/%s.%s", job->out_dir, job->stem, extensions[job->type->compression]);
+
+	return ash_tar_write_file(job->ctx, job->tree, &options, job->type->compression,
+				  job->type->compression_level, path, error) &&
+	       add_artifact(job, path, "tar", error);
+}
+
+/* By AshImageKind. */
+static gboolean (*const writers[])(Job *job, GError **error) = {
+	[ASH_IMAGE_DISK] = write_disk,
+	[ASH_IMAGE_OCI] = write_oci,
+	[ASH_IMAGE_WSL] = write_wsl,
+	[ASH_IMAGE_TAR] = write_tar,
+};
+
+/*
+ * The commit's checksum covers the whole content and its version; two image types get different identifiers, so that their
+ * disks can be attached to one machine.
+ */
+static AshUuid
+default_seed(const char *commit, const char *type)
+{
+	AshUuid base;
+	guint8 sum[ASH_SHA256_SIZE];
+
+	ash_sha256(commit, strlen(commit), sum);
+	memcpy(base.bytes, sum, sizeof(base.bytes));
+	return ash_uuid_derive(&base, type);
+}
+
+gboolean
+ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const AshImageType *type,
+		   const char *out_dir, const AshUuid *seed, GPtrArray *artifacts, GError **error)
+{
+	g_auto(AshImageNotes) notes = { .boot_timeout = -1 };
+	g_autoptr(AshCommitInfo) info = ash_store_info(store, commit, error);
+
+	if (info == NULL || !load_notes(store, info->checksum, &notes, error))
+		return FALSE;
+	g_autoptr(AshFsTree) tree = ash_store_load_tree(store, info->checksum, error);
+	if (tree == NULL)
+		return FALSE;
+	g_autofree char *stem = g_strdup_printf("%s-%s", notes.name, type->name);
+	Job job = {
+		.ctx = ctx,
+		.tree = tree,
+		.type = type,
+		.notes = &notes,
+		.info = info,
+		.out_dir = out_dir,
+		.stem = stem,
+		.seed = seed != NULL ? *seed : default_seed(info->checksum, type->name),
+		.artifacts = artifacts,
+	};
+	return writers[type->kind](&job, error) ? TRUE : ash_prefix(error, "image type \"%s\"", type->name);
+}

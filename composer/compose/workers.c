@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "compose/workers.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "compose/artifact.h"
+#include "install/transaction.h"
+#include "model/records.h"
+#include "store/commit.h"
+#include "tree/labels.h"
+#include "tree/tree.h"
+
+#include <fcntl.h>
+
+/* What the commit worker is told; borrowed on the caller's side, owned on the worker's. */
+typedef struct {
+	char *root, *store, *ref, *version, *lock_text, *lock_digest, *input_digest, *notes, *data_dir;
+	char **packages;
+	guint64 epoch;
+	AshSpec *spec;
+	AshImageType *type;
+} CommitJob;
+
+static const AshField commit_fields[] = {
+	ASH_FIELD(CommitJob, root, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, store, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, ref, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, version, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, lock_text, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, lock_digest, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, input_digest, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, notes, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, data_dir, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, packages, ASH_FIELD_STRV),
+	ASH_FIELD(CommitJob, epoch, ASH_FIELD_UINT64),
+	{ NULL },
+};
+
+static void
+commit_job_clear(CommitJob *job)
+{
+	g_free(job->root);
+	g_free(job->store);
+	g_free(job->ref);
+	g_free(job->version);
+	g_free(job->lock_text);
+	g_free(job->lock_digest);
+	g_free(job->input_digest);
+	g_free(job->notes);
+	g_free(job->data_dir);
+	g_strfreev(job->packages);
+	g_clear_pointer(&job->spec, ash_spec_free);
+	g_clear_pointer(&job->type, ash_image_type_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommitJob, commit_job_clear)
+
+static gboolean
+commit_job_parse(CommitJob *job, JsonObject *request, GError **error)
+{
+	job->spec = ash_spec_new("");
+	job->type = ash_image_type_new("");
+	return ash_record_from_json(job, commit_fields, request, error) &&
+	       ash_record_from_json(job->spec, ash_spec_fields, json_object_get_object_member(request, "spec"), error) &&
+	       ash_record_from_json(job->type, ash_image_type_tree_fields,
+				    json_object_get_object_member(request, "type"), error);
+}
+
+static gboolean
+apply_tree(AshContext *ctx, const CommitJob *job, GError **error)
+{
+	const AshTreeRequest request = {
+		.root_path = job->root,
+		.spec = job->spec,
+		.type = job->type,
+		.version = job->version,
+		.epoch = job->epoch,
+		.lock_text = job->lock_text,
+		.data_dir = job->data_dir,
+	};
+
+	return ash_tree_apply(ctx, &request, error);
+}
+
+static char *
+commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, GError **error)
+{
+	g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autofree char *subject = g_strdup_printf("%s %s", job->spec->name, job->version);
+	g_autoptr(AshLabels) labels = NULL;
+
+	if (!ash_labels_open(job->root, &labels, error))
+		return NULL;
+	g_hash_table_insert(metadata, (gpointer) ASH_IMAGE_NOTES_KEY, job->notes);
+	const AshCommitRequest request = {
+		.ref = job->ref,
+		.subject = subject,
+		.version = job->version,
+		.timestamp = job->epoch,
+		.lock_digest = job->lock_digest,
+		.input_digest = job->input_digest,
+		.packages = (const char *const *) job->packages,
+		.metadata = metadata,
+		.adopt = true,
+		.scan = { .skip_special = true, .label = labels != NULL ? ash_labels_lookup : NULL, .label_data = labels },
+	};
+	return ash_store_commit(ctx, store, job->root, &request, error);
+}
+
+/* Turns a staging root into a tree and commits it. */
+static JsonObject *
+commit_worker(AshContext *ctx, JsonObject *request, GError **error)
+{
+	g_auto(CommitJob) job = { 0 };
+
+	if (!commit_job_parse(&job, request, error))
+		return NULL;
+	g_autoptr(AshStore) store = ash_store_open(job.store, false, error);
+	if (store == NULL)
+		return NULL;
+	ash_progress_set_total_weight(ctx->progress, 100);
+	ash_progress_begin(ctx->progress, "Tree", 75);
+	gboolean ok = apply_tree(ctx, &job, error);
+	ash_progress_end(ctx->progress);
+	if (!ok)
+		return NULL;
+	ash_progress_begin(ctx->progress, "Commit", 25);
+	g_autofree char *commit = commit_tree(ctx, store, &job, error);
+	ash_progress_end(ctx->progress);
+	if (commit == NULL)
+		return NULL;
+	JsonObject *reply = json_object_new();
+	json_object_set_string_member(reply, "commit", commit);
+	return reply;
+}
+
+static JsonObject *
+remove_worker(AshContext *ctx, JsonObject *request, GError **error)
+{
+	const char *path = ash_json_get_string(request, "path", error);
+
+	if (path == NULL || !ash_file_remove_tree(AT_FDCWD, path, error))
+		return NULL;
+	return json_object_new();
+}
+
+const AshWorkerEntry ash_compose_workers[] = {
+	{ ASH_TRANSACTION_WORKER, ash_transaction_worker },
+	{ "commit", commit_worker },
+	{ "remove", remove_worker },
+	{ NULL, NULL },
+};
+
+static char **
+dup_nevras(const AshPackageSet *set)
+{
+	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+	for (guint i = 0; i < set->packages->len; i++) {
+		g_autofree char *nevra = ash_package_dup_nevra(g_ptr_array_index(set->packages, i));
+		g_strv_builder_add(builder, nevra);
+	}
+	return g_strv_builder_end(builder);
+}
+
+static char *
+format_variant_lock(const AshPlanVariant *variant)
+{
+	g_autoptr(GPtrArray) locks = g_ptr_array_new();
+
+	g_ptr_array_add(locks, variant->lock);
+	return ash_lock_format(locks);
+}
+
+static JsonObject *
+commit_request(AshContext *ctx, AshStore *store, const AshPlan *plan, const AshPlanVariant *variant, const char *root)
+{
+	const AshImageNotes notes = {
+		.name = plan->spec->name,
+		.kernel_append = plan->spec->kernel_append,
+		.boot_timeout = plan->spec->boot_timeout,
+	};
+	g_autofree char *notes_text = ash_image_notes_format(&notes);
+	g_autofree char *lock_text = format_variant_lock(variant);
+	g_autofree char *lock_digest = ash_lock_dup_digest(variant->lock);
+	g_auto(GStrv) packages = dup_nevras(variant->set);
+	const CommitJob job = {
+		.root = (char *) root,
+		.store = (char *) ash_store_get_dir(store),
+		.ref = variant->ref,
+		.version = variant->version,
+		.lock_text = lock_text,
+		.lock_digest = lock_digest,
+		.input_digest = variant->input_digest,
+		.notes = notes_text,
+		.data_dir = ctx->data_dir,
+		.packages = packages,
+		.epoch = variant->epoch,
+	};
+	JsonObject *request = ash_record_to_json(&job, commit_fields, TRUE);
+
+	json_object_set_object_member(request, "spec", ash_record_to_json(plan->spec, ash_spec_fields, TRUE));
+	json_object_set_object_member(
+		request, "type",
+		ash_record_to_json(g_ptr_array_index(variant->types, 0), ash_image_type_tree_fields, TRUE));
+	return request;
+}
+
+gboolean
+ash_workers_commit(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPlanVariant *variant, const char *root,
+		   GError **error)
+{
+	g_autoptr(JsonObject) request = commit_request(ctx, store, plan, variant, root);
+	g_autoptr(JsonObject) reply = ash_worker_call(ctx, "commit", request, error);
+
+	if (reply == NULL)
+		return FALSE;
+	variant->commit = g_strdup(ash_json_get_string(reply, "commit", error));
+	return variant->commit != NULL;
+}
+
+gboolean
+ash_workers_remove(AshContext *ctx, const char *path, GError **error)
+{
+	g_autoptr(JsonObject) request = json_object_new();
+
+	json_object_set_string_member(request, "path", path);
+	g_autoptr(JsonObject) reply = ash_worker_call(ctx, "remove", request, error);
+	return reply != NULL;
+}
+
+gboolean
+ash_workers_install(AshContext *ctx, const AshPlanVariant *variant, const char *root, GError **error)
+{
+	g_autoptr(AshTransactionPlan) plan = ash_transaction_plan_new(root);
+
+	plan->docs = variant->packages->docs;
+	plan->inst_langs = g_strdupv(variant->packages->inst_langs);
+	plan->epoch = variant->epoch;
+	ash_transaction_plan_add_set(plan, variant->set);
+	g_autoptr(AshTransactionResult) result = ash_transaction_install(ctx, plan, error);
+	if (result == NULL)
+		return FALSE;
+	for (char **notice = result->notices; *notice != NULL; notice++)
+		ash_progress_message(ctx->progress, "note: %s", *notice);
+	return TRUE;
+}
