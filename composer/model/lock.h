@@ -29,6 +29,9 @@ void ash_lock_free(AshLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshLock, ash_lock_free)
 void ash_lock_add_repo(AshLock *lock, const char *id, const char *repomd_sha256);
 
+/** Adds what a lock keeps of @package (borrowed: copied): NEVRA, digest, repository and reason. */
+void ash_lock_add_package(AshLock *lock, const AshPackage *package);
+
 /** The deterministic text of all @locks (of AshLock), sorted by variant. Owned. */
 char *ash_lock_format(GPtrArray *locks);
 /** Parses such a text; errors are "file:line: ...". An array of AshLock, owned. */
@@ -37,5 +40,8 @@ GPtrArray *ash_lock_parse(const char *text, const char *file, GError **error);
 AshLock *ash_lock_find(GPtrArray *locks, const char *variant);
 /** SHA-256 hex of the lock's package lines: the digest that goes into the commit. Owned. */
 char *ash_lock_dup_digest(const AshLock *lock);
-/** Lines "+ NEVRA", "- NEVRA", "~ NEVRA: digest" between two locks; empty string if none. Owned. */
+/**
+ * What differs in the packages of two locks, one line each, sorted by NEVRA: "+ NEVRA", "- NEVRA",
+ * "~ NEVRA: digest" (or repository, or reason). Empty string if nothing does. Owned.
+ */
 char *ash_lock_diff(const AshLock *from, const AshLock *to);
