@@ -25,6 +25,7 @@ static const struct {
 	[ASH_TOOL_NEWUIDMAP] = { "newuidmap", "uidmap", "shadow-utils" },
 	[ASH_TOOL_NEWGIDMAP] = { "newgidmap", "uidmap", "shadow-utils" },
 	[ASH_TOOL_GPG] = { "gpg", "gnupg", "gnupg2" },
+	[ASH_TOOL_GPGV] = { "gpgv", "gpgv", "gnupg2" },
 };
 
 static const char *const tool_dirs[] = { "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin" };
