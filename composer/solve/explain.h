@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "solve/pool.h"
+
+#include <solv/solver.h>
+
+/* Private to solve/: why there is no set. Both return FALSE with ASH_ERROR_UNSOLVABLE. */
+
+/** All problems of @solver: the rules that contradict each other and the solutions that libsolv offers. */
+gboolean ash_explain_problems(Solver *solver, GError **error);
+
+/** @spec matches nothing: says whether it is hidden, and which names look like it. @origin ("file:line") may be NULL. */
+gboolean ash_explain_unknown(AshPool *pool, const char *spec, const char *origin, GError **error);
