@@ -1,2 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
+
+#include "archive/compress.h"
+#include "base/context.h"
+#include "model/fstree.h"
+
+/** All pointers are borrowed and may be NULL but for architecture. */
+typedef struct {
+	const char *architecture;      /* as RPM names it: "x86_64" */
+	guint64 epoch;                 /* seconds: "created" everywhere */
+	const char *title, *version;   /* annotations org.opencontainers.image.* */
+	const char *ref_name;          /* tag in index.json, e.g. "1.0" */
+	const char *const *env;        /* "NAME=value" */
+	const char *const *entrypoint;
+	const char *const *cmd;
+	const char *user;
+	const char *working_dir;
+	GHashTable *labels;            /* char * -> char * */
+	AshCompression compression;    /* of the layer */
+	int level;                     /* see ash_compressor_new() */
+} AshOciOptions;
+
+/**
+ * Writes @tree as an image of one layer in the form "oci-archive": a tar file (see AshOutput) that holds an
+ * OCI image layout (OCI image specification 1.1, image-layout.md), without SELinux labels. ASH_ERROR_CONFIG if the
+ * architecture has no name in OCI.
+ */
+gboolean ash_oci_write_file(AshContext *ctx, AshFsTree *tree, const AshOciOptions *options, const char *path,
+			    GError **error);
