@@ -1,2 +1,322 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config/kickstart.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "config/check.h"
+#include "config/kssection.h"
+#include "config/lexer.h"
+#include "model/strv.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define KICKSTART_MAX (4 * 1024 * 1024)
+#define INCLUDE_DEPTH_MAX 32
+
+/* One file that is being read; files that include it are below it. */
+typedef struct Frame Frame;
+struct Frame {
+	const Frame *below;
+	const char *file; /* as in errors */
+	const char *dir;  /* of relative includes; NULL: nothing may be included */
+	AshLexer lexer;
+	guint depth;
+	dev_t device;
+	ino_t inode;
+};
+
+typedef struct {
+	AshKsState state;
+	AshKsSection *section;      /* that is being read, or NULL */
+	const Frame *section_frame; /* it began in */
+} Reader;
+
+static gboolean read_frame(Reader *reader, Frame *frame, GError **error);
+
+static bool
+is_remote(const char *path)
+{
+	return strstr(path, "://") != NULL || g_str_has_prefix(path, "nfs:");
+}
+
+static gboolean
+throw_at(const char *origin, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+static gboolean
+throw_at(const char *origin, GError **error, const char *format, ...)
+{
+	g_autofree char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s", origin, text);
+}
+
+/* The file is identified by device and inode: names can differ. */
+static gboolean
+identify(Frame *frame, const char *path, const char *origin, const char *command, GError **error)
+{
+	struct stat status;
+
+	if (stat(path, &status) != 0)
+		return throw_at(origin, error,
+				"%s: \"%s\" cannot be read: %s (what %%pre writes is not there: %%pre is not run)",
+				command, path, g_strerror(errno));
+	if (!S_ISREG(status.st_mode))
+		return throw_at(origin, error, "%s: \"%s\" is no regular file", command, path);
+	frame->device = status.st_dev;
+	frame->inode = status.st_ino;
+	for (const Frame *below = frame->below; below != NULL; below = below->below)
+		if (below->device == status.st_dev && below->inode == status.st_ino)
+			return throw_at(origin, error, "%s: \"%s\" includes itself", command, path);
+	return TRUE;
+}
+
+static gboolean
+include_path(Reader *reader, const Frame *below, const char *path, const char *origin, const char *command,
+	     GError **error)
+{
+	g_autofree char *dir = g_path_get_dirname(path);
+	g_autofree char *text = NULL;
+	gsize length = 0;
+	Frame frame = { .below = below, .file = path, .dir = dir, .depth = below->depth + 1 };
+
+	if (frame.depth > INCLUDE_DEPTH_MAX)
+		return throw_at(origin, error, "%s: more than %d files deep", command, INCLUDE_DEPTH_MAX);
+	if (!identify(&frame, path, origin, command, error))
+		return FALSE;
+	text = ash_file_load(AT_FDCWD, path, KICKSTART_MAX, &length, error);
+	if (text == NULL)
+		return ash_prefix(error, "%s: %s", origin, command);
+	if (!ash_lexer_check_text(text, length, path, error))
+		return FALSE;
+	ash_lexer_init(&frame.lexer, text, length);
+	return read_frame(reader, &frame, error);
+}
+
+/* %include FILE and %ksappend FILE are one here: the file is read in place of the line. */
+static gboolean
+read_include(Reader *reader, Frame *frame, const char *origin, const char *const *words, GError **error)
+{
+	g_autofree char *path = NULL;
+
+	if (words[1] == NULL || *words[1] == '\0' || words[2] != NULL)
+		return throw_at(origin, error, "%s: one file is expected", words[0]);
+	if (is_remote(words[1]))
+		return throw_at(origin, error, "%s: \"%s\" is not fetched; download it and name the file", words[0],
+				words[1]);
+	if (frame->dir == NULL)
+		return throw_at(origin, error, "%s: no file can be included here", words[0]);
+	if (g_path_is_absolute(words[1]) || g_str_equal(frame->dir, "."))
+		path = g_strdup(words[1]);
+	else
+		path = g_build_filename(frame->dir, words[1], NULL);
+	return include_path(reader, frame, path, origin, words[0], error);
+}
+
+static bool
+is_include(const char *word)
+{
+	return g_str_equal(word, "%include") || g_str_equal(word, "%ksappend");
+}
+
+/* The words of a line, with its place in the error. */
+static char **
+split_line(Reader *reader, const char *line, const char *origin, GError **error)
+{
+	bool glued_comment = false;
+	char **words = ash_lexer_split(line, &glued_comment, error);
+
+	if (words == NULL)
+		ash_prefix(error, "%s", origin);
+	else if (glued_comment)
+		g_ptr_array_add(reader->state.spec->notices,
+				g_strdup_printf("%s: %s: a comment begins inside a word; put quotes around a value with \"#\"",
+						origin, words[0]));
+	return words;
+}
+
+static gboolean
+end_section(Reader *reader, const Frame *frame, const char *origin, GError **error)
+{
+	if (reader->section_frame != frame)
+		return throw_at(origin, error, "%%end: %s began in another file, at %s",
+				ash_kssection_get_name(reader->section), ash_kssection_get_origin(reader->section));
+	ash_kssection_finish(reader->section);
+	g_clear_pointer(&reader->section, ash_kssection_free);
+	return TRUE;
+}
+
+static gboolean
+throw_unfinished(Reader *reader, GError **error)
+{
+	return throw_at(ash_kssection_get_origin(reader->section), error, "%s: the section does not end with %%end",
+			ash_kssection_get_name(reader->section));
+}
+
+/* A line of a section. Only lines that begin with one of our own words are looked at; scripts may have "%" too. */
+static gboolean
+read_section_line(Reader *reader, Frame *frame, const char *line, const char *origin, GError **error)
+{
+	const char *start = line + strspn(line, " \t");
+	g_autofree char *first = g_strndup(start, strcspn(start, " \t\r"));
+
+	if (g_str_equal(first, "%end"))
+		return end_section(reader, frame, origin, error);
+	if (ash_kssection_is_name(first))
+		return throw_unfinished(reader, error);
+	if (is_include(first) && ash_kssection_follows_includes(reader->section)) {
+		g_auto(GStrv) words = split_line(reader, line, origin, error);
+
+		return words != NULL && read_include(reader, frame, origin, (const char *const *) words, error);
+	}
+	return ash_kssection_add_line(reader->section, origin, line, error);
+}
+
+static gboolean
+read_command_line(Reader *reader, Frame *frame, const char *line, const char *origin, GError **error)
+{
+	g_auto(GStrv) split = split_line(reader, line, origin, error);
+	const char *const *words = (const char *const *) split;
+
+	if (words == NULL)
+		return FALSE;
+	if (words[0] == NULL)
+		return TRUE;
+	if (is_include(words[0]))
+		return read_include(reader, frame, origin, words, error);
+	if (g_str_equal(words[0], "%end"))
+		return throw_at(origin, error, "%%end: no section is open");
+	if (words[0][0] != '%')
+		return ash_kscommand_run(&reader->state, origin, words, error);
+	reader->section = ash_kssection_begin(&reader->state, origin, words, error);
+	reader->section_frame = frame;
+	return reader->section != NULL;
+}
+
+static gboolean
+read_frame(Reader *reader, Frame *frame, GError **error)
+{
+	for (;;) {
+		g_autofree char *line = ash_lexer_next_line(&frame->lexer);
+		g_autofree char *origin = NULL;
+
+		if (line == NULL)
+			break;
+		origin = g_strdup_printf("%s:%u", frame->file, frame->lexer.line);
+		if (reader->section != NULL) {
+			if (!read_section_line(reader, frame, line, origin, error))
+				return FALSE;
+			continue;
+		}
+		line = ash_lexer_continue_line(&frame->lexer, g_steal_pointer(&line));
+		if (!read_command_line(reader, frame, line, origin, error))
+			return FALSE;
+	}
+	if (reader->section != NULL && reader->section_frame == frame)
+		return throw_unfinished(reader, error);
+	return TRUE;
+}
+
+/* "web" of "/srv/web.ks": it goes into refs, labels and file names. */
+static char *
+dup_system_name(const char *file, GError **error)
+{
+	g_autofree char *name = g_path_get_basename(file);
+
+	if (g_str_has_suffix(name, ".ks"))
+		name[strlen(name) - strlen(".ks")] = '\0';
+	if (!ash_check_word(name, "_.-") || *name == '.' || *name == '-') {
+		throw_at(file, error, "\"%s\" cannot be the name of a system: use letters, digits and \"_.-\"", name);
+		return NULL;
+	}
+	return g_steal_pointer(&name);
+}
+
+/* The folder of the kickstart comes first. */
+static char **
+list_repo_dirs(const char *dir, const AshKickstartOptions *options)
+{
+	char **dirs = ash_strv_new();
+
+	if (dir != NULL)
+		ash_strv_add(&dirs, dir);
+	if (options != NULL && options->repo_dirs != NULL)
+		ash_strv_add_all(&dirs, options->repo_dirs);
+	return dirs;
+}
+
+static gboolean
+read_all(AshSpec *spec, Frame *frame, const char *const *repo_dirs, const AshKickstartOptions *options,
+	 GError **error)
+{
+	static const char *const none[] = { NULL };
+	g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	Reader reader = {
+		.state = {
+			.spec = spec,
+			.repo_dirs = repo_dirs,
+			.repo_urls = options != NULL && options->repo_urls != NULL ? options->repo_urls : none,
+			.vars = options != NULL ? &options->vars : NULL,
+			.said = said,
+		},
+	};
+	gboolean ok = read_frame(&reader, frame, error);
+
+	g_clear_pointer(&reader.section, ash_kssection_free);
+	return ok && ash_ks_add_remaining_repos(&reader.state, error);
+}
+
+static AshSpec *
+parse_frame(Frame *frame, const char *text, gsize length, const AshKickstartOptions *options, GError **error)
+{
+	g_autofree char *name = dup_system_name(frame->file, error);
+	g_auto(GStrv) repo_dirs = list_repo_dirs(frame->dir, options);
+	g_autoptr(AshSpec) spec = NULL;
+
+	if (name == NULL || !ash_lexer_check_text(text, length, frame->file, error))
+		return NULL;
+	spec = ash_spec_new(name);
+	ash_lexer_init(&frame->lexer, text, length);
+	if (!read_all(spec, frame, (const char *const *) repo_dirs, options, error))
+		return NULL;
+	return g_steal_pointer(&spec);
+}
+
+AshSpec *
+ash_kickstart_parse(const char *text, gsize length, const char *file, const char *dir,
+		    const AshKickstartOptions *options, GError **error)
+{
+	Frame frame = { .file = file, .dir = dir };
+
+	return parse_frame(&frame, text, length, options, error);
+}
+
+AshSpec *
+ash_kickstart_load_full(const char *path, const AshKickstartOptions *options, GError **error)
+{
+	g_autofree char *dir = g_path_get_dirname(path);
+	g_autofree char *text = NULL;
+	gsize length = 0;
+	struct stat status;
+	Frame frame = { .file = path, .dir = dir };
+
+	if (stat(path, &status) != 0)
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "%s: cannot be read: %s", path, g_strerror(errno));
+	frame.device = status.st_dev;
+	frame.inode = status.st_ino;
+	text = ash_file_load(AT_FDCWD, path, KICKSTART_MAX, &length, error);
+	return text != NULL ? parse_frame(&frame, text, length, options, error) : NULL;
+}
+
+AshSpec *
+ash_kickstart_load(const char *path, const char *const *repo_dirs, GError **error)
+{
+	const AshKickstartOptions options = { .repo_dirs = repo_dirs };
+
+	return ash_kickstart_load_full(path, &options, error);
+}

@@ -62,7 +62,7 @@ typedef struct {
 	bool set, enabled;
 	char **services; /* --ssh, --http ..., --service=NAME */
 	char **remove_services; /* --remove-service */
-	char **ports;    /* "8080:tcp" */
+	char **ports;    /* "8080:tcp", "6000-6010:udp", "imap:tcp" */
 	char **trusts;   /* interfaces */
 } AshFirewallSpec;
 
@@ -104,7 +104,7 @@ typedef struct {
 	GPtrArray *users;     /* of AshUserSpec */
 	GPtrArray *groups;    /* of AshGroupSpec */
 	GPtrArray *ssh_keys;  /* of AshSshKeySpec */
-	char **services_enabled, **services_disabled;
+	char **services_enabled, **services_disabled; /* unit names with their suffix */
 	AshSelinuxMode selinux;
 	AshFirewallSpec firewall;
 	char *hostname;       /* may be NULL */
