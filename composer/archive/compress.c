@@ -13,32 +13,13 @@ struct AshCompressor {
 
 /* By AshCompression. The level of gzip is its own default; that of zstd is as fast and as small as gzip at 9. */
 static const struct {
-	const char *name;
 	int default_level;
 	int (*add_filter)(struct archive *archive);
 } compressions[] = {
-	[ASH_COMPRESSION_NONE] = { "none", 0, NULL },
-	[ASH_COMPRESSION_GZIP] = { "gzip", 6, archive_write_add_filter_gzip },
-	[ASH_COMPRESSION_ZSTD] = { "zstd", 6, archive_write_add_filter_zstd },
+	[ASH_COMPRESS_NONE] = { 0, NULL },
+	[ASH_COMPRESS_GZIP] = { 6, archive_write_add_filter_gzip },
+	[ASH_COMPRESS_ZSTD] = { 6, archive_write_add_filter_zstd },
 };
-
-const char *
-ash_compression_to_string(AshCompression compression)
-{
-	return compressions[compression].name;
-}
-
-gboolean
-ash_compression_parse(const char *text, AshCompression *ret_compression)
-{
-	for (guint i = 0; i < G_N_ELEMENTS(compressions); i++) {
-		if (strcmp(compressions[i].name, text) == 0) {
-			*ret_compression = (AshCompression) i;
-			return TRUE;
-		}
-	}
-	return FALSE;
-}
 
 /* libarchive's "raw" format is one stream through a filter, and no more. */
 static gboolean
@@ -55,7 +36,7 @@ open_filter(AshCompressor *compressor, AshCompression compression, int level, gu
 	archive_write_set_format_raw(archive);
 	compressions[compression].add_filter(archive);
 	archive_write_set_filter_option(archive, NULL, "compression-level", level_text);
-	if (compression == ASH_COMPRESSION_GZIP)
+	if (compression == ASH_COMPRESS_GZIP)
 		archive_write_set_filter_option(archive, "gzip", "timestamp", NULL);
 	else
 		archive_write_set_filter_option(archive, "zstd", "threads", threads);
@@ -76,7 +57,7 @@ ash_compressor_new(AshCompression compression, int level, guint jobs, AshSinkFun
 
 	compressor->sink.func = sink;
 	compressor->sink.user_data = user_data;
-	if (compression == ASH_COMPRESSION_NONE)
+	if (compression == ASH_COMPRESS_NONE)
 		return g_steal_pointer(&compressor);
 	compressor->archive = archive_write_new();
 	if (!open_filter(compressor, compression, level, jobs, error))

@@ -2,17 +2,7 @@
 #pragma once
 
 #include "archive/output.h"
-
-typedef enum {
-	ASH_COMPRESSION_NONE,
-	ASH_COMPRESSION_GZIP, /* RFC 1952, no name and no time in its header */
-	ASH_COMPRESSION_ZSTD, /* RFC 8878 */
-} AshCompression;
-
-/** "none", "gzip", "zstd". */
-const char *ash_compression_to_string(AshCompression compression);
-/** FALSE (no error) if @text is none of them. */
-gboolean ash_compression_parse(const char *text, AshCompression *ret_compression);
+#include "model/imagetype.h"
 
 /**
  * AshCompressor: a compressed stream, the same bytes on every machine and with any number of threads.

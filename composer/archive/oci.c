@@ -27,9 +27,9 @@ static const struct {
 
 /* By AshCompression. */
 static const char *const layer_types[] = {
-	[ASH_COMPRESSION_NONE] = "application/vnd.oci.image.layer.v1.tar",
-	[ASH_COMPRESSION_GZIP] = "application/vnd.oci.image.layer.v1.tar+gzip",
-	[ASH_COMPRESSION_ZSTD] = "application/vnd.oci.image.layer.v1.tar+zstd",
+	[ASH_COMPRESS_NONE] = "application/vnd.oci.image.layer.v1.tar",
+	[ASH_COMPRESS_GZIP] = "application/vnd.oci.image.layer.v1.tar+gzip",
+	[ASH_COMPRESS_ZSTD] = "application/vnd.oci.image.layer.v1.tar+zstd",
 };
 
 /* A blob as manifests refer to it. */

@@ -8,5 +8,5 @@ ash_wsl_write_file(AshContext *ctx, AshFsTree *tree, const char *path, GError **
 {
 	const AshTarOptions options = { .prefix = "./", .drop_selinux = true };
 
-	return ash_tar_write_file(ctx, tree, &options, ASH_COMPRESSION_GZIP, 0, path, error);
+	return ash_tar_write_file(ctx, tree, &options, ASH_COMPRESS_GZIP, 0, path, error);
 }

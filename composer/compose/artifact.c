@@ -114,27 +114,43 @@ write_disk(Job *job, GError **error)
 	return ash_disk_build(job->ctx, &request, job->artifacts, error);
 }
 
+/* NAME=VALUE strings as a table that owns its strings. */
+static GHashTable *
+pairs_to_table(char **pairs)
+{
+	GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+	for (; *pairs != NULL; pairs++) {
+		const char *equals = strchr(*pairs, '=');
+		if (equals != NULL)
+			g_hash_table_insert(table, g_strndup(*pairs, (gsize) (equals - *pairs)), g_strdup(equals + 1));
+	}
+	return table;
+}
+
 static gboolean
 write_oci(Job *job, GError **error)
 {
 	const AshImageType *type = job->type;
 	g_autofree char *path = g_strdup_printf("%s/%s.oci.tar", job->out_dir, job->stem);
+	g_autoptr(GHashTable) labels = pairs_to_table(type->oci_labels);
 	const AshOciOptions options = {
-		.name = job->notes->name,
+		.architecture = "x86_64",
+		.epoch = job->info->timestamp,
+		.title = job->notes->name,
 		.version = job->info->version,
-		.architecture = "amd64",
-		.created = job->info->timestamp,
+		.ref_name = "latest",
+		.env = (const char *const *) type->oci_env,
 		.entrypoint = (const char *const *) type->oci_entrypoint,
 		.cmd = (const char *const *) type->oci_cmd,
-		.env = (const char *const *) type->oci_env,
-		.labels = (const char *const *) type->oci_labels,
 		.user = type->oci_user,
 		.working_dir = type->oci_workdir,
+		.labels = labels,
 		.compression = type->compression,
-		.level = type->compression_level,
+		.level = MAX(type->compression_level, 0),
 	};
 
-	return ash_oci_write(job->ctx, job->tree, &options, path, error) &&
+	return ash_oci_write_file(job->ctx, job->tree, &options, path, error) &&
 	       add_artifact(job, path, "oci-archive", error);
 }
 
@@ -157,7 +173,7 @@ write_tar(Job *job, GError **error)
 		g_strdup_printf("%s/%s.%s", job->out_dir, job->stem, extensions[job->type->compression]);
 
 	return ash_tar_write_file(job->ctx, job->tree, &options, job->type->compression,
-				  job->type->compression_level, path, error) &&
+				  MAX(job->type->compression_level, 0), path, error) &&
 	       add_artifact(job, path, "tar", error);
 }
 

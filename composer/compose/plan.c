@@ -130,34 +130,26 @@ make_lock(const AshPlan *plan, const AshPlanVariant *variant)
 }
 
 static gboolean
-check_locked(const AshPlan *plan, const AshPlanVariant *variant, const AshLock *old, GError **error)
-{
-	if (old == NULL)
-		return ash_throw(error, ASH_ERROR_UNSOLVABLE,
-				 "the lock \"%s\" has no variant \"%s\": renew it with --update-lock", plan->lock_path,
-				 variant->name);
-	g_autofree char *diff = ash_lock_diff(old, variant->lock);
-	if (*diff == '\0')
-		return TRUE;
-	return ash_throw(error, ASH_ERROR_UNSOLVABLE,
-			 "variant \"%s\" differs from the lock \"%s\" (renew it with --update-lock):\n%s", variant->name,
-			 plan->lock_path, g_strchomp(diff));
-}
-
-static gboolean
 resolve_variant(AshContext *ctx, AshPlan *plan, AshPlanVariant *variant, GPtrArray *locks,
 		const AshBuildRequest *request, GError **error)
 {
 	const AshLock *old = locks != NULL ? ash_lock_find(locks, variant->name) : NULL;
-	const AshSolveRequest solve = { .packages = variant->packages, .arch = "x86_64", .lock = old };
+	const AshSolveRequest solve = {
+		.packages = variant->packages,
+		.lock = old,
+		.lock_mode = request->locked ? ASH_LOCK_EXACT : old != NULL ? ASH_LOCK_FAVOUR : ASH_LOCK_IGNORE,
+	};
+
+	if (request->locked && old == NULL)
+		return ash_throw(error, ASH_ERROR_UNSOLVABLE,
+				 "the lock \"%s\" has no variant \"%s\": renew it with --update-lock", plan->lock_path,
+				 variant->name);
 
 	ash_progress_item(ctx->progress, variant->name);
 	variant->set = ash_solve(ctx, plan->metadata, &solve, error);
 	if (variant->set == NULL)
 		return ash_prefix(error, "variant \"%s\"", variant->name);
 	variant->lock = make_lock(plan, variant);
-	if (request->locked && !check_locked(plan, variant, old, error))
-		return FALSE;
 	return ash_plan_variant_finish(ctx, variant, plan->spec, request->version, error);
 }
 
