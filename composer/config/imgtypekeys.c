@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config/imgtypekeys.h"
+
+#include "base/error.h"
+#include "base/size.h"
+#include "config/nearest.h"
+#include "model/strv.h"
+
+#include <string.h>
+
+static gboolean
+set_string(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	char **string = field;
+
+	for (const char *c = item->string; *c != '\0'; c++)
+		if (g_ascii_iscntrl(*c))
+			return ash_throw(error, ASH_ERROR_CONFIG, "the value has a control character");
+	g_free(*string);
+	*string = g_strdup(item->string);
+	return TRUE;
+}
+
+static gboolean
+set_strings(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	char ***strings = field;
+	g_auto(GStrv) result = ash_strv_new();
+
+	for (guint i = 0; item->strings[i] != NULL; i++) {
+		const char *text = item->strings[i];
+
+		if (g_str_equal(text, "@base") && !has_base)
+			return ash_throw(error, ASH_ERROR_CONFIG, "\"@base\" stands for the list of the base, and there is no \"base\"");
+		if (g_str_equal(text, "@base"))
+			ash_strv_add_all(&result, (const char *const *) *strings);
+		else if (*text == '\0' || strpbrk(text, "\n\r") != NULL)
+			return ash_throw(error, ASH_ERROR_CONFIG, "a string in it is empty or has a line feed");
+		else
+			ash_strv_add_unique(&result, text);
+	}
+	ash_strv_replace(strings, (const char *const *) result);
+	return TRUE;
+}
+
+static gboolean
+set_bool(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	*(bool *) field = item->boolean;
+	return TRUE;
+}
+
+/* An int that is -1 until something is said. */
+static gboolean
+set_tristate(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	*(int *) field = item->boolean;
+	return TRUE;
+}
+
+static gboolean
+check_range(const AshImgKey *key, const AshTomlItem *item, GError **error)
+{
+	if (item->integer < key->min || item->integer > key->max)
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "%" G_GINT64_FORMAT " is not between %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT,
+				 item->integer, key->min, key->max);
+	return TRUE;
+}
+
+static gboolean
+set_int(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	if (!check_range(key, item, error))
+		return FALSE;
+	*(int *) field = (int) item->integer;
+	return TRUE;
+}
+
+static gboolean
+set_uint64(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	if (!check_range(key, item, error))
+		return FALSE;
+	*(guint64 *) field = (guint64) item->integer;
+	return TRUE;
+}
+
+static gboolean
+set_size(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	guint64 bytes = 0;
+
+	if (!ash_size_parse(item->string, &bytes))
+		return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is no size (\"512M\", \"2G\")", item->string);
+	if (bytes == 0 || bytes % ASH_MIB != 0)
+		return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is not a whole number of MiB", item->string);
+	*(guint64 *) field = bytes;
+	return TRUE;
+}
+
+/* For enumerations: the words of .choices, and what is wrong with another. */
+static gboolean
+throw_choice(const AshImgKey *key, const char *text, GError **error)
+{
+	g_auto(GStrv) choices = g_strsplit(key->choices, " ", -1);
+	g_autofree char *hint = ash_nearest_hint(text, (const char *const *) choices);
+	g_autofree char *list = g_strjoinv(", ", choices);
+
+	return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is none of %s%s", text, list, hint);
+}
+
+static gboolean
+set_kind(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return ash_image_kind_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
+set_from_kickstart(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return ash_from_kickstart_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
+set_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return ash_compression_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
+set_role(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return ash_partition_role_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
+set_fs(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return ash_fs_kind_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
+set_slot(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	if (!g_str_equal(item->string, "a") && !g_str_equal(item->string, "b"))
+		return throw_choice(key, item->string, error);
+	*(char *) field = item->string[0];
+	return TRUE;
+}
+
+static gboolean
+set_formats(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	GArray *formats = *(GArray **) field;
+
+	g_array_set_size(formats, 0);
+	for (guint i = 0; item->strings[i] != NULL; i++) {
+		AshDiskFormat format = ASH_DISK_RAW;
+
+		if (!ash_disk_format_parse(item->strings[i], &format))
+			return throw_choice(key, item->strings[i], error);
+		for (guint j = 0; j < formats->len; j++)
+			if (g_array_index(formats, AshDiskFormat, j) == format)
+				return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is there twice", item->strings[i]);
+		g_array_append_val(formats, format);
+	}
+	return TRUE;
+}
+
+/* The loader has read it before anything else. */
+static gboolean
+set_nothing(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return TRUE;
+}
+
+#define TYPE(member) G_STRUCT_OFFSET(AshImageType, member)
+#define PARTITION(member) G_STRUCT_OFFSET(AshPartition, member)
+
+/* clang-format off */
+static const AshImgKey keys[] = {
+	{ ASH_IMG_BASE, ASH_TOML_STRING, set_nothing },
+	{ "description", ASH_TOML_STRING, set_string, TYPE(description) },
+	{ "kind", ASH_TOML_STRING, set_kind, TYPE(kind), .choices = "disk oci wsl tar" },
+	{ "variant", ASH_TOML_STRING, set_string, TYPE(variant) },
+
+	{ "packages.from_kickstart", ASH_TOML_STRING, set_from_kickstart, TYPE(from_kickstart), .choices = "all names none" },
+	{ "packages.add", ASH_TOML_STRINGS, set_strings, TYPE(packages_add) },
+	{ "packages.drop", ASH_TOML_STRINGS, set_strings, TYPE(packages_drop) },
+	{ "packages.groups", ASH_TOML_STRINGS, set_strings, TYPE(groups_add) },
+	{ "packages.weak_deps", ASH_TOML_BOOLEAN, set_tristate, TYPE(weak_deps) },
+	{ "packages.docs", ASH_TOML_BOOLEAN, set_tristate, TYPE(docs) },
+
+	{ "services.enable", ASH_TOML_STRINGS, set_strings, TYPE(services_enable) },
+	{ "services.disable", ASH_TOML_STRINGS, set_strings, TYPE(services_disable) },
+	{ "services.mask", ASH_TOML_STRINGS, set_strings, TYPE(services_mask) },
+
+	{ "boot.kernel_cmdline", ASH_TOML_STRING, set_string, TYPE(kernel_cmdline) },
+	{ "boot.tries", ASH_TOML_INTEGER, set_int, TYPE(boot_tries), .min = 0, .max = 99 },
+	{ "boot.timeout", ASH_TOML_INTEGER, set_int, TYPE(boot_timeout), .min = 0, .max = 3600 },
+
+	{ "initramfs.modules", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_modules) },
+	{ "initramfs.drivers", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_drivers) },
+
+	{ "disk.formats", ASH_TOML_STRINGS, set_formats, TYPE(formats), .choices = "raw qcow2 vhd" },
+
+	{ "partition.role", ASH_TOML_STRING, set_role, PARTITION(role), .choices = "esp root root-verity var linux" },
+	{ "partition.fs", ASH_TOML_STRING, set_fs, PARTITION(fs), .choices = "none vfat erofs ext4" },
+	{ "partition.label", ASH_TOML_STRING, set_string, PARTITION(label) },
+	{ "partition.slot", ASH_TOML_STRING, set_slot, PARTITION(slot), .choices = "a b" },
+	{ "partition.size", ASH_TOML_STRING, set_size, PARTITION(size) },
+	{ "partition.min_size", ASH_TOML_STRING, set_size, PARTITION(min_size) },
+	{ "partition.headroom", ASH_TOML_INTEGER, set_uint64, PARTITION(headroom_percent), .min = 0, .max = 1000 },
+	{ "partition.empty", ASH_TOML_BOOLEAN, set_bool, PARTITION(empty) },
+	{ "partition.grow", ASH_TOML_BOOLEAN, set_bool, PARTITION(grow) },
+	{ "partition.read_only", ASH_TOML_BOOLEAN, set_bool, PARTITION(read_only) },
+
+	{ "archive.compression", ASH_TOML_STRING, set_compression, TYPE(compression), .choices = "none gzip zstd" },
+	{ "archive.level", ASH_TOML_INTEGER, set_int, TYPE(compression_level), .min = 1, .max = 22 },
+
+	{ "oci.entrypoint", ASH_TOML_STRINGS, set_strings, TYPE(oci_entrypoint) },
+	{ "oci.cmd", ASH_TOML_STRINGS, set_strings, TYPE(oci_cmd) },
+	{ "oci.env", ASH_TOML_STRINGS, set_strings, TYPE(oci_env) },
+	{ "oci.user", ASH_TOML_STRING, set_string, TYPE(oci_user) },
+	{ "oci.workdir", ASH_TOML_STRING, set_string, TYPE(oci_workdir) },
+	{ "oci.labels", ASH_TOML_STRINGS, set_strings, TYPE(oci_labels) },
+
+	{ "wsl.default_uid", ASH_TOML_INTEGER, set_int, TYPE(wsl_default_uid), .min = 0, .max = 60000 },
+	{ "wsl.systemd", ASH_TOML_BOOLEAN, set_bool, TYPE(wsl_systemd) },
+	{ "wsl.oobe_command", ASH_TOML_STRING, set_string, TYPE(wsl_oobe_command) },
+	{ "wsl.icon", ASH_TOML_STRING, set_string, TYPE(wsl_icon) },
+	{ "wsl.default_name", ASH_TOML_STRING, set_string, TYPE(wsl_default_name) },
+};
+/* clang-format on */
+
+const AshImgKey *
+ash_img_keys(guint *ret_n)
+{
+	*ret_n = G_N_ELEMENTS(keys);
+	return keys;
+}
+
+const AshImgKey *
+ash_img_key_find(const char *path)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
+		if (g_str_equal(keys[i].path, path))
+			return &keys[i];
+	return NULL;
+}
+
+bool
+ash_img_key_is_table(const char *path)
+{
+	gsize length = strlen(path);
+
+	for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
+		if (strncmp(keys[i].path, path, length) == 0 && keys[i].path[length] == '.')
+			return true;
+	return false;
+}
+
+static const char *
+last_part(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot != NULL ? dot + 1 : path;
+}
+
+/* First a key or table spelled like it; then the same key in another table. */
+char *
+ash_img_key_hint(const char *path)
+{
+	g_auto(GStrv) candidates = ash_strv_new();
+	g_autofree char *hint = NULL;
+
+	for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+		g_autofree char *table = g_strndup(keys[i].path, strcspn(keys[i].path, "."));
+
+		ash_strv_add(&candidates, keys[i].path);
+		ash_strv_add_unique(&candidates, table);
+	}
+	hint = ash_nearest_hint(path, (const char *const *) candidates);
+	if (*hint != '\0')
+		return g_steal_pointer(&hint);
+	for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
+		if (g_str_equal(last_part(keys[i].path), last_part(path)))
+			return g_strdup_printf("; did you mean \"%s\"?", keys[i].path);
+	return g_steal_pointer(&hint);
+}
