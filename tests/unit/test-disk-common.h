@@ -169,7 +169,9 @@ tree_from_directory(const char *path)
 {
 	AshFsTree *tree = tree_new();
 
-	tree_scan(tree->root, path);
+	g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+
+	tree_scan(tree->root, absolute);
 	ash_fs_tree_finish(tree);
 	return tree;
 }

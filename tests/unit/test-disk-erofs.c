@@ -102,7 +102,7 @@ test_fsck(Fixture *fixture, gconstpointer data)
 	if (!have_program("fsck.erofs"))
 		return;
 	output = run_command(0, "fsck.erofs '%s'", path);
-	g_assert_nonnull(strstr(output, "No errors found"));
+	g_assert_cmpstr(output, ==, "");
 	g_clear_pointer(&output, g_free);
 	output = run_command(0, "dump.erofs -s '%s'", path);
 	g_assert_nonnull(strstr(output, "01020304-0506-0708-090a-0b0c0d0e0f10"));
@@ -116,11 +116,12 @@ compare_node(const AshFsNode *node, const char *root)
 	g_autofree char *path = g_build_filename(root, relative, NULL);
 	struct stat st;
 
-	g_test_message("%s", path);
-	g_assert_cmpint(lstat(path, &st), ==, 0);
+	if (lstat(path, &st) < 0)
+		g_error("%s is missing", path);
 	g_assert_cmpuint(st.st_mode & S_IFMT, ==, node->mode & S_IFMT);
 	if (!S_ISLNK(node->mode) && getuid() == 0)
-		g_assert_cmpuint(st.st_mode, ==, node->mode);
+		/* fsck.erofs sets the owner after the mode, which clears set-user-id. */
+		g_assert_cmpuint(st.st_mode & ~06000u, ==, node->mode & ~06000u);
 	if (getuid() == 0) {
 		const AshFsNode *first = node->hardlink != NULL ? node->hardlink : node;
 
