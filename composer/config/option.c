@@ -184,12 +184,11 @@ store_value(const AshOptionPlace *place, const AshOptionDef *def, const char *te
 	return TRUE;
 }
 
-/* As argparse has it: "-x" is not a value, "-5" and "- with a space" are. */
+/* As argparse has it: "-x" and "--x=y z" are options; "-", "-5" and "--x y" are not. */
 static bool
-can_be_value(const char *word)
+is_option(const char *word)
 {
-	return word != NULL && (word[0] != '-' || word[1] == '\0' || g_ascii_isdigit(word[1]) ||
-				strchr(word, ' ') != NULL);
+	return word[0] == '-' && word[1] != '\0' && !g_ascii_isdigit(word[1]) && word[strcspn(word, "= ")] != ' ';
 }
 
 /* Reads the option at words[*index]; advances it past a value in a word of its own. */
@@ -208,7 +207,7 @@ parse_option(const AshOptionPlace *place, const AshOptionDef *defs, const char *
 	if (!takes_value(def->kind) && text != NULL)
 		return ash_option_throw(place, error, "%s takes no value", name);
 	if (takes_value(def->kind) && text == NULL) {
-		if (!can_be_value(words[*index + 1]))
+		if (words[*index + 1] == NULL || is_option(words[*index + 1]))
 			return ash_option_throw(place, error, "%s needs a value", name);
 		text = words[++*index];
 	}
@@ -239,7 +238,7 @@ ash_option_parse(const AshOptionPlace *place, const AshOptionDef *defs, const ch
 	for (guint i = 0; words[i] != NULL; i++) {
 		if (options && g_str_equal(words[i], "--"))
 			options = false;
-		else if (!options || can_be_value(words[i]))
+		else if (!options || !is_option(words[i]))
 			ash_strv_add(positional, words[i]);
 		else if (!parse_option(place, defs, words, &i, values, error))
 			return FALSE;
