@@ -80,6 +80,7 @@ fill_superblock(Writer *writer, const AshExt4Options *options)
 	super->s_max_mnt_count = -1;
 	super->s_kbytes_written = 1;
 	super->s_default_mount_opts = EXT2_DEFM_XATTR_USER | EXT2_DEFM_ACL;
+	super->s_checksum_type = EXT2_CRC32C_CHKSUM;
 	super->s_def_hash_version = EXT2_HASH_HALF_MD4;
 	super->s_flags |= EXT2_FLAGS_SIGNED_HASH;
 	super->s_min_extra_isize = 32;

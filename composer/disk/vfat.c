@@ -92,8 +92,9 @@ list_directories(GPtrArray *files)
 		for (const char *slash = strchr(file->path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
 			g_autofree char *directory = g_strndup(file->path, (gsize)(slash - file->path));
 
-			if (!g_hash_table_add(seen, directory))
+			if (g_hash_table_contains(seen, directory))
 				continue;
+			g_hash_table_add(seen, directory);
 			g_ptr_array_add(directories, g_steal_pointer(&directory));
 		}
 	}

@@ -104,9 +104,12 @@ static inline AshFsNode *
 tree_file(AshFsNode *parent, const char *name, const char *content)
 {
 	AshFsNode *node = ash_fs_node_new(parent, name, S_IFREG | 0644);
+	struct stat st;
 
 	node->mtime = TEST_EPOCH - 2;
 	node->size = content[0] == '@' ? g_ascii_strtoull(content + 1, NULL, 10) : strlen(content);
+	if (content[0] == '/' && stat(content, &st) == 0)
+		node->size = (guint64)st.st_size;
 	node->content = node->size > 0 ? g_strdup(content) : NULL;
 	return node;
 }

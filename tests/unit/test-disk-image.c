@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/gpt.h"
+#include "disk/image.h"
+#include "disk/uki.h"
+#include "disk/verity.h"
+#include "disk/vfat.h"
+#include "test-disk-common.h"
+#include "test-disk-pe.h"
+
+static const AshUuid seed = { { 0xa5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } };
+
+/* As much of a system as a disk needs. */
+static AshFsTree *
+make_system(Fixture *fixture)
+{
+	AshFsTree *tree = tree_new();
+	AshFsNode *usr = tree_dir(tree->root, "usr");
+	AshFsNode *lib = tree_dir(usr, "lib");
+	AshFsNode *modules = tree_dir(tree_dir(lib, "modules"), "6.1.0-test");
+	AshFsNode *systemd = tree_dir(lib, "systemd");
+	AshFsNode *efi = tree_dir(tree_dir(systemd, "boot"), "efi");
+	g_autofree char *stub = pe_make_stub_file(fixture->dir, 0x400);
+
+	tree_link(tree->root, "lib", "usr/lib");
+	tree_dir(tree->root, "var");
+	tree_file(lib, "os-release", "ID=demo\nVERSION_ID=1\nPRETTY_NAME=\"Demo 1\"\n");
+	tree_file(tree_dir(lib, "ashlar"), "packages.lock", "demo-1-1.noarch\n");
+	tree_file(modules, "vmlinuz", "this is a kernel");
+	tree_file(modules, "initramfs.img", "@3000000");
+	tree_file(efi, "linuxx64.efi.stub", stub);
+	tree_file(efi, "systemd-bootx64.efi", "this is a boot loader");
+	tree_file(usr, "data", "@20000000");
+	ash_fs_tree_finish(tree);
+	return tree;
+}
+
+static AshFsTree *
+make_var(void)
+{
+	AshFsTree *tree = tree_new();
+	AshFsNode *log = tree_dir(tree_dir(tree->root, "log"), "journal");
+
+	log->mode = S_IFDIR | 02755;
+	log->gid = 190;
+	tree_link(tree->root, "run", "../run");
+	ash_fs_tree_finish(tree);
+	return tree;
+}
+
+static AshPartition *
+add_partition(AshLayout *layout, AshPartitionRole role, AshFsKind fs, char slot, const char *label, guint64 mib)
+{
+	AshPartition *partition = ash_partition_new(role);
+
+	partition->fs = fs;
+	partition->slot = slot;
+	partition->label = g_strdup(label);
+	partition->size = mib * 1024 * 1024;
+	partition->read_only = role == ASH_PARTITION_ROOT || role == ASH_PARTITION_ROOT_VERITY;
+	g_ptr_array_add(layout->partitions, partition);
+	return partition;
+}
+
+static AshImageType *
+make_type(AshFsKind root_fs, bool verity)
+{
+	static const AshDiskFormat formats[] = { ASH_DISK_RAW, ASH_DISK_QCOW2, ASH_DISK_VHD };
+	AshImageType *type = ash_image_type_new("vm");
+	AshLayout *layout = ash_layout_new();
+
+	type->kind = ASH_IMAGE_DISK;
+	g_clear_pointer(&type->layout, ash_layout_free);
+	type->layout = layout;
+	g_free(type->kernel_cmdline);
+	type->kernel_cmdline = g_strdup("console=ttyS0 rw");
+	type->boot_tries = 3;
+	type->boot_timeout = 2;
+	g_array_set_size(type->formats, 0);
+	g_array_append_vals(type->formats, formats, G_N_ELEMENTS(formats));
+	add_partition(layout, ASH_PARTITION_ESP, ASH_FS_VFAT, 0, "esp", 64);
+	add_partition(layout, ASH_PARTITION_ROOT, root_fs, 'a', "@NAME@_@VERSION@", 0)->headroom_percent = 50;
+	if (verity) {
+		add_partition(layout, ASH_PARTITION_ROOT_VERITY, ASH_FS_NONE, 'a', "@NAME@_@VERSION@_verity", 0);
+		add_partition(layout, ASH_PARTITION_ROOT, root_fs, 'b', "_empty", 0)->empty = true;
+		add_partition(layout, ASH_PARTITION_ROOT_VERITY, ASH_FS_NONE, 'b', "_empty", 0)->empty = true;
+	}
+	add_partition(layout, ASH_PARTITION_VAR, ASH_FS_EXT4, 0, "var", 64)->grow = true;
+	return type;
+}
+
+static GPtrArray *
+build(Fixture *fixture, const AshImageType *type, const char *stem)
+{
+	g_autoptr(AshFsTree) tree = make_system(fixture);
+	g_autoptr(AshFsTree) var = make_var();
+	g_autoptr(GPtrArray) artifacts = g_ptr_array_new_with_free_func((GDestroyNotify)ash_artifact_free);
+	g_autoptr(GError) error = NULL;
+	g_autofree char *output_dir = fixture_path(fixture, "out");
+	AshDiskRequest request = {
+		.tree = tree,
+		.var_tree = var,
+		.type = type,
+		.name = "demo",
+		.version = "1.0",
+		.stem = stem,
+		.seed = seed,
+		.epoch = TEST_EPOCH,
+		.kernel_append = " quiet ",
+		.boot_timeout = -1,
+		.output_dir = output_dir,
+	};
+
+	g_assert_true(ash_file_mkdirs(AT_FDCWD, output_dir, 0755, &error));
+	ash_disk_build(fixture->ctx, &request, artifacts, &error);
+	g_assert_no_error(error);
+	g_assert_cmpuint(artifacts->len, ==, type->formats->len);
+	g_assert_cmpuint(ash_disk_estimate(&request, &error), >, 20000000);
+	return g_steal_pointer(&artifacts);
+}
+
+static bool
+have_tools(void)
+{
+	return have_program("mkfs.vfat") && have_program("mcopy") && have_program("qemu-img");
+}
+
+static void
+check_partitions(int fd, const char *root_hash)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshLayout) layout = ash_gpt_read(fd, &error);
+	guint8 hash[ASH_SHA256_SIZE];
+	AshUuid data_uuid, hash_uuid;
+	AshPartition *root, *verity;
+
+	g_assert_no_error(error);
+	g_assert_cmpuint(layout->partitions->len, ==, 6);
+	root = ash_layout_find(layout, ASH_PARTITION_ROOT, 0);
+	verity = ash_layout_find(layout, ASH_PARTITION_ROOT_VERITY, 0);
+	g_assert_cmpstr(root->label, ==, "demo_1.0");
+	g_assert_cmpstr(verity->label, ==, "demo_1.0_verity");
+	g_assert_true(ash_hex_decode(root_hash, hash, sizeof(hash)));
+	ash_verity_partition_uuids(hash, &data_uuid, &hash_uuid);
+	g_assert_cmpmem(&root->uuid, 16, &data_uuid, 16);
+	g_assert_cmpmem(&verity->uuid, 16, &hash_uuid, 16);
+	g_assert_cmpuint(root->flags, ==, ASH_GPT_FLAG_READ_ONLY);
+	g_assert_cmpstr(((AshPartition *)layout->partitions->pdata[3])->label, ==, "_empty");
+	g_assert_cmpuint(((AshPartition *)layout->partitions->pdata[3])->size, ==, root->size);
+	g_assert_cmpuint(((AshPartition *)layout->partitions->pdata[5])->flags, ==, ASH_GPT_FLAG_GROW);
+}
+
+static void
+check_esp(int fd, const char *root_hash)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshLayout) layout = ash_gpt_read(fd, &error);
+	g_autoptr(AshVfatReader) fat = ash_vfat_open(fd, ash_layout_find(layout, ASH_PARTITION_ESP, 0)->offset, &error);
+	g_auto(GStrv) names = ash_vfat_list(fat, "EFI/Linux", &error);
+	g_autoptr(GBytes) uki = ash_vfat_load(fat, "efi/linux/demo_1.0+3.efi", &error);
+	g_autoptr(GArray) sections = ash_uki_list(uki, &error);
+	g_autofree char *cmdline = ash_uki_get_text(uki, sections, ".cmdline");
+	g_autofree char *expected = g_strdup_printf("roothash=%s console=ttyS0 rw quiet", root_hash);
+	g_autofree char *uname = ash_uki_get_text(uki, sections, ".uname");
+
+	g_assert_no_error(error);
+	g_assert_cmpstr(names[0], ==, "demo_1.0+3.efi");
+	g_assert_null(names[1]);
+	g_assert_cmpstr(cmdline, ==, expected);
+	g_assert_cmpstr(uname, ==, "6.1.0-test");
+}
+
+/* Every partition looked at by the programs that own its format. */
+static void
+test_others(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshImageType) type = make_type(ASH_FS_EROFS, true);
+	g_autoptr(GPtrArray) artifacts = NULL;
+	g_autoptr(AshLayout) layout = NULL;
+	g_autofree char *raw = fixture_path(fixture, "out/disk.raw");
+	ash_autofd int fd = -1;
+	static const char *const checks[] = { "fsck.vfat -n", "fsck.erofs", NULL, NULL, NULL, "e2fsck -fn" };
+
+	if (!have_tools() || !have_program("sfdisk") || !have_program("e2fsck") || !have_program("fsck.erofs") ||
+	    !have_program("veritysetup"))
+		return;
+	artifacts = build(fixture, type, "disk");
+	fd = open(raw, O_RDONLY | O_CLOEXEC);
+	check_partitions(fd, ((AshArtifact *)artifacts->pdata[0])->root_hash);
+	check_esp(fd, ((AshArtifact *)artifacts->pdata[0])->root_hash);
+	layout = ash_gpt_read(fd, NULL);
+	g_free(run_command(0, "sfdisk --verify '%s' | grep -q 'No errors detected'", raw));
+	for (guint i = 0; i < layout->partitions->len; i++) {
+		AshPartition *partition = layout->partitions->pdata[i];
+		g_autofree char *part = g_strdup_printf("%s/part-%u", fixture->dir, i);
+
+		g_free(run_command(0, "dd if='%s' of='%s' bs=1M conv=sparse skip=%" G_GUINT64_FORMAT " count=%" G_GUINT64_FORMAT
+				   " status=none && truncate -s %" G_GUINT64_FORMAT " '%s'",
+				   raw, part, partition->offset >> 20, partition->size >> 20, partition->size, part));
+		if (checks[i] != NULL)
+			g_free(run_command(0, "%s '%s'", checks[i], part));
+	}
+	g_free(run_command(0, "veritysetup verify '%s/part-1' '%s/part-2' %s", fixture->dir, fixture->dir,
+			   ((AshArtifact *)artifacts->pdata[0])->root_hash));
+}
+
+static void
+test_formats(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshImageType) type = make_type(ASH_FS_EROFS, true);
+	g_autoptr(GPtrArray) artifacts = NULL;
+	g_autofree char *output = NULL;
+	struct stat st;
+	g_autofree char *raw = fixture_path(fixture, "out/disk.raw");
+	g_autofree char *expected = NULL;
+
+	if (!have_tools())
+		return;
+	artifacts = build(fixture, type, "disk");
+	g_assert_cmpint(stat(raw, &st), ==, 0);
+	/* Most of the disk is room: holes. */
+	g_assert_cmpint(st.st_blocks * 512, <, st.st_size / 2);
+	expected = g_strdup_printf("\"virtual-size\": %" G_GINT64_FORMAT ",", (gint64)st.st_size);
+	output = run_command(0, "cd '%s/out' && qemu-img info --output=json disk.qcow2", fixture->dir);
+	g_assert_nonnull(strstr(output, expected));
+	g_free(output);
+	output = run_command(0, "cd '%s/out' && qemu-img info -f vpc --output=json disk.vhd", fixture->dir);
+	g_assert_nonnull(strstr(output, expected));
+	g_free(output);
+	output = run_command(0, "cd '%s/out' && qemu-img compare disk.raw disk.qcow2 && qemu-img compare -f raw -F vpc disk.raw disk.vhd", fixture->dir);
+	g_free(output);
+	output = run_command(0, "cd '%s/out' && ls -A", fixture->dir);
+	g_assert_cmpstr(output, ==, "disk.qcow2\ndisk.raw\ndisk.vhd\n");
+}
+
+static void
+test_same_bytes(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshImageType) type = make_type(GPOINTER_TO_INT(data), true);
+	g_autoptr(GPtrArray) one = NULL;
+	g_autoptr(GPtrArray) two = NULL;
+
+	if (!have_tools())
+		return;
+	one = build(fixture, type, "one");
+	g_usleep(2100 * 1000); /* FAT times have two-second steps */
+	two = build(fixture, type, "two");
+	for (guint i = 0; i < one->len; i++)
+		g_assert_cmpstr(((AshArtifact *)one->pdata[i])->sha256, ==, ((AshArtifact *)two->pdata[i])->sha256);
+}
+
+/* Only a VHD: the raw file itself becomes it. */
+static void
+test_vhd_alone(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshImageType) type = make_type(ASH_FS_EXT4, false);
+	g_autoptr(GPtrArray) artifacts = NULL;
+	g_autofree char *output = NULL;
+
+	if (!have_tools())
+		return;
+	g_array_remove_range(type->formats, 0, 2);
+	artifacts = build(fixture, type, "disk");
+	g_assert_null(((AshArtifact *)artifacts->pdata[0])->root_hash);
+	output = run_command(0, "cd '%s/out' && ls -A", fixture->dir);
+	g_assert_cmpstr(output, ==, "disk.vhd\n");
+}
+
+static void
+test_refusals(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshImageType) type = make_type(ASH_FS_EROFS, true);
+	g_autoptr(AshFsTree) tree = make_system(fixture);
+	g_autoptr(GPtrArray) artifacts = g_ptr_array_new();
+	g_autoptr(GError) error = NULL;
+	g_autofree char *output = NULL;
+	g_autofree char *output_dir = fixture_path(fixture, "out");
+	AshDiskRequest request = {
+		.tree = tree, .type = type, .name = "demo", .version = "1+2", .stem = "x", .output_dir = output_dir,
+	};
+
+	g_assert_true(ash_file_mkdirs(AT_FDCWD, output_dir, 0755, &error));
+	g_assert_false(ash_disk_build(fixture->ctx, &request, artifacts, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_clear_error(&error);
+	/* Too small for what goes into it: said before anything is written, and nothing is left. */
+	request.version = "1";
+	ash_layout_find(type->layout, ASH_PARTITION_ROOT, 'a')->size = 1024 * 1024;
+	g_assert_false(ash_disk_build(fixture->ctx, &request, artifacts, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_assert_nonnull(strstr(error->message, "\"demo_1\""));
+	output = run_command(0, "ls -A '%s'", output_dir);
+	g_assert_cmpstr(output, ==, "");
+}
+
+#define ADD(name, data, func) g_test_add("/disk/image/" name, Fixture, data, fixture_set_up, func, fixture_tear_down)
+
+int
+main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	ADD("others", NULL, test_others);
+	ADD("formats", NULL, test_formats);
+	ADD("same-bytes/erofs", GINT_TO_POINTER(ASH_FS_EROFS), test_same_bytes);
+	ADD("same-bytes/ext4", GINT_TO_POINTER(ASH_FS_EXT4), test_same_bytes);
+	ADD("vhd-alone", NULL, test_vhd_alone);
+	ADD("refusals", NULL, test_refusals);
+	return g_test_run();
+}
