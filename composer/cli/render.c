@@ -199,8 +199,8 @@ artifact_to_json(const AshArtifact *artifact)
 	return object;
 }
 
-static JsonObject *
-commit_to_json(const AshCommitInfo *info)
+JsonObject *
+ash_render_commit(const AshCommitInfo *info)
 {
 	JsonObject *object = json_object_new();
 
@@ -223,7 +223,7 @@ print_result_json(const AshBuildResult *result)
 	for (guint i = 0; i < result->artifacts->len; i++)
 		json_array_add_object_element(artifacts, artifact_to_json(g_ptr_array_index(result->artifacts, i)));
 	for (guint i = 0; i < result->commits->len; i++)
-		json_array_add_object_element(commits, commit_to_json(g_ptr_array_index(result->commits, i)));
+		json_array_add_object_element(commits, ash_render_commit(g_ptr_array_index(result->commits, i)));
 	for (guint i = 0; i < result->times->len; i++) {
 		const AshStageTime *time = g_ptr_array_index(result->times, i);
 		JsonObject *stage = json_object_new();

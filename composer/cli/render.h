@@ -3,6 +3,7 @@
 
 #include "compose/build.h"
 
+#include <json-glib/json-glib.h>
 #include <stdbool.h>
 
 /* Results on standard output: tables for people, or one JSON object. */
@@ -12,3 +13,6 @@ void ash_render_result(const AshBuildResult *result, bool json);
 
 /** "2026-11-22 18:05:14Z". Owned. */
 char *ash_render_time(guint64 timestamp);
+
+/** A commit as a JSON object. Owned. */
+JsonObject *ash_render_commit(const AshCommitInfo *info);

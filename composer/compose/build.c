@@ -7,7 +7,7 @@
 #include "compose/artifact.h"
 #include "compose/workers.h"
 #include "config/imgtype.h"
-#include "install/verify.h"
+#include "install/import.h"
 #include "repo/packages.h"
 #include "store/history.h"
 
@@ -152,7 +152,7 @@ fetch_and_verify(AshContext *ctx, const AshPlan *plan, AshBuildResult *result, G
 	}
 	g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_VERIFY, "Verify packages", NULL);
 	share_paths(plan, all);
-	return ash_verify_packages(ctx, all, plan->spec->repos, error);
+	return ash_import_verify(ctx, all, plan->spec->repos, error);
 }
 
 static gboolean
