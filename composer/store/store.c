@@ -114,6 +114,12 @@ ash_store_free(AshStore *store)
 }
 
 const char *
+ash_store_get_dir(const AshStore *store)
+{
+	return store->dir;
+}
+
+const char *
 ash_store_get_repo_path(const AshStore *store)
 {
 	return store->repo_path;

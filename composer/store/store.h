@@ -24,6 +24,8 @@ AshStore *ash_store_open(const char *dir, bool create, GError **error);
 void ash_store_free(AshStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshStore, ash_store_free)
 
+/** DIR, absolute. Borrowed. */
+const char *ash_store_get_dir(const AshStore *store);
 /** DIR/repo, to be given to ostree. Borrowed. */
 const char *ash_store_get_repo_path(const AshStore *store);
 
