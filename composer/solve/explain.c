@@ -11,6 +11,19 @@
 #define RULES_MAX 20
 #define SOLUTIONS_MAX 5
 
+/* libsolv's words, but "disabled" is our "excluded". Owned. */
+static char *
+rule_text(Solver *solver, Id rule)
+{
+	Id source, target, dependency;
+	SolverRuleinfo type = solver_ruleinfo(solver, rule, &source, &target, &dependency);
+
+	if (type == SOLVER_RULE_PKG_NOT_INSTALLABLE &&
+	    pool_disabled_solvable(solver->pool, pool_id2solvable(solver->pool, source)))
+		return g_strdup_printf("package %s is excluded", pool_solvid2str(solver->pool, source));
+	return g_strdup(solver_problemruleinfo2str(solver, type, source, target, dependency));
+}
+
 static void
 append_rules(GString *text, Solver *solver, Id problem)
 {
@@ -20,38 +33,44 @@ append_rules(GString *text, Solver *solver, Id problem)
 	queue_init(&rules);
 	solver_findallproblemrules(solver, problem, &rules);
 	for (int i = 0; i < rules.count && g_hash_table_size(said) < RULES_MAX; i++) {
-		Id source, target, dependency;
-		SolverRuleinfo type = solver_ruleinfo(solver, rules.elements[i], &source, &target, &dependency);
-		const char *line = solver_problemruleinfo2str(solver, type, source, target, dependency);
-		if (g_hash_table_add(said, g_strdup(line)))
+		char *line = rule_text(solver, rules.elements[i]);
+		if (!g_hash_table_contains(said, line))
 			g_string_append_printf(text, "\n  - %s", line);
+		g_hash_table_add(said, line);
 	}
 }
 
 static void
-append_solution(GString *text, Solver *solver, Id problem, Id solution)
+append_solution(GString *text, Solver *solver, GPtrArray *labels, Id problem, Id solution)
 {
 	const char *separator = "\n  solution: ";
 	Id element = 0, p, rp;
 
 	while ((element = solver_next_solutionelement(solver, problem, solution, element, &p, &rp)) != 0) {
-		g_string_append_printf(text, "%s%s", separator, solver_solutionelement2str(solver, p, rp));
+		/* A job's solution is one more than its place in the queue, which has two elements for each. */
+		guint number = p == SOLVER_SOLUTION_JOB ? (guint)(rp - 1) / 2 : labels->len;
+		g_string_append(text, separator);
+		if (number < labels->len)
+			g_string_append_printf(text, "do not ask for %s", (char *)g_ptr_array_index(labels, number));
+		else
+			g_string_append(text, solver_solutionelement2str(solver, p, rp));
 		separator = ", and ";
 	}
 }
 
 gboolean
-ash_explain_problems(Solver *solver, GError **error)
+ash_explain_problems(Solver *solver, GPtrArray *labels, GError **error)
 {
 	g_autoptr(GString) text = g_string_new("no package set satisfies the request");
 	int count = (int)solver_problem_count(solver);
 
 	for (Id problem = 1; problem <= count; problem++) {
 		int solutions = (int)solver_solution_count(solver, problem);
-		g_string_append_printf(text, "\nproblem %d of %d: %s", problem, count, solver_problem2str(solver, problem));
+		g_autofree char *gist = rule_text(solver, solver_findproblemrule(solver, problem));
+		g_string_append_printf(text, "\nproblem %d of %d: %s", problem, count, gist);
 		append_rules(text, solver, problem);
 		for (Id solution = 1; solution <= MIN(solutions, SOLUTIONS_MAX); solution++)
-			append_solution(text, solver, problem, solution);
+			append_solution(text, solver, labels, problem, solution);
 	}
 	return ash_throw(error, ASH_ERROR_UNSOLVABLE, "%s", text->str);
 }

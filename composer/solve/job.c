@@ -18,6 +18,7 @@ ash_job_init(AshJob *job, AshPool *pool, const AshSolveRequest *request)
 	job->pool = pool;
 	job->request = request;
 	queue_init(&job->queue);
+	job->labels = g_ptr_array_new_with_free_func(g_free);
 	map_init(&job->user, pool->pool->nsolvables);
 	map_init(&job->group, pool->pool->nsolvables);
 }
@@ -26,8 +27,15 @@ void
 ash_job_clear(AshJob *job)
 {
 	queue_free(&job->queue);
+	g_clear_pointer(&job->labels, g_ptr_array_unref);
 	map_free(&job->user);
 	map_free(&job->group);
+}
+
+bool
+ash_job_is_exact(const AshSolveRequest *request)
+{
+	return request->lock != NULL && request->lock_mode == ASH_LOCK_EXACT;
 }
 
 static const char *
@@ -40,7 +48,7 @@ base_arch(const AshJob *job)
 static int
 install_flags(const AshJob *job)
 {
-	return SOLVER_INSTALL | (job->request->lock_mode == ASH_LOCK_IGNORE ? SOLVER_FORCEBEST : 0);
+	return SOLVER_INSTALL | (job->request->lock == NULL ? SOLVER_FORCEBEST : 0);
 }
 
 static void
@@ -129,7 +137,7 @@ hide_unlocked(AshJob *job, GError **error)
 		g_string_append_printf(missing, "\n- %s sha256:%s", nevra, locked->sha256);
 	}
 	if (missing->len > 0)
-		return ash_throw(error, ASH_ERROR_CONFIG,
+		return ash_throw(error, ASH_ERROR_UNSOLVABLE,
 				 "the lock of variant \"%s\" names packages that no repository has any more; "
 				 "--update-lock makes it again:%s",
 				 job->request->lock->variant, missing->str);
@@ -143,17 +151,33 @@ ash_job_add_hidden(AshJob *job, GError **error)
 	hide_by_repo(job->pool);
 	for (char **pattern = job->request->packages->excludes; *pattern != NULL; pattern++)
 		hide_pattern(job->pool, NULL, *pattern);
-	return job->request->lock_mode != ASH_LOCK_EXACT || hide_unlocked(job, error);
+	return !ash_job_is_exact(job->request) || hide_unlocked(job, error);
 }
 
-/* One job: one of @packages, for whose sake @reason's bits say. */
+/* Takes @label. */
 static void
-add_one_of(AshJob *job, Queue *packages, Map *reason)
+push(AshJob *job, Id how, Id what, char *label)
+{
+	queue_push2(&job->queue, how, what);
+	g_ptr_array_add(job->labels, label);
+}
+
+/* Whose word a job follows: the bits of its packages, and how to speak of it. */
+typedef struct {
+	Map *map;
+	const char *kind, *name; /* "package", "bash" */
+} Asker;
+
+/* One job: one of @packages. */
+static void
+add_one_of(AshJob *job, Queue *packages, const Asker *asker)
 {
 	for (int i = 0; i < packages->count; i++)
-		MAPSET(reason, packages->elements[i]);
-	queue_push2(&job->queue, install_flags(job) | SOLVER_SOLVABLE_ONE_OF,
-		    pool_queuetowhatprovides(job->pool->pool, packages));
+		MAPSET(asker->map, packages->elements[i]);
+	/* The architecture was chosen by who asked: an inferior one is no mistake. */
+	push(job, install_flags(job) | SOLVER_SOLVABLE_ONE_OF | SOLVER_SETARCH | SOLVER_SETEVR,
+	     pool_queuetowhatprovides(job->pool->pool, packages),
+	     g_strdup_printf("%s \"%s\"", asker->kind, asker->name));
 }
 
 /* Moves the packages that are of the same name (and architecture) as the first of @from to @to. */
@@ -175,14 +199,14 @@ take_alike(AshPool *pool, Queue *from, bool same_arch, Queue *to)
 
 /* One job for each package name (and, with multilib, architecture) in @packages, which is emptied. */
 static void
-add_each_name(AshJob *job, Queue *packages, Map *reason)
+add_each_name(AshJob *job, Queue *packages, const Asker *asker)
 {
 	while (packages->count > 0) {
 		ash_auto_queue alike;
 		queue_init(&alike);
 		take_alike(job->pool, packages, job->request->packages->multilib, &alike);
 		ash_select_add_obsoleters(job->pool, &alike);
-		add_one_of(job, &alike, reason);
+		add_one_of(job, &alike, asker);
 	}
 }
 
@@ -203,10 +227,11 @@ add_name(AshJob *job, const char *spec, GError **error)
 			job->request->origins != NULL ? g_hash_table_lookup(job->request->origins, spec) : NULL;
 		return ash_explain_unknown(job->pool, spec, origin != NULL ? origin : packages->origin, error);
 	}
+	const Asker asker = { &job->user, "package", spec };
 	if (form == ASH_SELECT_NAMES)
-		add_each_name(job, &found, &job->user);
+		add_each_name(job, &found, &asker);
 	else
-		add_one_of(job, &found, &job->user);
+		add_one_of(job, &found, &asker);
 	return TRUE;
 }
 
@@ -241,7 +266,8 @@ add_conditional(AshJob *job, const AshCompsMember *member, Queue *packages)
 
 	for (int i = 0; i < packages->count; i++)
 		MAPSET(&job->group, packages->elements[i]);
-	queue_push2(&job->queue, install_flags(job) | SOLVER_SOLVABLE_PROVIDES, dependency);
+	push(job, install_flags(job) | SOLVER_SOLVABLE_PROVIDES, dependency,
+	     g_strdup_printf("package \"%s\" if there is \"%s\"", member->name, member->requires));
 }
 
 /* The packages called exactly @name. */
@@ -264,6 +290,7 @@ select_exact(AshPool *pool, const char *name, int flags, Queue *packages)
 static void
 add_member(AshJob *job, const AshCompsGroup *group, const AshCompsMember *member)
 {
+	const Asker asker = { &job->group, "group member", member->name };
 	ash_auto_queue found, hidden;
 
 	queue_init(&found);
@@ -275,7 +302,7 @@ add_member(AshJob *job, const AshCompsGroup *group, const AshCompsMember *member
 	if (found.count > 0 && member->requires != NULL)
 		add_conditional(job, member, &found);
 	else if (found.count > 0)
-		add_each_name(job, &found, &job->group);
+		add_each_name(job, &found, &asker);
 	else if (hidden.count == 0)
 		ash_progress_message(job->pool->ctx->progress, "group \"%s\": no repository has its member \"%s\"",
 				     group->id, member->name);
@@ -385,11 +412,11 @@ ash_job_add_groups(AshJob *job, const AshComps *comps, GError **error)
 void
 ash_job_add_favours(AshJob *job)
 {
-	const AshPackageSet *set = job->request->lock_mode == ASH_LOCK_FAVOUR ? job->request->lock->set : NULL;
+	const AshLock *lock = ash_job_is_exact(job->request) ? NULL : job->request->lock;
 
-	for (guint i = 0; set != NULL && i < set->packages->len; i++) {
-		Id id = find_locked(job->pool, g_ptr_array_index(set->packages, i));
+	for (guint i = 0; lock != NULL && i < lock->set->packages->len; i++) {
+		Id id = find_locked(job->pool, g_ptr_array_index(lock->set->packages, i));
 		if (id != 0)
-			queue_push2(&job->queue, SOLVER_FAVOR | SOLVER_SOLVABLE, id);
+			push(job, SOLVER_FAVOR | SOLVER_SOLVABLE, id, g_strdup("what the lock names"));
 	}
 }

@@ -12,6 +12,7 @@ typedef struct {
 	AshPool *pool; /* borrowed */
 	const AshSolveRequest *request; /* borrowed */
 	Queue queue;   /* of libsolv jobs */
+	GPtrArray *labels; /* of char *: for each job what people called it */
 	Map user;      /* packages that a name in the request means */
 	Map group;     /* packages that a group member means */
 } AshJob;
@@ -19,6 +20,9 @@ typedef struct {
 void ash_job_init(AshJob *job, AshPool *pool, const AshSolveRequest *request);
 void ash_job_clear(AshJob *job);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshJob, ash_job_clear)
+
+/** True if the result must be the request's lock. */
+bool ash_job_is_exact(const AshSolveRequest *request);
 
 /** Hides what repositories, the request and an exact lock leave out. */
 gboolean ash_job_add_hidden(AshJob *job, GError **error);

@@ -159,6 +159,8 @@ ash_pool_new(AshContext *ctx, GPtrArray *metadata, const char *arch, GError **er
 	pool->repos = g_ptr_array_new_with_free_func(g_free);
 	pool_setdisttype(pool->pool, DISTTYPE_RPM);
 	pool_setarch(pool->pool, arch);
+	/* Packages of one name for different word sizes stand side by side, as rpm has it; Debian's libsolv differs. */
+	pool_set_flag(pool->pool, POOL_FLAG_IMPLICITOBSOLETEUSESCOLORS, 1);
 	/* What is hidden can be named in explanations: "filtered out", not "nothing provides". */
 	pool_set_flag(pool->pool, POOL_FLAG_WHATPROVIDESWITHDISABLED, 1);
 	pool_setloadcallback(pool->pool, on_load, NULL);

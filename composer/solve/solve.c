@@ -24,7 +24,6 @@ static const int solver_flags[] = {
 	SOLVER_FLAG_KEEP_ORPHANS,
 	SOLVER_FLAG_BEST_OBEY_POLICY,
 	SOLVER_FLAG_YUM_OBSOLETES,
-	SOLVER_FLAG_URPM_REORDER,
 };
 
 /* comps.xml may be compressed; libsolv opens all kinds. */
@@ -178,7 +177,7 @@ run_solver(AshJob *job, GError **error)
 		solver_set_flag(solver, solver_flags[i], 1);
 	solver_set_flag(solver, SOLVER_FLAG_IGNORE_RECOMMENDED, !job->request->packages->weak_deps);
 	if (solver_solve(solver, &job->queue) != 0) {
-		ash_explain_problems(solver, error);
+		ash_explain_problems(solver, job->labels, error);
 		return NULL;
 	}
 	return collect(job, solver, error);
@@ -188,7 +187,7 @@ run_solver(AshJob *job, GError **error)
 static gboolean
 check_lock(const AshSolveRequest *request, AshPackageSet *set, GError **error)
 {
-	if (request->lock_mode != ASH_LOCK_EXACT)
+	if (!ash_job_is_exact(request))
 		return TRUE;
 	g_autoptr(AshLock) now = ash_lock_new(request->lock->variant);
 	for (guint i = 0; i < set->packages->len; i++)
@@ -197,7 +196,7 @@ check_lock(const AshSolveRequest *request, AshPackageSet *set, GError **error)
 	if (*diff == '\0')
 		return TRUE;
 	g_strchomp(diff);
-	return ash_throw(error, ASH_ERROR_CONFIG,
+	return ash_throw(error, ASH_ERROR_UNSOLVABLE,
 			 "the lock of variant \"%s\" does not fit what is asked for; --update-lock makes it again:\n%s",
 			 request->lock->variant, diff);
 }
