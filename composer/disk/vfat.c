@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define SECTOR_BYTES 512
+/* Fewer clusters than 65,525 would be FAT16 to every reader, whatever the file system says; some room for tables. */
+#define LEAST_CLUSTERS 66000
+#define MAX_CLUSTER_SECTORS 8
 
 AshVfatFile *
 ash_vfat_file_new(const char *path, GBytes *content)
@@ -43,6 +46,17 @@ ash_vfat_estimate(GPtrArray *files)
 	return MAX(ASH_VFAT_MIN_BYTES, ash_size_round_up(bytes + bytes / 50 + ASH_MIB, ASH_MIB));
 }
 
+/* The largest clusters up to 4 KiB that leave enough of them; mkfs.vfat's own choice does not look. */
+static guint
+choose_cluster_sectors(guint64 bytes)
+{
+	guint sectors = 1;
+
+	while (sectors < MAX_CLUSTER_SECTORS && bytes / SECTOR_BYTES / (sectors * 2) >= LEAST_CLUSTERS)
+		sectors *= 2;
+	return sectors;
+}
+
 static gboolean
 run_mkfs(AshContext *ctx, const AshVfatOptions *options, int fd, guint64 offset, guint64 bytes, GError **error)
 {
@@ -51,7 +65,9 @@ run_mkfs(AshContext *ctx, const AshVfatOptions *options, int fd, guint64 offset,
 	if (run == NULL)
 		return FALSE;
 	ash_run_args(run, "-F", "32", "-S", "512", "--invariant", NULL);
-	ash_run_argf(run, "-i");
+	ash_run_args(run, "-s", NULL);
+	ash_run_argf(run, "%u", choose_cluster_sectors(bytes));
+	ash_run_args(run, "-i", NULL);
 	ash_run_argf(run, "%08x", options->volume_id);
 	ash_run_args(run, "-n", options->label, "--offset", NULL);
 	ash_run_argf(run, "%" G_GUINT64_FORMAT, offset / SECTOR_BYTES);
