@@ -12,7 +12,7 @@
 
 /** One package to install. */
 typedef struct {
-	char *path;  /* absolute path of the .rpm file, already verified by ash_import_verify() */
+	char *path;  /* absolute path of the .rpm file, already verified by ash_verify_packages() */
 	char *nevra; /* what its header must say */
 } AshTransactionPackage;
 

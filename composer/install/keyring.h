@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <rpm/rpmkeyring.h>
+
+/**
+ * A keyring with exactly the OpenPGP keys (and their subkeys) of these files, armored or binary, several in one file
+ * allowed. @files: absolute paths or file: URLs. @what names the repository in errors. Owned (rpmKeyringFree);
+ * NULL and ASH_ERROR_CONFIG if a file is missing, ASH_ERROR_TRUST if it is no key.
+ */
+rpmKeyring ash_keyring_load(const char *const *files, const char *what, GError **error);
