@@ -1,0 +1,1 @@
+"""Mortar Linux: Debian's packages as a signed RPM repository, for Ashlar's tests."""
