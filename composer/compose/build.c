@@ -7,8 +7,9 @@
 #include "compose/artifact.h"
 #include "compose/workers.h"
 #include "config/imgtype.h"
-#include "install/import.h"
+#include "install/verify.h"
 #include "repo/packages.h"
+#include "store/commit.h"
 #include "store/history.h"
 
 #include <fcntl.h>
@@ -152,7 +153,7 @@ fetch_and_verify(AshContext *ctx, const AshPlan *plan, AshBuildResult *result, G
 	}
 	g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_VERIFY, "Verify packages", NULL);
 	share_paths(plan, all);
-	return ash_import_verify(ctx, all, plan->spec->repos, error);
+	return ash_verify_packages(ctx, all, plan->spec->repos, error);
 }
 
 static gboolean
@@ -246,6 +247,8 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 	for (guint i = 0; i < plan->variants->len; i++) {
 		AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
 		if (variant->commit == NULL && !build_variant(ctx, store, plan, variant, result, error))
+			return NULL;
+		if (!ash_store_set_ref(store, variant->ref, variant->commit, error))
 			return NULL;
 		if (!add_commit_info(store, variant->commit, result, error))
 			return NULL;

@@ -137,7 +137,7 @@ resolve_variant(AshContext *ctx, AshPlan *plan, AshPlanVariant *variant, GPtrArr
 	const AshSolveRequest solve = {
 		.packages = variant->packages,
 		.lock = old,
-		.lock_mode = request->locked ? ASH_LOCK_EXACT : old != NULL ? ASH_LOCK_FAVOUR : ASH_LOCK_IGNORE,
+		.lock_mode = request->locked ? ASH_LOCK_EXACT : ASH_LOCK_FAVOUR,
 	};
 
 	if (request->locked && old == NULL)

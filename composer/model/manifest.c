@@ -21,7 +21,6 @@ ash_commit_info_free(AshCommitInfo *info)
 	if (info == NULL)
 		return;
 	g_free(info->checksum);
-	g_free(info->parent);
 	g_free(info->ref);
 	g_free(info->version);
 	g_free(info->lock_digest);

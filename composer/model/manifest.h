@@ -19,7 +19,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshArtifact, ash_artifact_free)
 
 /** What a commit says of itself; all strings owned, may be NULL where unknown. */
 typedef struct {
-	char *checksum, *parent, *ref, *version, *lock_digest, *input_digest, *subject;
+	char *checksum, *ref, *version, *lock_digest, *input_digest, *subject;
 	guint64 timestamp;    /* seconds: SOURCE_DATE_EPOCH of the build */
 	GPtrArray *packages;  /* of char *: NEVRAs, sorted */
 } AshCommitInfo;

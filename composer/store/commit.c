@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "store/internal.h"
 #include "store/object.h"
+#include "store/reflog.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -259,14 +260,15 @@ static char *
 write_commit(AshContext *ctx, AshStore *store, const AshCommitRequest *request, AshFsTree *tree,
 	     GError **error)
 {
-	g_autofree char *parent = NULL, *checksum = NULL;
+	g_autofree char *checksum = NULL;
 	g_autoptr(OstreeRepoFile) root = write_tree(ctx, store, tree, error);
 	g_autoptr(GVariant) metadata = NULL;
 
-	if (root == NULL || !ostree_repo_resolve_rev(store->repo, request->ref, TRUE, &parent, error))
+	if (root == NULL)
 		return NULL;
 	metadata = new_metadata(request, tree);
-	if (!ostree_repo_write_commit_with_time(store->repo, parent, request->subject, NULL, metadata, root,
+	/* No parent: see store/reflog.h. */
+	if (!ostree_repo_write_commit_with_time(store->repo, NULL, request->subject, NULL, metadata, root,
 						request->timestamp, &checksum, ctx->cancellable, error))
 		return NULL;
 	ostree_repo_transaction_set_ref(store->repo, NULL, request->ref, checksum);
@@ -293,7 +295,7 @@ commit_tree(AshContext *ctx, AshStore *store, const AshObjectWriter *writer,
 	if (!ostree_repo_commit_transaction(store->repo, NULL, ctx->cancellable, error))
 		return NULL;
 	transaction.repo = NULL;
-	return g_steal_pointer(&checksum);
+	return ash_reflog_append(store, request->ref, checksum, error) ? g_steal_pointer(&checksum) : NULL;
 }
 
 static char *
@@ -314,6 +316,15 @@ stage_and_commit(AshContext *ctx, AshStore *store, int root_fd, const AshCommitR
 	writer.stage_fd = stage.fd;
 	lock_fd = ash_store_lock(store, error);
 	return lock_fd >= 0 ? commit_tree(ctx, store, &writer, request, tree, error) : NULL;
+}
+
+gboolean
+ash_store_set_ref(AshStore *store, const char *ref, const char *checksum, GError **error)
+{
+	ash_autofd int lock_fd = ash_store_lock(store, error);
+
+	return lock_fd >= 0 && ostree_repo_set_ref_immediate(store->repo, NULL, ref, checksum, NULL, error) &&
+	       ash_reflog_append(store, ref, checksum, error);
 }
 
 char *

@@ -3,7 +3,9 @@
 
 #include "base/error.h"
 #include "store/internal.h"
+#include "store/reflog.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* Takes the commit's metadata from @ret_metadata, owned. */
@@ -60,7 +62,6 @@ load_info(AshStore *store, const char *checksum, GError **error)
 		return NULL;
 	info = g_new0(AshCommitInfo, 1);
 	info->checksum = g_strdup(checksum);
-	info->parent = ostree_commit_get_parent(commit);
 	info->timestamp = ostree_commit_get_timestamp(commit);
 	g_variant_get_child(commit, 3, "s", &info->subject);
 	info->ref = dup_first_ref(metadata);
@@ -79,11 +80,52 @@ ash_store_info(AshStore *store, const char *ref_or_checksum, GError **error)
 	return checksum != NULL ? load_info(store, checksum, error) : NULL;
 }
 
-/* A history may end early, in a store that was pruned or pulled into. */
+/* A history may name what is gone: in a store that was pruned or pulled into. */
 static gboolean
 has_commit(AshStore *store, const char *checksum, gboolean *ret_has, GError **error)
 {
 	return ostree_repo_has_object(store->repo, OSTREE_OBJECT_TYPE_COMMIT, checksum, ret_has, NULL, error);
+}
+
+/* Calls back for what is still there, newest first, until FALSE comes back. */
+typedef gboolean (*HistoryFunc)(AshStore *store, const char *checksum, gpointer user_data, bool *ret_stop,
+				GError **error);
+
+static gboolean
+walk_history(AshStore *store, const char *ref, HistoryFunc func, gpointer user_data, GError **error)
+{
+	g_autoptr(GPtrArray) checksums = ash_reflog_load(store, ref, error);
+	bool stop = false;
+
+	if (checksums == NULL)
+		return FALSE;
+	for (guint i = checksums->len; i > 0 && !stop; i--) {
+		const char *checksum = g_ptr_array_index(checksums, i - 1);
+		gboolean has;
+
+		if (!has_commit(store, checksum, &has, error) ||
+		    (has && !func(store, checksum, user_data, &stop, error)))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+typedef struct {
+	GPtrArray *infos;
+	guint max; /* 0: all */
+} LogWalk;
+
+static gboolean
+add_to_log(AshStore *store, const char *checksum, gpointer user_data, bool *ret_stop, GError **error)
+{
+	LogWalk *walk = user_data;
+	AshCommitInfo *info = load_info(store, checksum, error);
+
+	if (info == NULL)
+		return FALSE;
+	g_ptr_array_add(walk->infos, info);
+	*ret_stop = walk->infos->len == walk->max;
+	return TRUE;
 }
 
 GPtrArray *
@@ -91,51 +133,48 @@ ash_store_log(AshStore *store, const char *ref_or_checksum, guint max, GError **
 {
 	g_autoptr(GPtrArray) log = g_ptr_array_new_with_free_func((GDestroyNotify) ash_commit_info_free);
 	g_autofree char *checksum = ash_store_resolve(store, ref_or_checksum, error);
-	gboolean more = TRUE;
+	LogWalk walk = { .infos = log, .max = max };
+	bool stop;
 
 	if (checksum == NULL)
 		return NULL;
-	while (more && (max == 0 || log->len < max)) {
-		AshCommitInfo *info = load_info(store, checksum, error);
+	/* A checksum has no history, only a ref has. */
+	gboolean ok = g_str_has_prefix(checksum, ref_or_checksum)
+			      ? add_to_log(store, checksum, &walk, &stop, error)
+			      : walk_history(store, ref_or_checksum, add_to_log, &walk, error);
+	return ok ? g_steal_pointer(&log) : NULL;
+}
 
-		if (info == NULL)
-			return NULL;
-		g_ptr_array_add(log, info);
-		g_free(checksum);
-		checksum = g_strdup(info->parent);
-		if (checksum == NULL)
-			break;
-		if (!has_commit(store, checksum, &more, error))
-			return NULL;
-	}
-	return g_steal_pointer(&log);
+typedef struct {
+	const char *digest;
+	char *found; /* owned */
+} InputSearch;
+
+static gboolean
+compare_input(AshStore *store, const char *checksum, gpointer user_data, bool *ret_stop, GError **error)
+{
+	InputSearch *search = user_data;
+	g_autoptr(GVariant) metadata = NULL;
+	g_autoptr(GVariant) commit = load_commit(store, checksum, &metadata, error);
+
+	if (commit == NULL)
+		return FALSE;
+	g_autofree char *digest = dup_string(metadata, ASH_STORE_KEY_INPUT);
+	*ret_stop = g_strcmp0(digest, search->digest) == 0;
+	if (*ret_stop)
+		search->found = g_strdup(checksum);
+	return TRUE;
 }
 
 gboolean
 ash_store_find_by_input(AshStore *store, const char *ref, const char *input_digest, char **ret_checksum,
 			GError **error)
 {
-	g_autofree char *checksum = NULL;
-	gboolean more = TRUE;
+	InputSearch search = { .digest = input_digest };
 
-	if (!ostree_repo_resolve_rev(store->repo, ref, TRUE, &checksum, error))
-		return ash_prefix(error, "cannot resolve \"%s\" in the store \"%s\"", ref, store->dir);
-	while (checksum != NULL && more) {
-		g_autoptr(GVariant) metadata = NULL;
-		g_autoptr(GVariant) commit = load_commit(store, checksum, &metadata, error);
-		g_autofree char *digest = NULL;
-
-		if (commit == NULL)
-			return FALSE;
-		digest = dup_string(metadata, ASH_STORE_KEY_INPUT);
-		if (g_strcmp0(digest, input_digest) == 0)
-			break;
-		g_free(checksum);
-		checksum = ostree_commit_get_parent(commit);
-		if (checksum != NULL && !has_commit(store, checksum, &more, error))
-			return FALSE;
-	}
-	*ret_checksum = more ? g_steal_pointer(&checksum) : NULL;
+	if (!walk_history(store, ref, compare_input, &search, error))
+		return FALSE;
+	*ret_checksum = search.found;
 	return TRUE;
 }
 

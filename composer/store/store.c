@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "store/internal.h"
+#include "store/reflog.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -225,11 +226,28 @@ ash_store_clean_stale(AshStore *store, GError **error)
 	return lock_fd >= 0 && clean_stale(store, error);
 }
 
+/* "REF^", "REF^^": from the ref's history. */
+static char *
+resolve_earlier(AshStore *store, const char *text, GError **error)
+{
+	gsize length = strcspn(text, "^"), steps = strlen(text) - length;
+	g_autofree char *ref = g_strndup(text, length);
+	g_autoptr(GPtrArray) checksums = ash_reflog_load(store, ref, error);
+
+	if (checksums == NULL)
+		return NULL;
+	if (strspn(text + length, "^") != steps || steps >= checksums->len)
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "the history of \"%s\" does not go back to \"%s\"", ref, text);
+	return g_strdup(g_ptr_array_index(checksums, checksums->len - 1 - steps));
+}
+
 char *
 ash_store_resolve(AshStore *store, const char *ref_or_checksum, GError **error)
 {
 	g_autofree char *checksum = NULL;
 
+	if (strchr(ref_or_checksum, '^') != NULL)
+		return resolve_earlier(store, ref_or_checksum, error);
 	if (!ostree_repo_resolve_rev(store->repo, ref_or_checksum, TRUE, &checksum, error))
 		return ash_prefix(error, "cannot resolve \"%s\" in the store \"%s\"", ref_or_checksum,
 				  store->dir),

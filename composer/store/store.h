@@ -44,7 +44,7 @@ gboolean ash_store_clean_stale(AshStore *store, GError **error);
 
 /**
  * The full checksum of a commit, from a ref (NAME/ARCH/VARIANT), a checksum or an unambiguous beginning of
- * one; "^" behind it means its parent. Owned; NULL and ASH_ERROR_CONFIG if there is none.
+ * one; "^" behind a ref means what it pointed to before. Owned; NULL and ASH_ERROR_CONFIG if there is none.
  */
 char *ash_store_resolve(AshStore *store, const char *ref_or_checksum, GError **error);
 

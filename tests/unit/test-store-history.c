@@ -103,7 +103,6 @@ test_info(Fixture *fixture, gconstpointer data)
 
 	g_assert_no_error(error);
 	g_assert_cmpstr(info->checksum, ==, fixture->second);
-	g_assert_cmpstr(info->parent, ==, fixture->first);
 	g_assert_cmpstr(info->ref, ==, REF);
 	g_assert_cmpstr(info->version, ==, "2");
 	g_assert_cmpstr(info->subject, ==, "a test");

@@ -44,7 +44,8 @@ class DependencyRules:
         names = {relation.name for relation in clause}
         if names & self.dropped:
             return True
-        return any((package, name) in self._pairs["drop-from"] for name in names) or self.demotes(package, clause)
+        here = self._pairs["drop-from"]
+        return any((package, n) in here for n in names) or bool(self.demotes(package, clause))
 
     def demotes(self, package, clause):
         """"Recommends" or "Suggests" when a Depends clause is to be weakened to it, else None."""

@@ -2,7 +2,9 @@
 
 import re
 
-_SECTION = re.compile(r"^%(pre|post|preun|postun|pretrans|posttrans|trigger\w*|filetrigger\w*|transfiletrigger\w*)\b")
+_SECTION = re.compile(
+    r"^%(pre|post|preun|postun|pretrans|posttrans|(trans)?(file)?trigger\w*)\b"
+)
 _INSTALL = re.compile(r"^\[Install\]", re.M)
 _UNIT = re.compile(r"^/usr/lib/systemd/system/([^/@]+\.(?:service|socket|timer|path|target|mount))$")
 

@@ -57,7 +57,8 @@ class Key:
 
     def sign_file(self, path):
         """Writes a detached armored signature beside the file, as repo_gpgcheck wants it."""
-        signature = self._gpg("--armor", "--local-user", self.email, "--output", "-", "--detach-sign", str(path))
+        options = ["--armor", "--local-user", self.email, "--output", "-"]
+        signature = self._gpg(*options, "--detach-sign", str(path))
         Path(f"{path}.asc").write_bytes(signature)
 
     def sign_packages(self, paths):
