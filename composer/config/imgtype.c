@@ -25,6 +25,7 @@ typedef struct {
 	bool kind_said;
 	GArray *partition_lines; /* of guint, as type->layout's partitions */
 	char *partition_file;    /* that they are in */
+	GHashTable *places;      /* path of a key -> "file:line" it was given at */
 } Loader;
 
 static gboolean load_text(Loader *loader, const char *text, gsize length, const char *file, guint depth,
@@ -44,6 +45,26 @@ throw_at(const char *file, guint line, const char *key, GError **error, const ch
 	text = g_strdup_vprintf(format, args);
 	va_end(args);
 	return ash_throw(error, ASH_ERROR_CONFIG, "%s:%u: %s: %s", file, line, key, text);
+}
+
+/* What is wrong with a key that was read already, or is missing: then the top of @file is where it belongs. */
+static gboolean
+throw_key(Loader *loader, const char *file, const char *key, GError **error, const char *format, ...)
+	G_GNUC_PRINTF(5, 6);
+
+static gboolean
+throw_key(Loader *loader, const char *file, const char *key, GError **error, const char *format, ...)
+{
+	const char *place = g_hash_table_lookup(loader->places, key);
+	g_autofree char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	if (place == NULL)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s:1: %s: %s", file, key, text);
+	return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: %s", place, key, text);
 }
 
 /* The first [[partition]] of a file replaces all that its base has. */
@@ -88,6 +109,7 @@ apply_value(Loader *loader, const AshImgKey *key, const char *file, const AshTom
 	}
 	if (!key->set(key, (char *) base + key->offset, item, loader->has_base, error))
 		return ash_prefix(error, "%s:%u: %s", file, item->line, item->path);
+	g_hash_table_replace(loader->places, g_strdup(key->path), g_strdup_printf("%s:%u", file, item->line));
 	if (g_str_equal(key->path, "kind"))
 		loader->kind_said = true;
 	return TRUE;
@@ -354,9 +376,9 @@ check_disk(Loader *loader, const char *file, GError **error)
 	const AshImageType *type = loader->type;
 
 	if (type->formats->len == 0)
-		return throw_at(file, 1, "disk.formats", error, "the key is required for kind \"disk\"");
+		return throw_key(loader, file, "disk.formats", error, "the key is required for kind \"disk\"");
 	if (type->layout == NULL)
-		return throw_at(file, 1, "partition", error, "at least one [[partition]] is required for kind \"disk\"");
+		return throw_key(loader, file, "partition", error, "at least one [[partition]] is required for kind \"disk\"");
 	if (!check_partitions(loader, error) || !check_slots(loader, error))
 		return FALSE;
 	for (guint i = 0; i < type->layout->partitions->len; i++)
@@ -365,41 +387,42 @@ check_disk(Loader *loader, const char *file, GError **error)
 }
 
 static gboolean
-check_pairs(char **pairs, const char *file, const char *key, GError **error)
+check_pairs(Loader *loader, char **pairs, const char *file, const char *key, GError **error)
 {
 	for (guint i = 0; pairs[i] != NULL; i++)
 		if (strchr(pairs[i], '=') == NULL || *pairs[i] == '=')
-			return throw_at(file, 1, key, error, "\"%s\" is not NAME=VALUE", pairs[i]);
+			return throw_key(loader, file, key, error, "\"%s\" is not NAME=VALUE", pairs[i]);
 	return TRUE;
 }
 
 static gboolean
-check_units(char **units, const char *file, const char *key, GError **error)
+check_units(Loader *loader, char **units, const char *file, const char *key, GError **error)
 {
 	for (guint i = 0; units[i] != NULL; i++)
 		if (!ash_check_unit(units[i]) || strchr(units[i], '.') == NULL)
-			return throw_at(file, 1, key, error, "\"%s\" is no unit name with its suffix", units[i]);
+			return throw_key(loader, file, key, error, "\"%s\" is no unit name with its suffix", units[i]);
 	return TRUE;
 }
 
 static gboolean
-check_archive(const AshImageType *type, const char *file, GError **error)
+check_archive(Loader *loader, const char *file, GError **error)
 {
+	const AshImageType *type = loader->type;
 	gint max = type->compression == ASH_COMPRESS_GZIP ? 9 : 19;
 
 	if (type->kind == ASH_IMAGE_WSL && type->compression == ASH_COMPRESS_ZSTD)
-		return throw_at(file, 1, "archive.compression", error, "WSL reads gzip only");
+		return throw_key(loader, file, "archive.compression", error, "WSL reads gzip only");
 	if (type->compression == ASH_COMPRESS_NONE && type->compression_level != -1)
-		return throw_at(file, 1, "archive.level", error, "does not go with compression \"none\"");
+		return throw_key(loader, file, "archive.level", error, "does not go with compression \"none\"");
 	if (type->compression_level > max)
-		return throw_at(file, 1, "archive.level", error, "%s goes up to %d",
+		return throw_key(loader, file, "archive.level", error, "%s goes up to %d",
 				ash_compression_to_string(type->compression), max);
 	if (type->wsl_icon != NULL && !ash_check_path(type->wsl_icon))
-		return throw_at(file, 1, "wsl.icon", error, "\"%s\" is no absolute path", type->wsl_icon);
+		return throw_key(loader, file, "wsl.icon", error, "\"%s\" is no absolute path", type->wsl_icon);
 	if (type->oci_workdir != NULL && !ash_check_path(type->oci_workdir))
-		return throw_at(file, 1, "oci.workdir", error, "\"%s\" is no absolute path", type->oci_workdir);
-	return check_pairs(type->oci_env, file, "oci.env", error) &&
-	       check_pairs(type->oci_labels, file, "oci.labels", error);
+		return throw_key(loader, file, "oci.workdir", error, "\"%s\" is no absolute path", type->oci_workdir);
+	return check_pairs(loader, type->oci_env, file, "oci.env", error) &&
+	       check_pairs(loader, type->oci_labels, file, "oci.labels", error);
 }
 
 static gboolean
@@ -408,17 +431,17 @@ check_type(Loader *loader, const char *file, GError **error)
 	const AshImageType *type = loader->type;
 
 	if (!ash_check_word(type->variant, "_.-"))
-		return throw_at(file, 1, "variant", error, "\"%s\" has other characters than letters, digits and \"_.-\"",
+		return throw_key(loader, file, "variant", error, "\"%s\" has other characters than letters, digits and \"_.-\"",
 				type->variant);
 	for (guint i = 0; type->packages_add[i] != NULL; i++)
 		if (ash_strv_any_glob_matches((const char *const *) type->packages_drop, type->packages_add[i]))
-			return throw_at(file, 1, "packages.add", error, "\"%s\" is dropped by \"packages.drop\"",
+			return throw_key(loader, file, "packages.add", error, "\"%s\" is dropped by \"packages.drop\"",
 					type->packages_add[i]);
-	if (!check_units(type->services_enable, file, "services.enable", error) ||
-	    !check_units(type->services_disable, file, "services.disable", error) ||
-	    !check_units(type->services_mask, file, "services.mask", error))
+	if (!check_units(loader, type->services_enable, file, "services.enable", error) ||
+	    !check_units(loader, type->services_disable, file, "services.disable", error) ||
+	    !check_units(loader, type->services_mask, file, "services.mask", error))
 		return FALSE;
-	return type->kind == ASH_IMAGE_DISK ? check_disk(loader, file, error) : check_archive(type, file, error);
+	return type->kind == ASH_IMAGE_DISK ? check_disk(loader, file, error) : check_archive(loader, file, error);
 }
 
 /* What a type is when nothing is said, by its kind. */
@@ -458,13 +481,14 @@ ash_imgtype_parse(const char *text, gsize length, const char *file, const char *
 	g_autofree char *name = dup_type_name(file, error);
 	g_autoptr(AshImageType) type = NULL;
 	g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(guint));
+	g_autoptr(GHashTable) places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	gboolean ok = FALSE;
 
 	if (name == NULL)
 		return NULL;
 	type = ash_image_type_new(name);
 	type->compression = (AshCompression) -1;
-	Loader loader = { .type = type, .data_dir = data_dir, .partition_lines = lines };
+	Loader loader = { .type = type, .data_dir = data_dir, .partition_lines = lines, .places = places };
 	ok = load_text(&loader, text, length, file, 0, error);
 	if (ok) {
 		set_defaults(type);
@@ -477,10 +501,14 @@ ash_imgtype_parse(const char *text, gsize length, const char *file, const char *
 static gboolean
 throw_no_type(const char *name, const char *path, const char *data_dir, GError **error)
 {
-	g_auto(GStrv) names = ash_imgtype_list(data_dir);
-	g_autofree char *hint = ash_nearest_hint(name, (const char *const *) names);
-	g_autofree char *list = g_strjoinv(", ", names);
+	g_auto(GStrv) names = ash_imgtype_list(data_dir, error);
+	g_autofree char *hint = NULL;
+	g_autofree char *list = NULL;
 
+	if (names == NULL)
+		return FALSE;
+	hint = ash_nearest_hint(name, (const char *const *) names);
+	list = g_strjoinv(", ", names);
 	return ash_throw(error, ASH_ERROR_CONFIG, "image type \"%s\": there is no \"%s\"%s (types: %s)", name, path,
 			 hint, list);
 }
@@ -504,14 +532,17 @@ ash_imgtype_load(const char *name_or_path, const char *data_dir, GError **error)
 }
 
 char **
-ash_imgtype_list(const char *data_dir)
+ash_imgtype_list(const char *data_dir, GError **error)
 {
 	g_autofree char *path = g_build_filename(data_dir, "imgtypes", NULL);
 	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-	char **names = ash_strv_new();
+	char **names = NULL;
 	const char *name = NULL;
 
-	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+	if (dir == NULL)
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "image types: \"%s\" cannot be read", path);
+	names = ash_strv_new();
+	while ((name = g_dir_read_name(dir)) != NULL) {
 		g_autofree char *stem = NULL;
 
 		if (!g_str_has_suffix(name, SUFFIX) || *name == '.')

@@ -14,5 +14,5 @@ AshImageType *ash_imgtype_load(const char *name_or_path, const char *data_dir, G
 /** As ash_imgtype_load(), from memory; @file is the name in errors and of the type. "base" is looked for below @data_dir. */
 AshImageType *ash_imgtype_parse(const char *text, gsize length, const char *file, const char *data_dir, GError **error);
 
-/** Names of the image types in DATA_DIR/imgtypes, sorted. Owned; empty if there are none. */
-char **ash_imgtype_list(const char *data_dir);
+/** Names of the image types in DATA_DIR/imgtypes, sorted. Owned; NULL and ASH_ERROR_CONFIG if the folder cannot be read. */
+char **ash_imgtype_list(const char *data_dir, GError **error);

@@ -9,9 +9,7 @@
 static gboolean
 check_password(AshKsCall *call, const char *password, bool crypted, GError **error)
 {
-	if (!ash_check_field(password))
-		return ash_option_throw(&call->place, error, "a password has no colon and no control characters");
-	if (crypted && strchr("$!*", *password) == NULL)
+	if (crypted && (strchr("$!*", *password) == NULL || !ash_check_field(password)))
 		return ash_option_throw(&call->place, error,
 					"--iscrypted is given, but the password is no crypt(5) hash (\"$6$...\")");
 	return TRUE;

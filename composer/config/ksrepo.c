@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Options of "url" and "repo" alike. */
+/* Options of "url" and "repo"; pykickstart has cost and package lists for "repo" only. */
 typedef struct {
 	char *name, *baseurl, *mirrorlist, *metalink;
 	char *proxy, *sslcacert, *sslclientcert, *sslclientkey;
@@ -24,7 +24,10 @@ typedef struct {
 	{ "--noverifyssl", ASH_OPTION_FLAG, FIELD(noverifyssl) }, \
 	{ "--sslcacert", ASH_OPTION_STRING, FIELD(sslcacert) }, \
 	{ "--sslclientcert", ASH_OPTION_STRING, FIELD(sslclientcert) }, \
-	{ "--sslclientkey", ASH_OPTION_STRING, FIELD(sslclientkey) }
+	{ "--sslclientkey", ASH_OPTION_STRING, FIELD(sslclientkey) }, \
+	{ "--cost", ASH_OPTION_INT, FIELD(cost) }, \
+	{ "--excludepkgs", ASH_OPTION_LIST, FIELD(excludepkgs) }, \
+	{ "--includepkgs", ASH_OPTION_LIST, FIELD(includepkgs) }
 /* clang-format on */
 
 static const AshOptionDef url_options[] = {
@@ -37,9 +40,6 @@ static const AshOptionDef repo_options[] = {
 	{ "--name", ASH_OPTION_STRING, FIELD(name), .required = true },
 	{ "--baseurl", ASH_OPTION_STRING, FIELD(baseurl) },
 	COMMON_OPTIONS,
-	{ "--cost", ASH_OPTION_INT, FIELD(cost) },
-	{ "--excludepkgs", ASH_OPTION_LIST, FIELD(excludepkgs) },
-	{ "--includepkgs", ASH_OPTION_LIST, FIELD(includepkgs) },
 	{ "--install", ASH_OPTION_FLAG, FIELD(install) },
 	{ "--ignoregroups", ASH_OPTION_IGNORED_VALUE, .text = "groups of all repositories can be named" },
 	{ NULL },
@@ -73,7 +73,7 @@ find_override(const AshKsState *state, const char *id)
 static gboolean
 check_url(AshKsCall *call, char **url, const char *option, GError **error)
 {
-	g_autofree char *place = g_strdup_printf("%s: %s %s", call->place.origin, call->place.command, option);
+	g_autofree char *place = g_strdup_printf("%s: %s: %s", call->place.origin, call->place.command, option);
 	g_autofree char *expanded = NULL;
 
 	if (*url == NULL)
@@ -139,10 +139,8 @@ apply_values(AshRepoConf *repo, RepoValues *values)
 		repo->install = true;
 	if (values->cost != -1)
 		repo->cost = values->cost;
-	if (values->excludepkgs != NULL)
-		ash_strv_add_all(&repo->excludes, (const char *const *) values->excludepkgs);
-	if (values->includepkgs != NULL)
-		ash_strv_add_all(&repo->includes, (const char *const *) values->includepkgs);
+	ash_strv_add_all(&repo->excludes, (const char *const *) values->excludepkgs);
+	ash_strv_add_all(&repo->includes, (const char *const *) values->includepkgs);
 }
 
 /*

@@ -184,11 +184,18 @@ store_value(const AshOptionPlace *place, const AshOptionDef *def, const char *te
 	return TRUE;
 }
 
-/* As argparse has it: "-x" and "--x=y z" are options; "-", "-5" and "--x y" are not. */
+/*
+ * As argparse has it: "-" and "-5" are no options; what begins with a known one is; of the rest, what has a space
+ * in it is not.
+ */
 static bool
-is_option(const char *word)
+is_option(const AshOptionDef *defs, const char *word)
 {
-	return word[0] == '-' && word[1] != '\0' && !g_ascii_isdigit(word[1]) && word[strcspn(word, "= ")] != ' ';
+	g_autofree char *name = g_strndup(word, strcspn(word, "="));
+
+	if (word[0] != '-' || word[1] == '\0' || g_ascii_isdigit(word[1]))
+		return false;
+	return find_def(defs, name) != NULL || strchr(word, ' ') == NULL;
 }
 
 /* Reads the option at words[*index]; advances it past a value in a word of its own. */
@@ -207,7 +214,7 @@ parse_option(const AshOptionPlace *place, const AshOptionDef *defs, const char *
 	if (!takes_value(def->kind) && text != NULL)
 		return ash_option_throw(place, error, "%s takes no value", name);
 	if (takes_value(def->kind) && text == NULL) {
-		if (words[*index + 1] == NULL || is_option(words[*index + 1]))
+		if (words[*index + 1] == NULL || is_option(defs, words[*index + 1]))
 			return ash_option_throw(place, error, "%s needs a value", name);
 		text = words[++*index];
 	}
@@ -238,7 +245,7 @@ ash_option_parse(const AshOptionPlace *place, const AshOptionDef *defs, const ch
 	for (guint i = 0; words[i] != NULL; i++) {
 		if (options && g_str_equal(words[i], "--"))
 			options = false;
-		else if (!options || !is_option(words[i]))
+		else if (!options || !is_option(defs, words[i]))
 			ash_strv_add(positional, words[i]);
 		else if (!parse_option(place, defs, words, &i, values, error))
 			return FALSE;

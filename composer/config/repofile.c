@@ -509,12 +509,25 @@ has_section(const char *text, const char *id)
 	return strstr(text, header) != NULL;
 }
 
+/* A file is read once for each repository in it, and is talked about once. */
+static void
+add_new_notices(GPtrArray *notices, GPtrArray *heard)
+{
+	for (guint i = 0; notices != NULL && i < heard->len; i++) {
+		const char *notice = g_ptr_array_index(heard, i);
+
+		if (!g_ptr_array_find_with_equal_func(notices, notice, g_str_equal, NULL))
+			g_ptr_array_add(notices, g_strdup(notice));
+	}
+}
+
 static gboolean
 find_in_file(const char *id, const char *path, const AshRepoVars *vars, GPtrArray *notices, AshRepoConf **ret_conf,
 	     GError **error)
 {
 	gsize length = 0;
 	g_autofree char *text = ash_file_load(AT_FDCWD, path, REPO_FILE_MAX, &length, error);
+	g_autoptr(GPtrArray) heard = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GPtrArray) confs = NULL;
 
 	if (text == NULL)
@@ -522,9 +535,10 @@ find_in_file(const char *id, const char *path, const AshRepoVars *vars, GPtrArra
 	*ret_conf = NULL;
 	if (!has_section(text, id))
 		return TRUE;
-	confs = ash_repofile_parse(text, length, path, vars, notices, error);
+	confs = ash_repofile_parse(text, length, path, vars, heard, error);
 	if (confs == NULL)
 		return FALSE;
+	add_new_notices(notices, heard);
 	for (guint i = 0; i < confs->len && *ret_conf == NULL; i++) {
 		const AshRepoConf *conf = g_ptr_array_index(confs, i);
 

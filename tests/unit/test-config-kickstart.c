@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "config/kickstart.h"
+#include "config/kscommand.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "golden.h"
+
+static const char *const repo_dirs[] = { "repos", NULL };
+
+/* The folder of the test data stands in the results as "@DIR@". */
+static char *
+without_folder(const char *text)
+{
+	g_autofree char *here = g_get_current_dir();
+	g_auto(GStrv) parts = g_strsplit(text, here, -1);
+
+	return g_strjoinv("@DIR@", parts);
+}
+
+static char *
+format_kickstart(const char *name)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshSpec) spec = ash_kickstart_load(name, repo_dirs, &error);
+	g_autofree char *text = NULL;
+
+	g_assert_no_error(error);
+	text = ash_spec_format(spec);
+	return without_folder(text);
+}
+
+static char *
+format_error(const char *name)
+{
+	g_autoptr(GError) error = NULL;
+	AshSpec *spec = ash_kickstart_load(name, repo_dirs, &error);
+
+	g_assert_null(spec);
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	return g_strconcat(error->message, "\n", NULL);
+}
+
+/* Everything that pykickstart's F44 handler knows. */
+static const char f44_commands[] =
+	"auth authconfig authselect autopart autostep bootc bootloader btrfs cdrom clearpart cmdline device deviceprobe "
+	"dmraid driverdisk module eula fcoe firewall firstboot graphical group halt harddrive hmc ignoredisk install "
+	"iscsi iscsiname keyboard lang liveimg logging logvol mediacheck method mount multipath network nfs nvdimm "
+	"timesource ostreecontainer ostreesetup part partition poweroff raid rdp realm reboot repo reqpart rescue rootpw "
+	"selinux services shutdown skipx snapshot sshpw sshkey text timezone updates url user vnc volgroup xconfig "
+	"zerombr zfcp zipl";
+
+static void
+test_all_commands_known(void)
+{
+	g_auto(GStrv) names = g_strsplit(f44_commands, " ", -1);
+	g_autoptr(GPtrArray) commands = ash_kscommand_list();
+	g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (guint i = 0; i < commands->len; i++) {
+		const AshKsCommand *command = g_ptr_array_index(commands, i);
+
+		/* No name twice, and no way to say nothing. */
+		g_assert_true(g_hash_table_add(known, (gpointer) command->name));
+		if (command->status == ASH_KS_DONE)
+			g_assert_true(command->handler != NULL && command->options != NULL);
+		else
+			g_assert_cmpstr(command->text, !=, NULL);
+	}
+	g_assert_cmpuint(g_strv_length(names), ==, 73);
+	for (guint i = 0; names[i] != NULL; i++)
+		if (!g_hash_table_contains(known, names[i]))
+			g_error("command \"%s\" is in no table", names[i]);
+}
+
+/* Each command is either carried out, noted or refused by name; none is passed over. */
+static void
+test_other_commands_speak(void)
+{
+	g_autoptr(GPtrArray) commands = ash_kscommand_list();
+
+	for (guint i = 0; i < commands->len; i++) {
+		const AshKsCommand *command = g_ptr_array_index(commands, i);
+		g_autofree char *text = g_strdup_printf("%s\n", command->name);
+		g_autofree char *place = g_strdup_printf("x.ks:1: %s: ", command->name);
+		g_autoptr(GError) error = NULL;
+		g_autoptr(AshSpec) spec = NULL;
+
+		if (command->status == ASH_KS_DONE)
+			continue;
+		spec = ash_kickstart_parse(text, strlen(text), "x.ks", NULL, NULL, &error);
+		if (command->status == ASH_KS_REFUSED) {
+			g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+			g_assert_true(g_str_has_prefix(error->message, place));
+		} else if (spec != NULL) {
+			g_assert_cmpuint(spec->notices->len, ==, 1);
+			g_assert_true(g_str_has_prefix(g_ptr_array_index(spec->notices, 0), place));
+		}
+	}
+}
+
+static void
+test_overrides(void)
+{
+	static const char text[] = "repo --name=a --metalink=https://a.example/\nrepo --name=b\n";
+	static const char *const urls[] = { "b=file:///b", "a=file:///a", "c=http://c.example/", NULL };
+	const AshKickstartOptions options = { .repo_urls = urls };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshSpec) spec = ash_kickstart_parse(text, strlen(text), "x.ks", NULL, &options, &error);
+	static const char *const expected[][2] = {
+		{ "a", "file:///a" },
+		{ "b", "file:///b" },
+		{ "c", "http://c.example/" },
+	};
+
+	g_assert_no_error(error);
+	g_assert_cmpuint(spec->repos->len, ==, G_N_ELEMENTS(expected));
+	for (guint i = 0; i < spec->repos->len; i++) {
+		const AshRepoConf *repo = g_ptr_array_index(spec->repos, i);
+
+		g_assert_cmpstr(repo->id, ==, expected[i][0]);
+		g_assert_cmpstr(repo->baseurls[0], ==, expected[i][1]);
+		g_assert_null(repo->baseurls[1]);
+		g_assert_null(repo->metalink);
+	}
+}
+
+static void
+test_bad_override(void)
+{
+	static const char *const bad[] = { "a", "=file:///a", "a=", "a=relative", "a=ftp://a.example/" };
+
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+		const char *const urls[] = { bad[i], NULL };
+		const AshKickstartOptions options = { .repo_urls = urls };
+		g_autoptr(GError) error = NULL;
+
+		g_assert_null(ash_kickstart_parse("", 0, "x.ks", NULL, &options, &error));
+		g_assert_error(error, ASH_ERROR, ASH_ERROR_USAGE);
+	}
+}
+
+static void
+test_releasever(void)
+{
+	static const char text[] = "url --url=https://mirror.example/$releasever/$basearch\n";
+	const AshKickstartOptions options = { .vars = { .basearch = "aarch64", .releasever = "4" } };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshSpec) spec = ash_kickstart_parse(text, strlen(text), "x.ks", NULL, &options, &error);
+	const AshRepoConf *repo = NULL;
+
+	g_assert_no_error(error);
+	repo = g_ptr_array_index(spec->repos, 0);
+	g_assert_cmpstr(repo->baseurls[0], ==, "https://mirror.example/4/aarch64");
+}
+
+static void
+test_no_include_from_memory(void)
+{
+	g_autoptr(GError) error = NULL;
+
+	g_assert_null(ash_kickstart_parse("%include /etc/passwd\n", 21, "x.ks", NULL, NULL, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_assert_cmpstr(error->message, ==, "x.ks:1: %include: no file can be included here");
+}
+
+static void
+test_missing_file(void)
+{
+	g_autoptr(GError) error = NULL;
+
+	g_assert_null(ash_kickstart_load("/nonexistent/x.ks", NULL, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+}
+
+int
+main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	golden_add("/kickstart/golden", "kickstart", ".ks", ".expected", format_kickstart);
+	golden_add("/kickstart/must-fail", "kickstart/must-fail", ".ks", ".error", format_error);
+	g_test_add_func("/kickstart/all-commands-known", test_all_commands_known);
+	g_test_add_func("/kickstart/other-commands-speak", test_other_commands_speak);
+	g_test_add_func("/kickstart/overrides", test_overrides);
+	g_test_add_func("/kickstart/bad-override", test_bad_override);
+	g_test_add_func("/kickstart/releasever", test_releasever);
+	g_test_add_func("/kickstart/no-include-from-memory", test_no_include_from_memory);
+	g_test_add_func("/kickstart/missing-file", test_missing_file);
+	return g_test_run();
+}
