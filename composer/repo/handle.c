@@ -48,7 +48,7 @@ static bool
 is_untrusted(const GError *cause)
 {
 	return cause->code == LRE_BADCHECKSUM || cause->code == LRE_BADGPG ||
-	       strstr(cause->message, "expected size") != NULL || strstr(cause->message, "checksum") != NULL;
+	       strstr(cause->message, "Content-Length") != NULL || strstr(cause->message, "checksum") != NULL;
 }
 
 static AshErrorCode
@@ -70,6 +70,15 @@ ash_repo_throw(AshContext *ctx, const AshRepoConf *conf, const char *dest_dir, G
 
 	g_strchomp(owned->message);
 	return ash_throw(error, classify(ctx, dest_dir, owned), "repository \"%s\": %s", conf->id, owned->message);
+}
+
+void
+ash_repo_add_detail(GError *cause, const char *mirror_error)
+{
+	if (mirror_error == NULL || strstr(cause->message, mirror_error) != NULL)
+		return;
+	g_autofree char *message = g_steal_pointer(&cause->message);
+	cause->message = g_strdup_printf("%s: %s", message, mirror_error);
 }
 
 /* librepo wants URLs; people write paths. */
@@ -149,6 +158,28 @@ set_callbacks(LrHandle *handle, AshContext *ctx, GError **error)
 	       lr_handle_setopt(handle, error, LRO_PROGRESSDATA, ctx);
 }
 
+static const char *const schemes[] = { "file:///", "http://", "https://" };
+
+static gboolean
+check_url(const AshRepoConf *conf, const char *url, GError **error)
+{
+	for (gsize i = 0; url != NULL && i < G_N_ELEMENTS(schemes); i++)
+		if (g_str_has_prefix(url, schemes[i]))
+			return TRUE;
+	return url == NULL || g_path_is_absolute(url) ||
+	       ash_throw(error, ASH_ERROR_CONFIG, "%s: repository \"%s\": \"%s\" is not a file, http or https URL",
+			 conf->origin != NULL ? conf->origin : "?", conf->id, url);
+}
+
+static gboolean
+check_urls(const AshRepoConf *conf, GError **error)
+{
+	for (char **url = conf->baseurls; *url != NULL; url++)
+		if (!check_url(conf, *url, error))
+			return FALSE;
+	return check_url(conf, conf->mirrorlist, error) && check_url(conf, conf->metalink, error);
+}
+
 LrHandle *
 ash_repo_handle_new(AshContext *ctx, const AshRepoConf *conf, const char *first_url, const char *dest_dir,
 		    GError **error)
@@ -161,6 +192,8 @@ ash_repo_handle_new(AshContext *ctx, const AshRepoConf *conf, const char *first_
 		return ash_throw_null(error, ASH_ERROR_CONFIG,
 				      "%s: repository \"%s\": no baseurl, mirrorlist or metalink says where it is",
 				      conf->origin != NULL ? conf->origin : "?", conf->id);
+	if (!check_urls(conf, error))
+		return NULL;
 	if (!set_urls(handle, conf, first_url, &cause) || !set_strings(handle, conf, dest_dir, &cause) ||
 	    !set_numbers(handle, conf, &cause) || !set_callbacks(handle, ctx, &cause) ||
 	    !lr_handle_perform(handle, result, &cause)) {

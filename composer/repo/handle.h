@@ -26,5 +26,8 @@ LrHandle *ash_repo_handle_new(AshContext *ctx, const AshRepoConf *conf, const ch
  */
 gboolean ash_repo_throw(AshContext *ctx, const AshRepoConf *conf, const char *dest_dir, GError *cause, GError **error);
 
+/** Puts what a mirror failed with (may be NULL) into librepo's error, which only says that all were tried. */
+void ash_repo_add_detail(GError *cause, const char *mirror_error);
+
 /** For progress callbacks: LR_CB_ERROR once the user interrupted, else LR_CB_OK. */
 int ash_repo_callback_status(AshContext *ctx);

@@ -28,6 +28,7 @@ typedef struct {
 	int lock_fd;       /* exclusive: what is half-written below repo_dir is ours or nobody's */
 	char *temp_dir;    /* a new state being made; removed at the end unless it was renamed */
 	LrHandle *handle;
+	char *mirror_error; /* what the last mirror failed with */
 	char *base_url;    /* where repomd.xml came from, no trailing slash */
 	char *repomd_sha256;
 	LrYumRepoMd *repomd;
@@ -44,6 +45,7 @@ loader_clear(Loader *loader)
 	g_clear_pointer(&loader->repomd, lr_yum_repomd_free);
 	g_free(loader->repo_dir);
 	g_free(loader->temp_dir);
+	g_free(loader->mirror_error);
 	g_free(loader->base_url);
 	g_free(loader->repomd_sha256);
 	g_free(loader->state_dir);
@@ -120,7 +122,18 @@ loader_open(Loader *loader, GError **error)
 static int
 on_progress(void *data, double total, double now)
 {
-	return ash_repo_callback_status(data);
+	return ash_repo_callback_status(((Loader *)data)->ctx);
+}
+
+/* librepo's error only says that all mirrors were tried. */
+static int
+on_mirror_failure(void *data, const char *message, const char *url)
+{
+	Loader *loader = data;
+
+	g_free(loader->mirror_error);
+	loader->mirror_error = g_strdup(message);
+	return LR_CB_OK;
 }
 
 /* Takes @target; on success *@ret_mirror (may be NULL) is the base URL that served it. */
@@ -129,8 +142,11 @@ download(Loader *loader, LrDownloadTarget *target, char **ret_mirror, GError **r
 {
 	g_autoptr(LrDownloadTarget) owned = target;
 
-	if (!lr_download_target(owned, ret_cause))
+	g_clear_pointer(&loader->mirror_error, g_free);
+	if (!lr_download_target(owned, ret_cause)) {
+		ash_repo_add_detail(*ret_cause, loader->mirror_error);
 		return FALSE;
+	}
 	if (ret_mirror != NULL)
 		*ret_mirror = g_strdup(owned->usedmirror);
 	return TRUE;
@@ -140,7 +156,7 @@ static LrDownloadTarget *
 new_target(Loader *loader, const char *path, const char *base_url, const char *file, GSList *checksums, gint64 size)
 {
 	return lr_downloadtarget_new(loader->handle, path, base_url, -1, file, checksums, size, FALSE, on_progress,
-				     loader->ctx, NULL, NULL, NULL, 0, 0, NULL, TRUE, FALSE);
+				     loader, NULL, on_mirror_failure, NULL, 0, 0, NULL, TRUE, FALSE);
 }
 
 static void

@@ -26,6 +26,7 @@ typedef struct {
 	char *part;     /* where it is downloaded to; NULL if @file is the repository's own */
 	guint64 done;   /* bytes counted into fetch->done */
 	bool present;   /* @file exists and is right */
+	char *mirror_error; /* what the last mirror failed with */
 	GError *error;  /* of its check */
 } Item;
 
@@ -44,6 +45,7 @@ item_free(Item *item)
 {
 	g_free(item->file);
 	g_free(item->part);
+	g_free(item->mirror_error);
 	g_clear_error(&item->error);
 	g_free(item);
 }
@@ -263,6 +265,16 @@ on_end(void *data, LrTransferStatus status, const char *message)
 	return LR_CB_OK;
 }
 
+static int
+on_mirror_failure(void *data, const char *message, const char *url)
+{
+	Item *item = data;
+
+	g_free(item->mirror_error);
+	item->mirror_error = g_strdup(message);
+	return LR_CB_OK;
+}
+
 static LrPackageTarget *
 new_target(Fetch *fetch, Item *item, GError **error)
 {
@@ -277,7 +289,7 @@ new_target(Fetch *fetch, Item *item, GError **error)
 		return NULL;
 	LrPackageTarget *target =
 		lr_packagetarget_new_v2(handle, location, item->part, LR_CHECKSUM_SHA256, package->sha256,
-					(gint64)package->size, NULL, TRUE, on_progress, item, on_end, NULL, &cause);
+					(gint64)package->size, NULL, TRUE, on_progress, item, on_end, on_mirror_failure, &cause);
 	if (target == NULL)
 		ash_repo_throw(fetch->ctx, item->metadata->conf, fetch->cache_dir, cause, error);
 	return target;
@@ -312,6 +324,7 @@ throw_target(Fetch *fetch, const LrPackageTarget *target, GError **error)
 	g_autofree char *nevra = ash_package_dup_nevra(item->package);
 	GError *cause = g_error_new(LR_PACKAGE_DOWNLOADER_ERROR, LRE_UNKNOWNERROR, "package \"%s\": %s", nevra, target->err);
 
+	ash_repo_add_detail(cause, item->mirror_error);
 	return ash_repo_throw(fetch->ctx, item->metadata->conf, fetch->cache_dir, cause, error);
 }
 
