@@ -10,6 +10,8 @@ write_block(struct archive *archive, void *user_data, const void *data, size_t l
 {
 	AshArchiveSink *sink = user_data;
 
+	if (sink->discarded)
+		return (la_ssize_t) length;
 	/* After a failure libarchive still closes what it has: that must not overwrite the cause. */
 	if (sink->error == NULL && sink->func(sink->user_data, data, length, &sink->error))
 		return (la_ssize_t) length;
@@ -41,9 +43,9 @@ ash_archive_throw(struct archive *archive, AshArchiveSink *sink, GError **error)
 void
 ash_archive_discard(struct archive *archive, AshArchiveSink *sink)
 {
-	if (archive != NULL) {
-		archive_write_fail(archive);
+	/* Not archive_write_fail(), which saves the last writes but leaks the buffers. */
+	sink->discarded = true;
+	if (archive != NULL)
 		archive_write_free(archive);
-	}
 	g_clear_error(&sink->error);
 }

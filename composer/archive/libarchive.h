@@ -7,12 +7,14 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <stdbool.h>
 
 /* Where the bytes go. Zero-initialize, set func and user_data; must outlive the archive. */
 typedef struct {
 	AshSinkFunc func;
 	gpointer user_data;
-	GError *error; /* what func said, until ash_archive_throw() takes it */
+	GError *error;  /* what func said, until ash_archive_throw() takes it */
+	bool discarded; /* func is called no more */
 } AshArchiveSink;
 
 /* A good size of the pieces that a sink of much data gets. */
