@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk/gpt.h"
 #include "disk/image.h"
+#include "disk/inspect.h"
 #include "disk/uki.h"
 #include "disk/verity.h"
 #include "disk/vfat.h"
@@ -248,6 +249,108 @@ test_same_bytes(Fixture *fixture, gconstpointer data)
 		g_assert_cmpstr(((AshArtifact *)one->pdata[i])->sha256, ==, ((AshArtifact *)two->pdata[i])->sha256);
 }
 
+static AshDiskInfo *
+inspect(Fixture *fixture, const char *name)
+{
+	g_autofree char *path = g_strdup_printf("%s/out/%s", fixture->dir, name);
+	g_autoptr(GError) error = NULL;
+	AshDiskInfo *info = ash_disk_inspect(fixture->ctx, path, &error);
+
+	g_assert_no_error(error);
+	return info;
+}
+
+static void
+check_info(const AshDiskInfo *info, const char *root_hash)
+{
+	static const char *const contents[] = { "vfat", "erofs", "verity", "zero", "zero", "ext4" };
+	const AshDiskUki *uki = info->ukis->pdata[0];
+	const AshDiskRoot *root = info->roots->pdata[0];
+
+	g_assert_cmpuint(info->contents->len, ==, G_N_ELEMENTS(contents));
+	for (guint i = 0; i < G_N_ELEMENTS(contents); i++)
+		g_assert_cmpstr(((AshDiskContent *)info->contents->pdata[i])->content, ==, contents[i]);
+	g_assert_cmpstr(((AshDiskContent *)info->contents->pdata[0])->fs_label, ==, "ESP");
+	g_assert_cmpstr(((AshDiskContent *)info->contents->pdata[5])->fs_label, ==, "var");
+	g_assert_true(info->boots_by_default);
+	g_assert_cmpstr(info->loader_conf, ==, "timeout 2\n");
+	g_assert_cmpuint(info->ukis->len, ==, 1);
+	g_assert_null(uki->problem);
+	g_assert_cmpstr(uki->path, ==, "EFI/Linux/demo_1.0+3.efi");
+	g_assert_cmpstr(uki->root_hash, ==, root_hash);
+	g_assert_nonnull(strstr(uki->os_release, "VERSION_ID=1"));
+	g_assert_cmpuint(info->roots->len, ==, 1);
+	g_assert_null(root->problem);
+	g_assert_cmpint(root->verity, ==, ASH_DISK_VALID);
+	g_assert_cmpstr(root->root_hash, ==, root_hash);
+	g_assert_cmpstr(root->lock, ==, "demo-1-1.noarch\n");
+	g_assert_nonnull(strstr(root->os_release, "ID=demo"));
+}
+
+/* All formats show the same disk. */
+static void
+test_inspect(Fixture *fixture, gconstpointer data)
+{
+	static const char *const names[] = { "disk.raw", "disk.qcow2", "disk.vhd" };
+	g_autoptr(AshImageType) type = make_type(ASH_FS_EROFS, true);
+	g_autoptr(GPtrArray) artifacts = NULL;
+	guint64 disk_bytes = 0;
+
+	if (!have_tools())
+		return;
+	artifacts = build(fixture, type, "disk");
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autoptr(AshDiskInfo) info = inspect(fixture, names[i]);
+
+		g_assert_cmpint(info->format, ==, i);
+		g_assert_true(disk_bytes == 0 || disk_bytes == info->disk_bytes);
+		disk_bytes = info->disk_bytes;
+		check_info(info, ((AshArtifact *)artifacts->pdata[i])->root_hash);
+	}
+}
+
+/* One flipped bit in a root's data must be found, and named. */
+static void
+test_inspect_damage(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshImageType) type = make_type(ASH_FS_EROFS, true);
+	g_autoptr(GPtrArray) artifacts = NULL;
+	g_autoptr(AshDiskInfo) good = NULL;
+	g_autoptr(AshDiskInfo) bad = NULL;
+	g_autofree char *raw = fixture_path(fixture, "out/disk.raw");
+	ash_autofd int fd = -1;
+	AshDiskRoot *root;
+
+	if (!have_tools())
+		return;
+	artifacts = build(fixture, type, "disk");
+	good = inspect(fixture, "disk.raw");
+	fd = open(raw, O_WRONLY | O_CLOEXEC);
+	root = good->roots->pdata[0];
+	g_assert_cmpint(pwrite(fd, "!", 1, (off_t)root->partition->offset + 3 * 4096 + 17), ==, 1);
+	bad = inspect(fixture, "disk.raw");
+	root = bad->roots->pdata[0];
+	g_assert_cmpint(root->verity, ==, ASH_DISK_INVALID);
+	g_assert_nonnull(strstr(root->problem, "data block 3 "));
+}
+
+static void
+test_inspect_refusals(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *path = fixture_path(fixture, "zeros");
+	g_autoptr(GError) error = NULL;
+	ash_autofd int fd = fixture_create(fixture, "zeros", 4 << 20);
+
+	g_assert_null(ash_disk_inspect(fixture->ctx, path, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_clear_error(&error);
+	/* A qcow2 file that wants /etc/passwd as its backing file. */
+	g_assert_cmpint(pwrite(fd, "QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\x70\0\0\0\x0b", 20, 0), ==, 20);
+	g_assert_null(ash_disk_inspect(fixture->ctx, path, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_assert_nonnull(strstr(error->message, "refers to another file"));
+}
+
 /* Only a VHD: the raw file itself becomes it. */
 static void
 test_vhd_alone(Fixture *fixture, gconstpointer data)
@@ -302,6 +405,9 @@ main(int argc, char **argv)
 	ADD("formats", NULL, test_formats);
 	ADD("same-bytes/erofs", GINT_TO_POINTER(ASH_FS_EROFS), test_same_bytes);
 	ADD("same-bytes/ext4", GINT_TO_POINTER(ASH_FS_EXT4), test_same_bytes);
+	ADD("inspect", NULL, test_inspect);
+	ADD("inspect-damage", NULL, test_inspect_damage);
+	ADD("inspect-refusals", NULL, test_inspect_refusals);
 	ADD("vhd-alone", NULL, test_vhd_alone);
 	ADD("refusals", NULL, test_refusals);
 	return g_test_run();
