@@ -80,7 +80,7 @@ ash_command_types(AshCommandEnv *env, int argc, char **argv, GError **error)
 
 	if (!ash_command_parse(env, NULL, argc, argv, 0, 0, &common, &arguments, error))
 		return FALSE;
-	g_auto(GStrv) names = ash_imgtype_list(env->ctx->data_dir);
+	g_auto(GStrv) names = ash_imgtype_list(env->ctx->data_dir, error);
 	for (char **name = names; name != NULL && *name != NULL; name++) {
 		g_autoptr(AshImageType) type = ash_imgtype_load(*name, env->ctx->data_dir, error);
 		if (type == NULL)
