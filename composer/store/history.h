@@ -19,8 +19,5 @@ GPtrArray *ash_store_log(AshStore *store, const char *ref_or_checksum, guint max
 gboolean ash_store_find_by_input(AshStore *store, const char *ref, const char *input_digest,
 				 char **ret_checksum, GError **error);
 
-/**
- * One of the strings given as AshCommitRequest.metadata. Owned; NULL and ASH_ERROR_CONFIG if it has none of
- * the name.
- */
+/** One of the strings given as AshCommitRequest.metadata. Owned; NULL and ASH_ERROR_CONFIG if it has none of the name. */
 char *ash_store_get_metadata(AshStore *store, const char *ref_or_checksum, const char *key, GError **error);

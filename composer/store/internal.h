@@ -23,7 +23,7 @@ struct AshStore {
 #define ASH_STORE_KEY_INPUT "ashlar.input-digest"  /* s: hex */
 #define ASH_STORE_KEY_PACKAGES "ashlar.packages"   /* as: NEVRAs */
 #define ASH_STORE_KEY_MTIMES "ashlar.mtimes"       /* au, big-endian seconds: one per entry in walk order */
-#define ASH_STORE_KEY_HARDLINKS "ashlar.hardlinks" /* a(uu), big-endian: (place, place of first name) in it */
+#define ASH_STORE_KEY_HARDLINKS "ashlar.hardlinks" /* a(uu), big-endian places in the walk order: (later name, first name) */
 
 /* The xattr in which a bare-user repository keeps owner, mode and xattrs of an object: (uuua(ayay)), big-endian. */
 #define ASH_STORE_META_XATTR "user.ostreemeta"

@@ -13,8 +13,6 @@
 #include <unistd.h>
 
 #define EPOCH 1700000000
-/* cap_net_raw+ep, as struct vfs_cap_data of revision 2. */
-#define CAPABILITY "\1\0\0\2\0\40\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 #define REF "test/x86_64/base"
 
 typedef struct {
@@ -252,8 +250,6 @@ test_xattrs(Fixture *fixture, gconstpointer data)
 		.scan = { .label = label, .label_data = (char *) "bin" },
 	};
 	g_autofree char *path = g_build_filename(fixture->root, "usr/bin/nothing", NULL);
-	g_autofree char *tool = g_build_filename(fixture->root, "usr/bin/tool", NULL);
-	bool has_capability;
 	g_autofree char *checksum = NULL;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(AshFsTree) tree = NULL;
@@ -263,16 +259,10 @@ test_xattrs(Fixture *fixture, gconstpointer data)
 		g_test_skip("no user extended attributes here");
 		return;
 	}
-	/* Only root, of a user namespace at least, may set it. */
-	has_capability = setxattr(tool, "security.capability", CAPABILITY, 20, 0) == 0;
 	checksum = ash_store_commit(fixture->ctx, fixture->store, fixture->root, &request, &error);
 	g_assert_no_error(error);
 	tree = ash_store_load_tree(fixture->store, checksum, &error);
 	g_assert_no_error(error);
-	if (has_capability) {
-		xattr = ash_fs_node_get_xattr(ash_fs_tree_lookup(tree, "usr/bin/alias"), "security.capability");
-		g_assert_cmpmem(xattr->value, xattr->length, CAPABILITY, 20);
-	}
 	xattr = ash_fs_node_get_xattr(ash_fs_tree_lookup(tree, "usr/bin/tool"), "security.selinux");
 	g_assert_cmpmem(xattr->value, xattr->length, "u:r:bin_t:s0", sizeof("u:r:bin_t:s0"));
 	g_assert_null(ash_fs_tree_lookup(tree, "usr")->xattrs);

@@ -5,8 +5,6 @@
 #include "store/commit.h"
 #include "store/diff.h"
 #include "store/history.h"
-#include "store/prune.h"
-#include "store/tree.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -175,46 +173,17 @@ test_diff(Fixture *fixture, gconstpointer data)
 	g_assert_cmpuint(diff->packages->len, ==, G_N_ELEMENTS(packages));
 	for (guint i = 0; i < diff->packages->len; i++) {
 		const AshPackageChange *change = g_ptr_array_index(diff->packages, i);
-		const char *from = change->from != NULL ? change->from : "-";
-		const char *to = change->to != NULL ? change->to : "-";
-		g_autofree char *text = g_strdup_printf(
-			"%s %s.%s %s %s", ash_change_kind_to_string(change->kind), change->name, change->arch, from, to);
+		g_autofree char *text = g_strdup_printf("%s %s.%s %s %s", ash_change_kind_to_string(change->kind),
+							change->name, change->arch, change->from != NULL ? change->from : "-",
+							change->to != NULL ? change->to : "-");
 		g_assert_cmpstr(text, ==, packages[i]);
 	}
 	g_assert_cmpuint(diff->files->len, ==, G_N_ELEMENTS(files));
 	for (guint i = 0; i < diff->files->len; i++) {
 		const AshFileChange *change = g_ptr_array_index(diff->files, i);
-		g_autofree char *text =
-			g_strdup_printf("%s %s", ash_change_kind_to_string(change->kind), change->path);
+		g_autofree char *text = g_strdup_printf("%s %s", ash_change_kind_to_string(change->kind), change->path);
 		g_assert_cmpstr(text, ==, files[i]);
 	}
-}
-
-static void
-test_prune(Fixture *fixture, gconstpointer data)
-{
-	g_autoptr(GError) error = NULL;
-	g_autoptr(GPtrArray) log = NULL;
-	g_autoptr(AshFsTree) tree = NULL;
-	AshPruneResult result = { 0 };
-
-	ash_store_prune(fixture->ctx, fixture->store, 0, &result, &error);
-	g_assert_no_error(error);
-	g_assert_cmpuint(result.removed, ==, 0);
-	/* The two older commits, their file "changes" and their common root. */
-	ash_store_prune(fixture->ctx, fixture->store, 1, &result, &error);
-	g_assert_no_error(error);
-	g_assert_cmpuint(result.removed, >=, 4);
-	g_assert_cmpuint(result.bytes, >, 0);
-	log = ash_store_log(fixture->store, REF, 0, &error);
-	g_assert_no_error(error);
-	g_assert_cmpuint(log->len, ==, 1);
-	tree = ash_store_load_tree(fixture->store, REF, &error);
-	g_assert_no_error(error);
-	ash_store_delete_ref(fixture->ctx, fixture->store, REF, &error);
-	g_assert_no_error(error);
-	g_assert_false(ash_store_delete_ref(fixture->ctx, fixture->store, REF, &error));
-	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 }
 
 #define ADD(name, func) g_test_add("/store/history/" name, Fixture, NULL, setup, func, teardown)
@@ -227,6 +196,5 @@ main(int argc, char **argv)
 	ADD("log", test_log);
 	ADD("find", test_find);
 	ADD("diff", test_diff);
-	ADD("prune", test_prune);
 	return g_test_run();
 }
