@@ -11,6 +11,30 @@ extern "C" {
 #include <exception>
 #include <string>
 
+/*
+ * toml++ 3.3 asserts where bad input leads ("a = [1,,2"), and without assertions it tells the compiler to
+ * assume them: both are made an exception of ours.
+ */
+struct BrokenAssumption : std::exception {
+	const char *
+	what() const noexcept override
+	{
+		return "malformed value";
+	}
+};
+
+#define TOML_ASSERT(condition)                                                                                         \
+	do {                                                                                                           \
+		if (!(condition))                                                                                      \
+			throw BrokenAssumption();                                                                      \
+	} while (false)
+#define TOML_ASSERT_ASSUME(condition) TOML_ASSERT(condition)
+/* Where an assertion stands in a function that cannot throw, the program ends, as it would have. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wexceptions"
+#else
+#pragma GCC diagnostic ignored "-Wterminate"
+#endif
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
