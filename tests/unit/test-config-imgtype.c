@@ -48,9 +48,12 @@ contains(char **strv, const char *text)
 static void
 test_shipped(void)
 {
-	g_auto(GStrv) names = ash_imgtype_list(data_dir);
-	g_autofree char *list = g_strjoinv(" ", names);
+	g_autoptr(GError) error = NULL;
+	g_auto(GStrv) names = ash_imgtype_list(data_dir, &error);
+	g_autofree char *list = NULL;
 
+	g_assert_no_error(error);
+	list = g_strjoinv(" ", names);
 	g_assert_cmpstr(list, ==, "azure-vm container qemu-vm wsl");
 	for (guint i = 0; names[i] != NULL; i++) {
 		g_autoptr(AshImageType) type = load(names[i]);
