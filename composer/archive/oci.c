@@ -16,6 +16,15 @@
 /* Of ustar; every member begins at a multiple of it. */
 #define TAR_BLOCK 512
 
+/*
+ * Directories of the layout, which come first: Go's readers give those that they have to make themselves to root,
+ * which an ordinary user may not.
+ */
+static const char *const directories[] = { "blobs/", "blobs/sha256/" };
+
+/* Where the layer's header is in the file. */
+#define LAYER_HEADER_OFFSET (G_N_ELEMENTS(directories) * TAR_BLOCK)
+
 /* GOARCH, as config.md asks for, and the variant of platform in image-index.md. */
 static const struct {
 	const char *rpm, *oci, *variant;
@@ -88,13 +97,13 @@ members_open(Members *members, GError **error)
 }
 
 static gboolean
-members_add_header(Members *members, const char *name, guint64 size, GError **error)
+members_add_header(Members *members, const char *name, __LA_MODE_T mode, guint64 size, GError **error)
 {
 	struct archive_entry *entry = archive_entry_new();
 	int status;
 
 	archive_entry_set_pathname(entry, name);
-	archive_entry_set_mode(entry, AE_IFREG | 0644);
+	archive_entry_set_mode(entry, mode);
 	archive_entry_set_size(entry, (la_int64_t) size);
 	archive_entry_set_mtime(entry, (time_t) members->epoch, 0);
 	status = archive_write_header(members->archive, entry);
@@ -107,7 +116,7 @@ members_add(Members *members, const char *name, const char *text, GError **error
 {
 	gsize length = strlen(text);
 
-	if (!members_add_header(members, name, length, error))
+	if (!members_add_header(members, name, AE_IFREG | 0644, length, error))
 		return FALSE;
 	return archive_write_data(members->archive, text, length) == (la_ssize_t) length ||
 	       ash_archive_throw(members->archive, &members->sink, error);
@@ -357,11 +366,12 @@ patch_layer_header(AshOutput *output, const AshOciOptions *options, const Blob *
 	};
 	g_autofree char *name = dup_blob_name(layer);
 
-	if (!members_open(&members, error) || !members_add_header(&members, name, layer->size, error))
+	if (!members_open(&members, error) ||
+	    !members_add_header(&members, name, AE_IFREG | 0644, layer->size, error))
 		return FALSE;
 	if (bytes->len != TAR_BLOCK)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "the layer is too large for a tar header");
-	return ash_output_patch(output, 0, bytes->data, TAR_BLOCK, error);
+	return ash_output_patch(output, LAYER_HEADER_OFFSET, bytes->data, TAR_BLOCK, error);
 }
 
 static gboolean
@@ -391,8 +401,26 @@ write_members(const AshOciOptions *options, guint architecture, const Blob *laye
 	       ash_archive_throw(members.archive, &members.sink, error);
 }
 
+/* Ends before the place of the layer's header. */
+static gboolean
+write_directories(const AshOciOptions *options, AshOutput *output, GError **error)
+{
+	g_auto(Members) members = {
+		.epoch = options->epoch,
+		.sink = { .func = ash_output_write, .user_data = output },
+	};
+
+	if (!members_open(&members, error))
+		return FALSE;
+	for (guint i = 0; i < G_N_ELEMENTS(directories); i++) {
+		if (!members_add_header(&members, directories[i], AE_IFDIR | 0755, 0, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 /*
- * The layer comes first in the file, so that it is written once, straight to its place: a member's header, which
+ * The layer is the first file, so that it is written once, straight to its place: a member's header, which
  * has the digest in its name, is put before it afterwards.
  */
 static gboolean
@@ -405,6 +433,7 @@ write_image(AshContext *ctx, AshFsTree *tree, const AshOciOptions *options, AshO
 	gsize padding;
 
 	if (!find_architecture(options, &architecture, error) ||
+	    !write_directories(options, output, error) ||
 	    !ash_output_write(output, zeroes, TAR_BLOCK, error) ||
 	    !write_layer(ctx, tree, options, output, &layer, &diff_sha256, error))
 		return FALSE;

@@ -105,7 +105,19 @@ clear_xattrs(int fd, GError **error)
 	return TRUE;
 }
 
-/* Makes the inode what an object is: ours, its true metadata in an xattr, its time 0. */
+/* Makes the inode ours, with nothing of its own left. */
+static gboolean
+take_inode(int fd, GError **error)
+{
+	if (fchown(fd, geteuid(), getegid()) < 0)
+		return ash_throw_errno(error, "cannot change the owner");
+	/* Extended attributes ask for permission to write, of the owner too. */
+	if (fchmod(fd, S_IRUSR | S_IWUSR) < 0)
+		return ash_throw_errno(error, "cannot change the mode");
+	return clear_xattrs(fd, error);
+}
+
+/* Makes an inode of ours what an object is: its true metadata in an xattr, its time 0. */
 static gboolean
 set_object_metadata(int fd, const AshFsNode *node, GError **error)
 {
@@ -114,12 +126,10 @@ set_object_metadata(int fd, const AshFsNode *node, GError **error)
 		g_variant_new("(uuu@a(ayay))", GUINT32_TO_BE(node->uid), GUINT32_TO_BE(node->gid),
 			      GUINT32_TO_BE(node->mode), ash_object_new_xattrs(node)));
 
-	if (fchown(fd, geteuid(), getegid()) < 0)
-		return ash_throw_errno(error, "cannot change the owner");
-	if (fchmod(fd, OBJECT_MODE(node->mode)) < 0)
-		return ash_throw_errno(error, "cannot change the mode");
 	if (fsetxattr(fd, ASH_STORE_META_XATTR, g_variant_get_data(meta), g_variant_get_size(meta), 0) < 0)
 		return ash_throw_errno(error, "cannot set the extended attribute \"%s\"", ASH_STORE_META_XATTR);
+	if (fchmod(fd, OBJECT_MODE(node->mode)) < 0)
+		return ash_throw_errno(error, "cannot change the mode");
 	if (futimens(fd, times) < 0)
 		return ash_throw_errno(error, "cannot set the time");
 	return TRUE;
@@ -146,7 +156,7 @@ static gboolean
 adopt_object(const AshObjectWriter *writer, int fd, const AshFsNode *node, const char *path,
 	     const char *staged_name, GError **error)
 {
-	if (!clear_xattrs(fd, error) || !set_object_metadata(fd, node, error))
+	if (!take_inode(fd, error) || !set_object_metadata(fd, node, error))
 		return ash_prefix(error, "\"/%s\"", path);
 	if (linkat(writer->root_fd, path, writer->stage_fd, staged_name, 0) == 0 || errno == EEXIST)
 		return TRUE;

@@ -353,6 +353,8 @@ test_oci(Fixture *fixture, gconstpointer data)
 	g_assert_cmpstr(sum, ==, other_sum);
 	if (list != NULL)
 		assert_contains(list, "\nindex.json\noci-layout\n");
+	if (list != NULL)
+		g_assert_true(g_str_has_prefix(list, "blobs/\nblobs/sha256/\nblobs/sha256/"));
 	config = run(argv);
 	if (config == NULL)
 		return;
