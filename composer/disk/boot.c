@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 #define MODULES "usr/lib/modules"
-#define STUB "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
-#define LOADER "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+#define STUB    "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
+#define LOADER  "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 
 void
 ash_boot_files_free(AshBootFiles *files)
@@ -49,10 +49,12 @@ find_kernel_release(const AshFsTree *tree)
 	const AshFsNode *modules = ash_fs_tree_resolve(tree, MODULES);
 	const char *newest = NULL;
 
-	for (guint i = 0; modules != NULL && modules->children != NULL && i < modules->children->len; i++) {
+	for (guint i = 0;
+	     modules != NULL && modules->children != NULL && i < modules->children->len; i++) {
 		const AshFsNode *node = modules->children->pdata[i];
 
-		if (has_file(tree, node->name, "vmlinuz") && (newest == NULL || strverscmp(node->name, newest) > 0))
+		if (has_file(tree, node->name, "vmlinuz") &&
+		    (newest == NULL || strverscmp(node->name, newest) > 0))
 			newest = node->name;
 	}
 	return g_strdup(newest);
@@ -65,7 +67,8 @@ load_from_package(const AshFsTree *tree, const char *path, const char *packages,
 	GBytes *bytes = ash_fs_tree_load(tree, path, error);
 
 	if (bytes == NULL)
-		ash_prefix(error, "cannot make the disk bootable (is %s in the package set?)", packages);
+		ash_prefix(error, "cannot make the disk bootable (is %s in the package set?)",
+			   packages);
 	return bytes;
 }
 
@@ -78,7 +81,8 @@ ash_boot_files_load(const AshFsTree *tree, GError **error)
 	files->kernel_release = find_kernel_release(tree);
 	if (files->kernel_release == NULL)
 		return ash_throw_null(error, ASH_ERROR_CONFIG,
-				      "the tree has no kernel \"/" MODULES "/*/vmlinuz\": add a kernel package");
+				      "the tree has no kernel \"/" MODULES
+				      "/*/vmlinuz\": add a kernel package");
 	files->kernel = load_file(tree, files->kernel_release, "vmlinuz", error);
 	if (files->kernel == NULL)
 		return NULL;
@@ -91,7 +95,8 @@ ash_boot_files_load(const AshFsTree *tree, GError **error)
 		if (files->initrd == NULL)
 			return NULL;
 	}
-	files->os_release = load_from_package(tree, "usr/lib/os-release", "the system's release package", error);
+	files->os_release =
+	    load_from_package(tree, "usr/lib/os-release", "the system's release package", error);
 	if (files->os_release == NULL)
 		return NULL;
 	files->stub = load_from_package(tree, STUB, "systemd-boot or systemd-boot-efi", error);
@@ -135,19 +140,21 @@ add_file(GPtrArray *list, const char *path, GBytes *content)
 GPtrArray *
 ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GError **error)
 {
-	g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)ash_vfat_file_free);
-	g_autofree char *uki_name = ash_boot_uki_name(options->name, options->version, options->tries);
+	g_autoptr(GPtrArray) list =
+	    g_ptr_array_new_with_free_func((GDestroyNotify) ash_vfat_file_free);
+	g_autofree char *uki_name =
+	    ash_boot_uki_name(options->name, options->version, options->tries);
 	g_autofree char *uki_path = g_strdup_printf("EFI/Linux/%s", uki_name);
 	g_autofree char *conf_text = g_strdup_printf("timeout %u\n", options->timeout);
 	g_autoptr(GBytes) conf = g_bytes_new(conf_text, strlen(conf_text));
 	g_autoptr(GBytes) uki = NULL;
 	AshUkiParts parts = {
-		.stub = files->stub,
-		.linux_ = files->kernel,
-		.initrd = files->initrd,
-		.osrel = files->os_release,
-		.cmdline = options->cmdline,
-		.uname = files->kernel_release,
+	    .stub = files->stub,
+	    .linux_ = files->kernel,
+	    .initrd = files->initrd,
+	    .osrel = files->os_release,
+	    .cmdline = options->cmdline,
+	    .uname = files->kernel_release,
 	};
 
 	uki = ash_uki_build(&parts, error);

@@ -15,17 +15,19 @@ typedef struct {
 } AshBootFiles;
 
 /**
- * Loads them all. Of several kernels the newest counts (strverscmp(3)). Owned; NULL and ASH_ERROR_CONFIG naming what the tree lacks
- * and the package that has it.
+ * Loads them all. Of several kernels the newest counts (strverscmp(3)). Owned; NULL and
+ * ASH_ERROR_CONFIG naming what the tree lacks and the package that has it.
  */
 AshBootFiles *ash_boot_files_load(const AshFsTree *tree, GError **error);
 void ash_boot_files_free(AshBootFiles *files);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshBootFiles, ash_boot_files_free)
 
-/** Name of a UKI below EFI/Linux (UAPI boot loader specification, "Boot counting"): "NAME_VERSION+3.efi"; @tries 0: no counter. Owned. */
+/** Name of a UKI below EFI/Linux (UAPI boot loader specification, "Boot counting"):
+ * "NAME_VERSION+3.efi"; @tries 0: no counter. Owned. */
 char *ash_boot_uki_name(const char *name, const char *version, guint tries);
 
-/** Non-empty parts joined by single spaces; NULL parts are skipped, NULL-terminated by count. Owned. */
+/** Non-empty parts joined by single spaces; NULL parts are skipped, NULL-terminated by count.
+ * Owned. */
 char *ash_boot_join_cmdline(const char *const *parts, guint n_parts);
 
 typedef struct {
@@ -36,7 +38,8 @@ typedef struct {
 } AshBootOptions;
 
 /**
- * The files of an EFI system partition (GPtrArray of AshVfatFile, owned): systemd-boot under both of its names, its
- * configuration, and one UKI.
+ * The files of an EFI system partition (GPtrArray of AshVfatFile, owned): systemd-boot under both
+ * of its names, its configuration, and one UKI.
  */
-GPtrArray *ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GError **error);
+GPtrArray *ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options,
+			     GError **error);

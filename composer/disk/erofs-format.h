@@ -4,19 +4,19 @@
 #include <glib.h>
 
 /**
- * On-disk structures of EROFS, uncompressed (kernel Documentation/filesystems/erofs.rst, "On-disk details";
- * all little endian). Private to the writer and the reader in this directory.
+ * On-disk structures of EROFS, uncompressed (kernel Documentation/filesystems/erofs.rst, "On-disk
+ * details"; all little endian). Private to the writer and the reader in this directory.
  */
-#define EROFS_MAGIC 0xe0f5e1e2u
+#define EROFS_MAGIC        0xe0f5e1e2u
 #define EROFS_SUPER_OFFSET 1024
-#define EROFS_BLOCK_BITS 12
-#define EROFS_BLOCK 4096
-#define EROFS_SLOT 32 /* an inode's number is its offset in slots */
-#define EROFS_NAME_MAX 255
+#define EROFS_BLOCK_BITS   12
+#define EROFS_BLOCK        4096
+#define EROFS_SLOT         32 /* an inode's number is its offset in slots */
+#define EROFS_NAME_MAX     255
 
 /* Compatible features: the superblock carries a checksum; inode times are mtimes. */
 #define EROFS_COMPAT_SB_CHKSUM 0x1u
-#define EROFS_COMPAT_MTIME 0x2u
+#define EROFS_COMPAT_MTIME     0x2u
 
 typedef struct {
 	guint32 magic;
@@ -82,9 +82,10 @@ typedef struct {
 
 G_STATIC_ASSERT(sizeof(ErofsInodeCompact) == 32);
 
-/* Follows the inode if xattr_count is not 0; then shared ids, then entries, each padded to 4 bytes. */
+/* Follows the inode if xattr_count is not 0; then shared ids, then entries, each padded to 4 bytes.
+ */
 #define EROFS_XATTR_HEADER 12
-#define EROFS_XATTR_ALIGN 4
+#define EROFS_XATTR_ALIGN  4
 
 typedef struct {
 	guint8 name_bytes;

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MAX_SYMLINKS 40
-#define MAX_TARGET_BYTES 4096
-#define MAX_PATH_BYTES (64 * ASH_KIB)
+#define MAX_SYMLINKS        40
+#define MAX_TARGET_BYTES    4096
+#define MAX_PATH_BYTES      (64 * ASH_KIB)
 #define MAX_DIRECTORY_BYTES (256 * ASH_MIB)
 
 struct AshErofsReader {
@@ -27,17 +27,18 @@ struct AshErofsReader {
 typedef struct {
 	AshErofsStat stat;
 	guint layout;
-	guint64 data;        /* of whole blocks, bytes from the start of the file system */
-	guint64 xattr;       /* offset of the extended attributes */
+	guint64 data;  /* of whole blocks, bytes from the start of the file system */
+	guint64 xattr; /* offset of the extended attributes */
 	guint32 xattr_bytes;
-	guint64 tail;        /* where inline data is */
+	guint64 tail; /* where inline data is */
 } Inode;
 
 static gboolean
 read_at(AshErofsReader *reader, guint64 at, void *buffer, gsize length, GError **error)
 {
 	if (at > reader->info.bytes || length > reader->info.bytes - at)
-		return ash_throw(error, ASH_ERROR_CONFIG, "EROFS: something lies outside the file system");
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "EROFS: something lies outside the file system");
 	return ash_fd_read_exact(reader->fd, buffer, length, reader->offset + at, error);
 }
 
@@ -49,13 +50,17 @@ check_superblock(const ErofsSuperblock *sb, const guint8 *block, GError **error)
 	if (GUINT32_FROM_LE(sb->magic) != EROFS_MAGIC)
 		return ash_throw(error, ASH_ERROR_CONFIG, "not an EROFS file system");
 	if (sb->block_bits != EROFS_BLOCK_BITS)
-		return ash_throw(error, ASH_ERROR_CONFIG, "EROFS: blocks are not of 4096 bytes, which is all that is known here");
+		return ash_throw(
+		    error, ASH_ERROR_CONFIG,
+		    "EROFS: blocks are not of 4096 bytes, which is all that is known here");
 	if ((GUINT32_FROM_LE(sb->feature_compat) & EROFS_COMPAT_SB_CHKSUM) == 0)
 		return TRUE;
 	copy = g_memdup2(block, EROFS_BLOCK - EROFS_SUPER_OFFSET);
 	memset(copy + G_STRUCT_OFFSET(ErofsSuperblock, checksum), 0, sizeof(sb->checksum));
-	if (ash_crc32c(~0u, copy, EROFS_BLOCK - EROFS_SUPER_OFFSET) != GUINT32_FROM_LE(sb->checksum))
-		return ash_throw(error, ASH_ERROR_CONFIG, "EROFS: the superblock's checksum is wrong");
+	if (ash_crc32c(~0u, copy, EROFS_BLOCK - EROFS_SUPER_OFFSET) !=
+	    GUINT32_FROM_LE(sb->checksum))
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "EROFS: the superblock's checksum is wrong");
 	return TRUE;
 }
 
@@ -67,7 +72,8 @@ ash_erofs_open(int fd, guint64 offset, guint64 room, GError **error)
 	ErofsSuperblock sb;
 
 	if (room < EROFS_BLOCK)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "not an EROFS file system: too small");
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "not an EROFS file system: too small");
 	if (!ash_fd_read_exact(fd, block, sizeof(block), offset + EROFS_SUPER_OFFSET, error))
 		return NULL;
 	memcpy(&sb, block, sizeof(sb));
@@ -75,15 +81,16 @@ ash_erofs_open(int fd, guint64 offset, guint64 room, GError **error)
 		return NULL;
 	reader->fd = fd;
 	reader->offset = offset;
-	reader->info.bytes = (guint64)GUINT32_FROM_LE(sb.blocks) * EROFS_BLOCK;
+	reader->info.bytes = (guint64) GUINT32_FROM_LE(sb.blocks) * EROFS_BLOCK;
 	reader->info.epoch = GUINT64_FROM_LE(sb.build_time);
 	reader->info.inodes = GUINT64_FROM_LE(sb.inodes);
 	memcpy(reader->info.uuid.bytes, sb.uuid, sizeof(sb.uuid));
 	memcpy(reader->info.label, sb.volume_name, sizeof(sb.volume_name));
-	reader->meta = (guint64)GUINT32_FROM_LE(sb.meta_block) * EROFS_BLOCK;
+	reader->meta = (guint64) GUINT32_FROM_LE(sb.meta_block) * EROFS_BLOCK;
 	reader->root_nid = GUINT16_FROM_LE(sb.root_nid);
 	if (reader->info.bytes > room || reader->info.bytes == 0)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "EROFS: the file system is larger than its partition");
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "EROFS: the file system is larger than its partition");
 	return g_steal_pointer(&reader);
 }
 
@@ -107,8 +114,8 @@ parse_extended(const ErofsInodeExtended *raw, Inode *inode)
 	inode->stat.uid = GUINT32_FROM_LE(raw->uid);
 	inode->stat.gid = GUINT32_FROM_LE(raw->gid);
 	inode->stat.nlink = GUINT32_FROM_LE(raw->nlink);
-	inode->stat.mtime = (gint64)GUINT64_FROM_LE(raw->mtime);
-	inode->data = (guint64)GUINT32_FROM_LE(raw->block) * EROFS_BLOCK;
+	inode->stat.mtime = (gint64) GUINT64_FROM_LE(raw->mtime);
+	inode->data = (guint64) GUINT32_FROM_LE(raw->block) * EROFS_BLOCK;
 }
 
 static void
@@ -119,8 +126,8 @@ parse_compact(const AshErofsReader *reader, const ErofsInodeCompact *raw, Inode 
 	inode->stat.uid = GUINT16_FROM_LE(raw->uid);
 	inode->stat.gid = GUINT16_FROM_LE(raw->gid);
 	inode->stat.nlink = GUINT16_FROM_LE(raw->nlink);
-	inode->stat.mtime = (gint64)reader->info.epoch;
-	inode->data = (guint64)GUINT32_FROM_LE(raw->block) * EROFS_BLOCK;
+	inode->stat.mtime = (gint64) reader->info.epoch;
+	inode->data = (guint64) GUINT32_FROM_LE(raw->block) * EROFS_BLOCK;
 }
 
 static gboolean
@@ -129,13 +136,14 @@ read_inode(AshErofsReader *reader, guint64 nid, Inode *ret_inode, GError **error
 	union {
 		ErofsInodeExtended extended;
 		ErofsInodeCompact compact;
-	} raw = { 0 };
-	Inode inode = { .stat.nid = nid };
+	} raw = {0};
+	Inode inode = {.stat.nid = nid};
 	guint64 at;
 	guint16 format, count;
 
 	if (nid > reader->info.bytes / EROFS_SLOT)
-		return ash_throw(error, ASH_ERROR_CONFIG, "EROFS: an inode lies outside the file system");
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "EROFS: an inode lies outside the file system");
 	at = reader->meta + nid * EROFS_SLOT;
 	if (!read_at(reader, at, &raw, sizeof(raw.compact), error))
 		return FALSE;
@@ -158,29 +166,41 @@ read_inode(AshErofsReader *reader, guint64 nid, Inode *ret_inode, GError **error
 	return TRUE;
 }
 
-/* Reads @length bytes of the inode's data from @at on; the caller has checked them against its size. */
 static gboolean
-read_data(AshErofsReader *reader, const Inode *inode, guint64 at, void *buffer, gsize length, GError **error)
+check_layout(const Inode *inode, GError **error)
+{
+	if (inode->layout == EROFS_LAYOUT_PLAIN || inode->layout == EROFS_LAYOUT_INLINE)
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "EROFS: compressed or chunked data cannot be read here");
+}
+
+/* Reads @length bytes of the inode's data from @at on; the caller has checked them against its
+ * size. */
+static gboolean
+read_data(AshErofsReader *reader, const Inode *inode, guint64 at, void *buffer, gsize length,
+	  GError **error)
 {
 	guint64 whole = inode->stat.size;
 
-	if (inode->layout != EROFS_LAYOUT_PLAIN && inode->layout != EROFS_LAYOUT_INLINE)
-		return ash_throw(error, ASH_ERROR_CONFIG, "EROFS: compressed or chunked data cannot be read here");
+	if (!check_layout(inode, error))
+		return FALSE;
 	if (inode->layout == EROFS_LAYOUT_INLINE)
 		whole -= inode->stat.size % EROFS_BLOCK;
 	if (at < whole) {
-		gsize part = (gsize)MIN(length, whole - at);
+		gsize part = (gsize) MIN(length, whole - at);
 
 		if (inode->data > reader->info.bytes || at > reader->info.bytes ||
 		    !read_at(reader, inode->data + at, buffer, part, error))
 			return FALSE;
 		at += part;
 		length -= part;
-		buffer = (guint8 *)buffer + part;
+		buffer = (guint8 *) buffer + part;
 	}
 	if (length == 0)
 		return TRUE;
-	if (inode->tail / EROFS_BLOCK != (inode->tail + (inode->stat.size - whole) - 1) / EROFS_BLOCK)
+	if (inode->tail / EROFS_BLOCK !=
+	    (inode->tail + (inode->stat.size - whole) - 1) / EROFS_BLOCK)
 		return ash_throw(error, ASH_ERROR_CONFIG, "EROFS: inline data crosses a block");
 	return read_at(reader, inode->tail + (at - whole), buffer, length, error);
 }
@@ -193,12 +213,13 @@ typedef struct {
 } DirBlock;
 
 static gboolean
-read_dir_block(AshErofsReader *reader, const Inode *directory, guint64 at, DirBlock *block, GError **error)
+read_dir_block(AshErofsReader *reader, const Inode *directory, guint64 at, DirBlock *block,
+	       GError **error)
 {
 	ErofsDirent first;
 	guint16 names;
 
-	block->length = (gsize)MIN(EROFS_BLOCK, directory->stat.size - at);
+	block->length = (gsize) MIN(EROFS_BLOCK, directory->stat.size - at);
 	if (block->length < sizeof(first))
 		return ash_throw(error, ASH_ERROR_CONFIG, "EROFS: a directory is damaged");
 	if (!read_data(reader, directory, at, block->data, block->length, error))
@@ -226,18 +247,21 @@ get_entry(const DirBlock *block, guint index, guint64 *ret_nid, GError **error)
 	}
 	if (start < block->n * sizeof(entry) || end > block->length || start >= end)
 		return ash_throw_null(error, ASH_ERROR_CONFIG, "EROFS: a directory is damaged");
-	end = start + strnlen((const char *)block->data + start, end - start);
-	if (end == start || end - start > EROFS_NAME_MAX || memchr(block->data + start, '/', end - start) != NULL)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "EROFS: a directory holds an impossible name");
+	end = start + strnlen((const char *) block->data + start, end - start);
+	if (end == start || end - start > EROFS_NAME_MAX ||
+	    memchr(block->data + start, '/', end - start) != NULL)
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "EROFS: a directory holds an impossible name");
 	*ret_nid = GUINT64_FROM_LE(entry.nid);
-	return g_strndup((const char *)block->data + start, end - start);
+	return g_strndup((const char *) block->data + start, end - start);
 }
 
 typedef bool (*EntryFunc)(const char *name, guint64 nid, gpointer user_data);
 
 /* Calls @func for every entry until it returns true. */
 static gboolean
-each_entry(AshErofsReader *reader, const Inode *directory, EntryFunc func, gpointer user_data, GError **error)
+each_entry(AshErofsReader *reader, const Inode *directory, EntryFunc func, gpointer user_data,
+	   GError **error)
 {
 	DirBlock block;
 
@@ -282,8 +306,10 @@ read_target(AshErofsReader *reader, const Inode *inode, GError **error)
 {
 	g_autofree char *target = NULL;
 
-	if (!S_ISLNK(inode->stat.mode) || inode->stat.size == 0 || inode->stat.size > MAX_TARGET_BYTES)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "not a symbolic link, or a damaged one");
+	if (!S_ISLNK(inode->stat.mode) || inode->stat.size == 0 ||
+	    inode->stat.size > MAX_TARGET_BYTES)
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "not a symbolic link, or a damaged one");
 	target = g_malloc0(inode->stat.size + 1);
 	if (!read_data(reader, inode, 0, target, inode->stat.size, error))
 		return NULL;
@@ -306,7 +332,7 @@ take_element(GString *rest)
 	gsize length = strcspn(rest->str + start, "/");
 	char *element = length > 0 ? g_strndup(rest->str + start, length) : NULL;
 
-	g_string_erase(rest, 0, (gssize)(start + length));
+	g_string_erase(rest, 0, (gssize) (start + length));
 	return element;
 }
 
@@ -314,7 +340,7 @@ take_element(GString *rest)
 static gboolean
 walk_element(AshErofsReader *reader, Walk *walk, const char *element, GError **error)
 {
-	Search search = { .name = element };
+	Search search = {.name = element};
 	g_autofree char *target = NULL;
 	Inode next;
 
@@ -324,7 +350,8 @@ walk_element(AshErofsReader *reader, Walk *walk, const char *element, GError **e
 		return ash_throw(error, ASH_ERROR_CONFIG, "no such file");
 	if (!read_inode(reader, search.nid, &next, error))
 		return FALSE;
-	if (!S_ISLNK(next.stat.mode) || (!walk->follow && strspn(walk->rest->str, "/") == walk->rest->len)) {
+	if (!S_ISLNK(next.stat.mode) ||
+	    (!walk->follow && strspn(walk->rest->str, "/") == walk->rest->len)) {
 		walk->inode = next;
 		return TRUE;
 	}
@@ -342,7 +369,7 @@ static gboolean
 find(AshErofsReader *reader, const char *path, bool follow, Inode *ret_inode, GError **error)
 {
 	g_autoptr(GString) rest = g_string_new(path);
-	Walk walk = { .rest = rest, .follow = follow };
+	Walk walk = {.rest = rest, .follow = follow};
 
 	if (!read_inode(reader, reader->root_nid, &walk.inode, error))
 		return FALSE;
@@ -361,7 +388,8 @@ find(AshErofsReader *reader, const char *path, bool follow, Inode *ret_inode, GE
 }
 
 gboolean
-ash_erofs_stat(AshErofsReader *reader, const char *path, bool follow, AshErofsStat *ret_stat, GError **error)
+ash_erofs_stat(AshErofsReader *reader, const char *path, bool follow, AshErofsStat *ret_stat,
+	       GError **error)
 {
 	Inode inode;
 
@@ -390,7 +418,7 @@ add_name(const char *name, guint64 nid, gpointer user_data)
 static int
 compare_names(gconstpointer a, gconstpointer b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
 char **
@@ -399,11 +427,12 @@ ash_erofs_list(AshErofsReader *reader, const char *path, GError **error)
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 	Inode inode;
 
-	if (!find(reader, path, true, &inode, error) || !each_entry(reader, &inode, add_name, names, error))
+	if (!find(reader, path, true, &inode, error) ||
+	    !each_entry(reader, &inode, add_name, names, error))
 		return NULL;
 	g_ptr_array_sort(names, compare_names);
 	g_ptr_array_add(names, NULL);
-	return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+	return (char **) g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }
 
 GBytes *
@@ -414,8 +443,12 @@ ash_erofs_load(AshErofsReader *reader, const char *path, guint64 max, GError **e
 
 	if (!find(reader, path, true, &inode, error))
 		return NULL;
-	if (!S_ISREG(inode.stat.mode) || inode.stat.size > max || inode.stat.size > reader->info.bytes)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "\"%s\" is no regular file, or too large", path);
+	if (!check_layout(&inode, error))
+		return ash_prefix(error, "\"%s\"", path), NULL;
+	if (!S_ISREG(inode.stat.mode) || inode.stat.size > max ||
+	    inode.stat.size > reader->info.bytes)
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "\"%s\" is no regular file, or too large", path);
 	data = g_try_malloc(inode.stat.size + 1);
 	if (data == NULL)
 		return ash_throw_null(error, ASH_ERROR_INTERNAL, "no memory to load \"%s\"", path);
@@ -434,23 +467,29 @@ ash_erofs_read_link(AshErofsReader *reader, const char *path, GError **error)
 
 /** Prefixes of the namespaces by their index. */
 static const char *const prefixes[] = {
-	[1] = "user.", [2] = "system.posix_acl_access", [3] = "system.posix_acl_default", [4] = "trusted.", [6] = "security.",
+    [1] = "user.",
+    [2] = "system.posix_acl_access",
+    [3] = "system.posix_acl_default",
+    [4] = "trusted.",
+    [6] = "security.",
 };
 
 static bool
 xattr_is_named(const ErofsXattrEntry *entry, const guint8 *suffix, const char *name)
 {
-	const char *prefix = entry->name_index < G_N_ELEMENTS(prefixes) ? prefixes[entry->name_index] : NULL;
+	const char *prefix =
+	    entry->name_index < G_N_ELEMENTS(prefixes) ? prefixes[entry->name_index] : NULL;
 	gsize length = prefix != NULL ? strlen(prefix) : 0;
 
-	return prefix != NULL && strncmp(name, prefix, length) == 0 && strlen(name) == length + entry->name_bytes &&
+	return prefix != NULL && strncmp(name, prefix, length) == 0 &&
+	       strlen(name) == length + entry->name_bytes &&
 	       memcmp(name + length, suffix, entry->name_bytes) == 0;
 }
 
 static GBytes *
 search_xattrs(const guint8 *data, gsize length, const char *name, GError **error)
 {
-	gsize at = EROFS_XATTR_HEADER + (gsize)data[4] * 4; /* shared ids come first */
+	gsize at = EROFS_XATTR_HEADER + (gsize) data[4] * 4; /* shared ids come first */
 
 	while (at + sizeof(ErofsXattrEntry) <= length) {
 		ErofsXattrEntry entry;
@@ -458,9 +497,11 @@ search_xattrs(const guint8 *data, gsize length, const char *name, GError **error
 
 		memcpy(&entry, data + at, sizeof(entry));
 		value = at + sizeof(entry) + entry.name_bytes;
-		at = ash_size_round_up(value + GUINT16_FROM_LE(entry.value_bytes), EROFS_XATTR_ALIGN);
+		at = ash_size_round_up(value + GUINT16_FROM_LE(entry.value_bytes),
+				       EROFS_XATTR_ALIGN);
 		if (at > length)
-			return ash_throw_null(error, ASH_ERROR_CONFIG, "EROFS: extended attributes are damaged");
+			return ash_throw_null(error, ASH_ERROR_CONFIG,
+					      "EROFS: extended attributes are damaged");
 		if (xattr_is_named(&entry, data + value - entry.name_bytes, name))
 			return g_bytes_new(data + value, GUINT16_FROM_LE(entry.value_bytes));
 	}

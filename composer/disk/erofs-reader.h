@@ -6,9 +6,10 @@
 #include <stdbool.h>
 
 /**
- * A bounded reader of uncompressed EROFS (flat plain and flat inline layouts, extended and compact inodes, 4096-byte blocks) inside a
- * file. Every number read is checked before it is used; damaged or hostile input is ASH_ERROR_CONFIG. What is
- * compressed or chunked is refused by name, and the rest stays readable.
+ * A bounded reader of uncompressed EROFS (flat plain and flat inline layouts, extended and compact
+ * inodes, 4096-byte blocks) inside a file. Every number read is checked before it is used; damaged
+ * or hostile input is ASH_ERROR_CONFIG. What is compressed or chunked is refused by name, and the
+ * rest stays readable.
  */
 typedef struct AshErofsReader AshErofsReader;
 
@@ -30,7 +31,8 @@ typedef struct {
 	gint64 mtime; /* seconds */
 } AshErofsStat;
 
-/** Opens the file system at byte @offset of @fd (borrowed, must stay open), which may take up at most @room bytes. Owned. */
+/** Opens the file system at byte @offset of @fd (borrowed, must stay open), which may take up at
+ * most @room bytes. Owned. */
 AshErofsReader *ash_erofs_open(int fd, guint64 offset, guint64 room, GError **error);
 void ash_erofs_close(AshErofsReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshErofsReader, ash_erofs_close)
@@ -38,8 +40,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshErofsReader, ash_erofs_close)
 /** Borrowed. */
 const AshErofsInfo *ash_erofs_get_info(const AshErofsReader *reader);
 
-/** Finds @path; symbolic links are followed inside the file system (at most 40), the last one too if @follow. */
-gboolean ash_erofs_stat(AshErofsReader *reader, const char *path, bool follow, AshErofsStat *ret_stat, GError **error);
+/** Finds @path; symbolic links are followed inside the file system (at most 40), the last one too
+ * if @follow. */
+gboolean ash_erofs_stat(AshErofsReader *reader, const char *path, bool follow,
+			AshErofsStat *ret_stat, GError **error);
 /** True if @path, links followed, is there. */
 bool ash_erofs_has(AshErofsReader *reader, const char *path);
 /** Names in a directory without "." and "..", sorted by bytes. Owned vector. */
@@ -48,5 +52,7 @@ char **ash_erofs_list(AshErofsReader *reader, const char *path, GError **error);
 GBytes *ash_erofs_load(AshErofsReader *reader, const char *path, guint64 max, GError **error);
 /** Target of a symbolic link. Owned. */
 char *ash_erofs_read_link(AshErofsReader *reader, const char *path, GError **error);
-/** Value of an inline extended attribute of @path (last link not followed). Owned; NULL without @error if it has none of that name. */
-GBytes *ash_erofs_get_xattr(AshErofsReader *reader, const char *path, const char *name, GError **error);
+/** Value of an inline extended attribute of @path (last link not followed). Owned; NULL without
+ * @error if it has none of that name. */
+GBytes *ash_erofs_get_xattr(AshErofsReader *reader, const char *path, const char *name,
+			    GError **error);

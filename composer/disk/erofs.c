@@ -11,9 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The inode zone begins in the second block; the root comes first, as its number must fit 16 bits. */
-#define INODE_ZONE ((guint64)EROFS_BLOCK)
-/* Ends of directories and link targets up to this go beside their inode: longer ones would waste more by padding. */
+/* The inode zone begins in the second block; the root comes first, as its number must fit 16 bits.
+ */
+#define INODE_ZONE ((guint64) EROFS_BLOCK)
+/* Ends of directories and link targets up to this go beside their inode: longer ones would waste
+ * more by padding. */
 #define INLINE_MAX 2048
 /* Metadata is written in pieces of about this many bytes. */
 #define FLUSH_BYTES (1024 * 1024)
@@ -37,17 +39,18 @@ typedef struct {
 	guint64 end;
 } Plan;
 
-/** Extended attribute namespaces (erofs.rst, "Extended attributes"); an ACL has no name of its own. */
+/** Extended attribute namespaces (erofs.rst, "Extended attributes"); an ACL has no name of its own.
+ */
 static const struct {
 	const char *prefix;
 	guint8 index;
 	bool whole;
 } namespaces[] = {
-	{ "user.", 1, false },
-	{ "system.posix_acl_access", 2, true },
-	{ "system.posix_acl_default", 3, true },
-	{ "trusted.", 4, false },
-	{ "security.", 6, false },
+    {"user.", 1, false},
+    {"system.posix_acl_access", 2, true},
+    {"system.posix_acl_default", 3, true},
+    {"trusted.", 4, false},
+    {"security.", 6, false},
 };
 
 static void
@@ -87,7 +90,8 @@ split_xattr_name(const char *name, guint8 *ret_index)
 	for (guint i = 0; i < G_N_ELEMENTS(namespaces); i++) {
 		gsize length = strlen(namespaces[i].prefix);
 
-		if (strncmp(name, namespaces[i].prefix, length) != 0 || (namespaces[i].whole && name[length] != '\0'))
+		if (strncmp(name, namespaces[i].prefix, length) != 0 ||
+		    (namespaces[i].whole && name[length] != '\0'))
 			continue;
 		*ret_index = namespaces[i].index;
 		return name + length;
@@ -110,12 +114,16 @@ measure_xattrs(const AshFsNode *node, guint32 *ret_bytes, GError **error)
 		const char *suffix = split_xattr_name(xattr->name, &index);
 
 		if (suffix == NULL || strlen(suffix) > G_MAXUINT8 || xattr->length > G_MAXUINT16)
-			return throw_node(node, error, "EROFS cannot hold one of its extended attributes");
-		total += ash_size_round_up(sizeof(ErofsXattrEntry) + strlen(suffix) + xattr->length, EROFS_XATTR_ALIGN);
+			return throw_node(node, error,
+					  "EROFS cannot hold one of its extended attributes");
+		total += ash_size_round_up(sizeof(ErofsXattrEntry) + strlen(suffix) + xattr->length,
+					   EROFS_XATTR_ALIGN);
 	}
 	if ((total - EROFS_XATTR_HEADER) / EROFS_XATTR_ALIGN >= G_MAXUINT16)
-		return throw_node(node, error, "its extended attributes are larger than the 256 KiB that EROFS holds");
-	*ret_bytes = (guint32)total;
+		return throw_node(
+		    node, error,
+		    "its extended attributes are larger than the 256 KiB that EROFS holds");
+	*ret_bytes = (guint32) total;
 	return TRUE;
 }
 
@@ -128,22 +136,24 @@ typedef struct {
 static int
 compare_entries(gconstpointer a, gconstpointer b)
 {
-	return strcmp(((const Entry *)a)->name, ((const Entry *)b)->name);
+	return strcmp(((const Entry *) a)->name, ((const Entry *) b)->name);
 }
 
-/* All entries with "." and "..", which are sorted among the rest: the kernel searches by bisection. */
+/* All entries with "." and "..", which are sorted among the rest: the kernel searches by bisection.
+ */
 static GArray *
 list_entries(const AshFsNode *directory)
 {
-	GArray *entries = g_array_sized_new(FALSE, FALSE, sizeof(Entry), directory->children->len + 2);
-	Entry self = { ".", directory };
-	Entry parent = { "..", directory->parent != NULL ? directory->parent : directory };
+	GArray *entries =
+	    g_array_sized_new(FALSE, FALSE, sizeof(Entry), directory->children->len + 2);
+	Entry self = {".", directory};
+	Entry parent = {"..", directory->parent != NULL ? directory->parent : directory};
 
 	g_array_append_val(entries, self);
 	g_array_append_val(entries, parent);
 	for (guint i = 0; i < directory->children->len; i++) {
 		const AshFsNode *child = directory->children->pdata[i];
-		Entry entry = { child->name, child };
+		Entry entry = {child->name, child};
 
 		g_array_append_val(entries, entry);
 	}
@@ -159,7 +169,8 @@ count_in_block(const GArray *entries, guint first, guint32 *ret_bytes)
 	guint n = 0;
 
 	for (guint i = first; i < entries->len; i++, n++) {
-		guint32 more = sizeof(ErofsDirent) + (guint32)strlen(g_array_index(entries, Entry, i).name);
+		guint32 more =
+		    sizeof(ErofsDirent) + (guint32) strlen(g_array_index(entries, Entry, i).name);
 
 		if (bytes + more > EROFS_BLOCK)
 			break;
@@ -177,8 +188,9 @@ measure_directory(const AshFsNode *directory)
 	guint64 size = 0;
 	guint32 bytes = 0;
 
-	for (guint first = 0; first < entries->len; first += count_in_block(entries, first, &bytes)) {
-		(void)count_in_block(entries, first, &bytes);
+	for (guint first = 0; first < entries->len;
+	     first += count_in_block(entries, first, &bytes)) {
+		(void) count_in_block(entries, first, &bytes);
 		size = ash_size_round_up(size, EROFS_BLOCK) + bytes;
 	}
 	return size;
@@ -190,10 +202,11 @@ check_node(const AshFsNode *node, GError **error)
 	if (strlen(node->name) > EROFS_NAME_MAX)
 		return throw_node(node, error, "a name over 255 bytes");
 	if (!S_ISREG(node->mode) && !S_ISDIR(node->mode) && !S_ISLNK(node->mode))
-		return throw_node(node, error, "neither regular file nor directory nor symbolic link");
+		return throw_node(node, error,
+				  "neither regular file nor directory nor symbolic link");
 	if (S_ISLNK(node->mode) && (node->target == NULL || node->target[0] == '\0'))
 		return throw_node(node, error, "a symbolic link without a target");
-	if (S_ISREG(node->mode) && node->size > (guint64)G_MAXINT64 / 2)
+	if (S_ISREG(node->mode) && node->size > (guint64) G_MAXINT64 / 2)
 		return throw_node(node, error, "too large");
 	return TRUE;
 }
@@ -209,7 +222,7 @@ measure_node(const AshFsNode *node)
 static gboolean
 collect(Plan *plan, AshFsNode *node, GError **error)
 {
-	Inode inode = { .node = node };
+	Inode inode = {.node = node};
 
 	if (!check_node(node, error))
 		return FALSE;
@@ -227,7 +240,8 @@ collect(Plan *plan, AshFsNode *node, GError **error)
 	return TRUE;
 }
 
-/* Puts the inode at or after @at; returns where it ends. What is kept beside it must not cross a block. */
+/* Puts the inode at or after @at; returns where it ends. What is kept beside it must not cross a
+ * block. */
 static guint64
 place_inode(Inode *inode, guint64 at)
 {
@@ -235,7 +249,7 @@ place_inode(Inode *inode, guint64 at)
 	guint64 tail = S_ISREG(inode->node->mode) ? 0 : inode->size % EROFS_BLOCK;
 	guint64 whole;
 
-	inode->tail_bytes = tail <= INLINE_MAX && header + tail <= EROFS_BLOCK ? (guint32)tail : 0;
+	inode->tail_bytes = tail <= INLINE_MAX && header + tail <= EROFS_BLOCK ? (guint32) tail : 0;
 	whole = inode->tail_bytes > 0 ? header + inode->tail_bytes : sizeof(ErofsInodeExtended);
 	at = ash_size_round_up(at, EROFS_SLOT);
 	if (at / EROFS_BLOCK != (at + whole - 1) / EROFS_BLOCK)
@@ -254,10 +268,11 @@ place_data(Plan *plan, bool regular, GError **error)
 
 		if (S_ISREG(inode->node->mode) != regular || bytes == 0)
 			continue;
-		inode->block = (guint32)(plan->end / EROFS_BLOCK);
+		inode->block = (guint32) (plan->end / EROFS_BLOCK);
 		plan->end += ash_size_round_up(bytes, EROFS_BLOCK);
 		if (plan->end / EROFS_BLOCK >= G_MAXUINT32)
-			return throw_node(inode->node, error, "the file system is larger than 16 TiB");
+			return throw_node(inode->node, error,
+					  "the file system is larger than 16 TiB");
 	}
 	return TRUE;
 }
@@ -306,8 +321,8 @@ typedef struct {
 static gboolean
 flush(Writer *writer, GError **error)
 {
-	if (!ash_fd_write_all(writer->fd, writer->buffer->data, writer->buffer->len, writer->base + writer->buffer_at,
-			      error))
+	if (!ash_fd_write_all(writer->fd, writer->buffer->data, writer->buffer->len,
+			      writer->base + writer->buffer_at, error))
 		return FALSE;
 	writer->buffer_at += writer->buffer->len;
 	g_byte_array_set_size(writer->buffer, 0);
@@ -327,7 +342,7 @@ put(Writer *writer, guint64 offset, gsize length, GError **error)
 		writer->buffer_at = offset;
 	end = writer->buffer->len;
 	start = offset - writer->buffer_at;
-	g_byte_array_set_size(writer->buffer, (guint)(start + length));
+	g_byte_array_set_size(writer->buffer, (guint) (start + length));
 	memset(writer->buffer->data + end, 0, start + length - end);
 	return writer->buffer->data + start;
 }
@@ -338,16 +353,17 @@ put_xattrs(const AshFsNode *node, guint8 *at)
 	at += EROFS_XATTR_HEADER;
 	for (guint i = 0; i < node->xattrs->len; i++) {
 		const AshFsXattr *xattr = &g_array_index(node->xattrs, AshFsXattr, i);
-		ErofsXattrEntry entry = { .value_bytes = GUINT16_TO_LE((guint16)xattr->length) };
+		ErofsXattrEntry entry = {.value_bytes = GUINT16_TO_LE((guint16) xattr->length)};
 		const char *suffix = split_xattr_name(xattr->name, &entry.name_index);
 		gsize suffix_bytes = strlen(suffix);
 
-		entry.name_bytes = (guint8)suffix_bytes;
+		entry.name_bytes = (guint8) suffix_bytes;
 		memcpy(at, &entry, sizeof(entry));
 		memcpy(at + sizeof(entry), suffix, suffix_bytes);
 		if (xattr->length > 0)
 			memcpy(at + sizeof(entry) + suffix_bytes, xattr->value, xattr->length);
-		at += ash_size_round_up(sizeof(entry) + suffix_bytes + xattr->length, EROFS_XATTR_ALIGN);
+		at += ash_size_round_up(sizeof(entry) + suffix_bytes + xattr->length,
+					EROFS_XATTR_ALIGN);
 	}
 }
 
@@ -363,14 +379,14 @@ get_type(const AshFsNode *node)
 static void
 pack_block(const Plan *plan, const GArray *entries, guint first, guint n, guint8 *at)
 {
-	guint16 name_offset = (guint16)(n * sizeof(ErofsDirent));
+	guint16 name_offset = (guint16) (n * sizeof(ErofsDirent));
 
 	for (guint i = 0; i < n; i++) {
 		const Entry *entry = &g_array_index(entries, Entry, first + i);
 		ErofsDirent dirent = {
-			.nid = GUINT64_TO_LE(get_nid(plan, entry->node)),
-			.name_offset = GUINT16_TO_LE(name_offset),
-			.type = get_type(entry->node),
+		    .nid = GUINT64_TO_LE(get_nid(plan, entry->node)),
+		    .name_offset = GUINT16_TO_LE(name_offset),
+		    .type = get_type(entry->node),
 		};
 		gsize length = strlen(entry->name);
 
@@ -404,7 +420,7 @@ pack_content(const Plan *plan, const Inode *inode)
 {
 	if (S_ISDIR(inode->node->mode))
 		return pack_directory(plan, inode);
-	return S_ISLNK(inode->node->mode) ? (guint8 *)g_strdup(inode->node->target) : NULL;
+	return S_ISLNK(inode->node->mode) ? (guint8 *) g_strdup(inode->node->target) : NULL;
 }
 
 static gboolean
@@ -414,18 +430,20 @@ write_inode(Writer *writer, guint index, GError **error)
 	const AshFsNode *node = inode->node;
 	gsize header = sizeof(ErofsInodeExtended) + inode->xattr_bytes;
 	guint layout = inode->tail_bytes > 0 ? EROFS_LAYOUT_INLINE : EROFS_LAYOUT_PLAIN;
-	guint xattr_count = inode->xattr_bytes > 0 ? 1 + (inode->xattr_bytes - EROFS_XATTR_HEADER) / EROFS_XATTR_ALIGN : 0;
+	guint xattr_count = inode->xattr_bytes > 0
+				? 1 + (inode->xattr_bytes - EROFS_XATTR_HEADER) / EROFS_XATTR_ALIGN
+				: 0;
 	ErofsInodeExtended disk = {
-		.format = GUINT16_TO_LE(1 | layout << 1),
-		.xattr_count = GUINT16_TO_LE(xattr_count),
-		.mode = GUINT16_TO_LE(node->mode),
-		.size = GUINT64_TO_LE(inode->size),
-		.block = GUINT32_TO_LE(inode->block),
-		.ino = GUINT32_TO_LE(index + 1),
-		.uid = GUINT32_TO_LE(node->uid),
-		.gid = GUINT32_TO_LE(node->gid),
-		.mtime = GUINT64_TO_LE((guint64)node->mtime),
-		.nlink = GUINT32_TO_LE(node->nlink),
+	    .format = GUINT16_TO_LE(1 | layout << 1),
+	    .xattr_count = GUINT16_TO_LE(xattr_count),
+	    .mode = GUINT16_TO_LE(node->mode),
+	    .size = GUINT64_TO_LE(inode->size),
+	    .block = GUINT32_TO_LE(inode->block),
+	    .ino = GUINT32_TO_LE(index + 1),
+	    .uid = GUINT32_TO_LE(node->uid),
+	    .gid = GUINT32_TO_LE(node->gid),
+	    .mtime = GUINT64_TO_LE((guint64) node->mtime),
+	    .nlink = GUINT32_TO_LE(node->nlink),
 	};
 	guint8 *at = put(writer, inode->offset, header + inode->tail_bytes, error);
 
@@ -460,7 +478,7 @@ write_metadata(Writer *writer, GError **error)
 		if (S_ISREG(inode->node->mode) || bytes == 0)
 			continue;
 		content = pack_content(plan, inode);
-		at = put(writer, (guint64)inode->block * EROFS_BLOCK, bytes, error);
+		at = put(writer, (guint64) inode->block * EROFS_BLOCK, bytes, error);
 		if (at == NULL)
 			return FALSE;
 		memcpy(at, content, bytes);
@@ -475,21 +493,22 @@ copy_data(int from_fd, guint64 size, int to_fd, guint64 to, GError **error)
 	guint64 at = 0;
 
 	while (at < size) {
-		off_t data = lseek(from_fd, (off_t)at, SEEK_DATA);
+		off_t data = lseek(from_fd, (off_t) at, SEEK_DATA);
 		off_t hole = data >= 0 ? lseek(from_fd, data, SEEK_HOLE) : -1;
 
 		if (data < 0 && errno == ENXIO)
 			return TRUE;
 		if (data < 0 || hole < 0) {
-			data = (off_t)at;
-			hole = (off_t)size;
+			data = (off_t) at;
+			hole = (off_t) size;
 		}
-		if ((guint64)data >= size)
+		if ((guint64) data >= size)
 			return TRUE;
-		hole = MIN(hole, (off_t)size);
-		if (!ash_fd_copy_range(from_fd, (guint64)data, to_fd, to + (guint64)data, (guint64)(hole - data), error))
+		hole = MIN(hole, (off_t) size);
+		if (!ash_fd_copy_range(from_fd, (guint64) data, to_fd, to + (guint64) data,
+				       (guint64) (hole - data), error))
 			return FALSE;
-		at = (guint64)hole;
+		at = (guint64) hole;
 	}
 	return TRUE;
 }
@@ -502,10 +521,13 @@ write_file(Writer *writer, const Inode *inode, GError **error)
 
 	if (from_fd < 0 || !ash_fd_stat(from_fd, inode->node->name, &st, error))
 		return FALSE;
-	if ((guint64)st.st_size != inode->size)
-		return ash_throw(error, ASH_ERROR_TRUST, "its content has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT,
-				 (guint64)st.st_size, inode->size);
-	return copy_data(from_fd, inode->size, writer->fd, writer->base + (guint64)inode->block * EROFS_BLOCK, error);
+	if ((guint64) st.st_size != inode->size)
+		return ash_throw(error, ASH_ERROR_TRUST,
+				 "its content has %" G_GUINT64_FORMAT
+				 " bytes instead of %" G_GUINT64_FORMAT,
+				 (guint64) st.st_size, inode->size);
+	return copy_data(from_fd, inode->size, writer->fd,
+			 writer->base + (guint64) inode->block * EROFS_BLOCK, error);
 }
 
 static gboolean
@@ -533,15 +555,15 @@ static gboolean
 write_superblock(Writer *writer, const AshErofsOptions *options, GError **error)
 {
 	const Plan *plan = writer->plan;
-	guint8 block[EROFS_BLOCK - EROFS_SUPER_OFFSET] = { 0 };
+	guint8 block[EROFS_BLOCK - EROFS_SUPER_OFFSET] = {0};
 	ErofsSuperblock sb = {
-		.magic = GUINT32_TO_LE(EROFS_MAGIC),
-		.feature_compat = GUINT32_TO_LE(EROFS_COMPAT_SB_CHKSUM | EROFS_COMPAT_MTIME),
-		.block_bits = EROFS_BLOCK_BITS,
-		.root_nid = GUINT16_TO_LE((guint16)get_nid(plan, plan->tree->root)),
-		.inodes = GUINT64_TO_LE((guint64)plan->inodes->len),
-		.build_time = GUINT64_TO_LE(options->epoch),
-		.blocks = GUINT32_TO_LE((guint32)(plan->end / EROFS_BLOCK)),
+	    .magic = GUINT32_TO_LE(EROFS_MAGIC),
+	    .feature_compat = GUINT32_TO_LE(EROFS_COMPAT_SB_CHKSUM | EROFS_COMPAT_MTIME),
+	    .block_bits = EROFS_BLOCK_BITS,
+	    .root_nid = GUINT16_TO_LE((guint16) get_nid(plan, plan->tree->root)),
+	    .inodes = GUINT64_TO_LE((guint64) plan->inodes->len),
+	    .build_time = GUINT64_TO_LE(options->epoch),
+	    .blocks = GUINT32_TO_LE((guint32) (plan->end / EROFS_BLOCK)),
 	};
 
 	memcpy(sb.uuid, options->uuid.bytes, sizeof(sb.uuid));
@@ -549,7 +571,8 @@ write_superblock(Writer *writer, const AshErofsOptions *options, GError **error)
 	memcpy(block, &sb, sizeof(sb));
 	sb.checksum = GUINT32_TO_LE(ash_crc32c(~0u, block, sizeof(block)));
 	memcpy(block, &sb, sizeof(sb));
-	return ash_fd_write_all(writer->fd, block, sizeof(block), writer->base + EROFS_SUPER_OFFSET, error);
+	return ash_fd_write_all(writer->fd, block, sizeof(block), writer->base + EROFS_SUPER_OFFSET,
+				error);
 }
 
 /* The last file's end need not be written: the disk file may still be too short. */
@@ -560,18 +583,18 @@ extend_file(int fd, guint64 end, GError **error)
 
 	if (!ash_fd_stat(fd, "disk file", &st, error))
 		return FALSE;
-	if ((guint64)st.st_size < end && ftruncate(fd, (off_t)end) < 0)
+	if ((guint64) st.st_size < end && ftruncate(fd, (off_t) end) < 0)
 		return ash_throw_errno(error, "cannot extend the disk file");
 	return TRUE;
 }
 
 gboolean
-ash_erofs_write(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *options, int fd, guint64 offset,
-		guint64 *ret_bytes, GError **error)
+ash_erofs_write(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *options, int fd,
+		guint64 offset, guint64 *ret_bytes, GError **error)
 {
 	g_autoptr(Plan) plan = plan_new(tree, error);
 	g_autoptr(GByteArray) buffer = g_byte_array_new();
-	Writer writer = { .ctx = ctx, .plan = plan, .fd = fd, .base = offset, .buffer = buffer };
+	Writer writer = {.ctx = ctx, .plan = plan, .fd = fd, .base = offset, .buffer = buffer};
 
 	if (plan == NULL)
 		return FALSE;

@@ -13,9 +13,9 @@
 #define BLOCK_BYTES 4096
 #define INODE_BYTES 256
 /* mke2fs's own ratio: one inode per so many bytes. */
-#define BYTES_PER_INODE 16384
-#define COPY_BYTES (1024 * 1024)
-#define LOST_AND_FOUND "lost+found"
+#define BYTES_PER_INODE      16384
+#define COPY_BYTES           (1024 * 1024)
+#define LOST_AND_FOUND       "lost+found"
 #define LOST_AND_FOUND_BYTES 16384
 
 /** A file system being written. */
@@ -32,10 +32,11 @@ throw_ext2(GError **error, errcode_t rc, const char *what)
 	bool full = rc == EXT2_ET_BLOCK_ALLOC_FAIL || rc == EXT2_ET_INODE_ALLOC_FAIL;
 
 	if (full)
-		return ash_throw(error, ASH_ERROR_CONFIG, "%s: the ext4 file system is too small for its content: raise its size",
-				 what);
-	return ash_throw(error, rc == ENOSPC ? ASH_ERROR_NO_SPACE : ASH_ERROR_INTERNAL, "%s: %s", what,
-			 error_message(rc));
+		return ash_throw(
+		    error, ASH_ERROR_CONFIG,
+		    "%s: the ext4 file system is too small for its content: raise its size", what);
+	return ash_throw(error, rc == ENOSPC ? ASH_ERROR_NO_SPACE : ASH_ERROR_INTERNAL, "%s: %s",
+			 what, error_message(rc));
 }
 
 static gboolean
@@ -55,14 +56,15 @@ describe(struct ext2_super_block *param, guint64 bytes)
 	param->s_log_cluster_size = 2;
 	param->s_inode_size = INODE_BYTES;
 	param->s_log_groups_per_flex = 4;
-	param->s_inodes_count = (guint32)CLAMP(bytes / BYTES_PER_INODE, 64, G_MAXUINT32 / 2);
+	param->s_inodes_count = (guint32) CLAMP(bytes / BYTES_PER_INODE, 64, G_MAXUINT32 / 2);
 	param->s_feature_compat = EXT2_FEATURE_COMPAT_EXT_ATTR | EXT2_FEATURE_COMPAT_DIR_INDEX |
 				  EXT2_FEATURE_COMPAT_RESIZE_INODE;
 	param->s_feature_incompat = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS |
 				    EXT4_FEATURE_INCOMPAT_64BIT | EXT4_FEATURE_INCOMPAT_FLEX_BG;
-	param->s_feature_ro_compat = EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
-				     EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_DIR_NLINK |
-				     EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE | EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
+	param->s_feature_ro_compat =
+	    EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
+	    EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_DIR_NLINK |
+	    EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE | EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
 	ext2fs_blocks_count_set(param, bytes / BLOCK_BYTES);
 }
 
@@ -72,10 +74,10 @@ fill_superblock(Writer *writer, const AshExt4Options *options)
 	struct ext2_super_block *super = writer->fs->super;
 
 	/* libext2fs takes 0 for "look at the clock". */
-	writer->fs->now = (time_t)writer->epoch;
-	super->s_mkfs_time = (guint32)writer->epoch;
-	super->s_lastcheck = (guint32)writer->epoch;
-	super->s_wtime = (guint32)writer->epoch;
+	writer->fs->now = (time_t) writer->epoch;
+	super->s_mkfs_time = (guint32) writer->epoch;
+	super->s_lastcheck = (guint32) writer->epoch;
+	super->s_wtime = (guint32) writer->epoch;
 	super->s_checkinterval = 0;
 	super->s_max_mnt_count = -1;
 	super->s_kbytes_written = 1;
@@ -87,7 +89,8 @@ fill_superblock(Writer *writer, const AshExt4Options *options)
 	super->s_want_extra_isize = 32;
 	memcpy(super->s_uuid, options->uuid.bytes, sizeof(super->s_uuid));
 	memcpy(super->s_hash_seed, options->hash_seed.bytes, sizeof(options->hash_seed.bytes));
-	memcpy(super->s_volume_name, options->label, MIN(strlen(options->label), sizeof(super->s_volume_name)));
+	memcpy(super->s_volume_name, options->label,
+	       MIN(strlen(options->label), sizeof(super->s_volume_name)));
 	ext2fs_init_csum_seed(writer->fs);
 }
 
@@ -125,7 +128,8 @@ make_lost_and_found(ext2_filsys fs)
 	rc = ext2fs_mkdir(fs, EXT2_ROOT_INO, 0, LOST_AND_FOUND);
 	fs->umask = 0;
 	if (rc == 0)
-		rc = ext2fs_lookup(fs, EXT2_ROOT_INO, LOST_AND_FOUND, strlen(LOST_AND_FOUND), NULL, &ino);
+		rc = ext2fs_lookup(fs, EXT2_ROOT_INO, LOST_AND_FOUND, strlen(LOST_AND_FOUND), NULL,
+				   &ino);
 	for (guint have = BLOCK_BYTES; rc == 0 && have < LOST_AND_FOUND_BYTES; have += BLOCK_BYTES)
 		rc = ext2fs_expand_dir(fs, ino);
 	return rc;
@@ -146,7 +150,8 @@ make_skeleton(ext2_filsys fs)
 	if (rc == 0)
 		rc = ext2fs_create_resize_inode(fs);
 	if (rc == 0)
-		rc = ext2fs_add_journal_inode(fs, (blk_t)MAX(journal_blocks, 1024), EXT2_MKJOURNAL_LAZYINIT);
+		rc = ext2fs_add_journal_inode(fs, (blk_t) MAX(journal_blocks, 1024),
+					      EXT2_MKJOURNAL_LAZYINIT);
 	return rc;
 }
 
@@ -154,8 +159,8 @@ make_skeleton(ext2_filsys fs)
 static void
 set_time(guint32 *field, guint32 *extra, gint64 seconds)
 {
-	*field = (guint32)seconds;
-	*extra = (guint32)((seconds - (gint32)seconds) >> 32) & 3;
+	*field = (guint32) seconds;
+	*extra = (guint32) ((seconds - (gint32) seconds) >> 32) & 3;
 }
 
 static errcode_t
@@ -166,16 +171,16 @@ set_attributes(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
 
 	if (rc != 0)
 		return rc;
-	inode.i_mode = (guint16)node->mode;
-	inode.i_uid = (guint16)node->uid;
+	inode.i_mode = (guint16) node->mode;
+	inode.i_uid = (guint16) node->uid;
 	ext2fs_set_i_uid_high(inode, node->uid >> 16);
-	inode.i_gid = (guint16)node->gid;
+	inode.i_gid = (guint16) node->gid;
 	ext2fs_set_i_gid_high(inode, node->gid >> 16);
 	inode.i_extra_isize = sizeof(inode) - EXT2_GOOD_OLD_INODE_SIZE;
 	set_time(&inode.i_mtime, &inode.i_mtime_extra, node->mtime);
-	set_time(&inode.i_ctime, &inode.i_ctime_extra, (gint64)writer->epoch);
+	set_time(&inode.i_ctime, &inode.i_ctime_extra, (gint64) writer->epoch);
 	set_time(&inode.i_atime, &inode.i_atime_extra, node->mtime);
-	set_time(&inode.i_crtime, &inode.i_crtime_extra, (gint64)writer->epoch);
+	set_time(&inode.i_crtime, &inode.i_crtime_extra, (gint64) writer->epoch);
 	return ext2fs_write_inode_full(writer->fs, ino, EXT2_INODE(&inode), sizeof(inode));
 }
 
@@ -217,11 +222,12 @@ copy_content(Writer *writer, int from_fd, ext2_file_t file, const AshFsNode *nod
 	g_autofree guint8 *buffer = g_malloc(COPY_BYTES);
 
 	for (guint64 at = 0; at < node->size;) {
-		guint part = (guint)MIN(node->size - at, COPY_BYTES);
+		guint part = (guint) MIN(node->size - at, COPY_BYTES);
 		guint put = 0;
 		errcode_t rc;
 
-		if (!ash_context_check(writer->ctx, error) || !ash_fd_read_exact(from_fd, buffer, part, at, error))
+		if (!ash_context_check(writer->ctx, error) ||
+		    !ash_fd_read_exact(from_fd, buffer, part, at, error))
 			return FALSE;
 		rc = ext2fs_file_write(file, buffer, part, &put);
 		if (rc != 0 || put != part)
@@ -257,7 +263,8 @@ write_content(Writer *writer, ext2_ino_t ino, const AshFsNode *node, GError **er
 static errcode_t
 make_file(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
 {
-	struct ext2_inode inode = { .i_mode = (guint16)node->mode, .i_links_count = (guint16)node->nlink };
+	struct ext2_inode inode = {.i_mode = (guint16) node->mode,
+				   .i_links_count = (guint16) node->nlink};
 	ext2_extent_handle_t handle = NULL;
 	errcode_t rc;
 
@@ -277,14 +284,15 @@ static errcode_t
 make_inode(Writer *writer, ext2_ino_t directory, AshFsNode *node, ext2_ino_t *ret_ino)
 {
 	ext2_filsys fs = writer->fs;
-	errcode_t rc = ext2fs_new_inode(fs, directory, (int)node->mode, NULL, ret_ino);
+	errcode_t rc = ext2fs_new_inode(fs, directory, (int) node->mode, NULL, ret_ino);
 
 	if (rc != 0)
 		return rc;
 	node->number = *ret_ino;
 	if (S_ISREG(node->mode)) {
 		rc = make_file(writer, *ret_ino, node);
-		return rc != 0 ? rc : link_name(fs, directory, node->name, *ret_ino, EXT2_FT_REG_FILE);
+		return rc != 0 ? rc
+			       : link_name(fs, directory, node->name, *ret_ino, EXT2_FT_REG_FILE);
 	}
 	if (S_ISDIR(node->mode))
 		rc = ext2fs_mkdir(fs, directory, *ret_ino, node->name);
@@ -301,7 +309,8 @@ make_inode(Writer *writer, ext2_ino_t directory, AshFsNode *node, ext2_ino_t *re
 	return ext2fs_symlink(fs, directory, *ret_ino, node->name, node->target);
 }
 
-static gboolean write_children(Writer *writer, ext2_ino_t ino, const AshFsNode *node, GError **error);
+static gboolean write_children(Writer *writer, ext2_ino_t ino, const AshFsNode *node,
+			       GError **error);
 
 static gboolean
 write_node(Writer *writer, ext2_ino_t directory, AshFsNode *node, GError **error)
@@ -310,7 +319,8 @@ write_node(Writer *writer, ext2_ino_t directory, AshFsNode *node, GError **error
 	errcode_t rc;
 
 	if (node->hardlink != NULL) {
-		rc = link_name(writer->fs, directory, node->name, node->hardlink->number, EXT2_FT_REG_FILE);
+		rc = link_name(writer->fs, directory, node->name, node->hardlink->number,
+			       EXT2_FT_REG_FILE);
 		return rc == 0 || throw_node(error, rc, node);
 	}
 	if (node->parent == writer->tree->root && strcmp(node->name, LOST_AND_FOUND) == 0)
@@ -341,9 +351,12 @@ write_children(Writer *writer, ext2_ino_t ino, const AshFsNode *node, GError **e
 static gboolean
 write_tree(Writer *writer, GError **error)
 {
-	const AshFsNode plain_root = { .name = (char *)"", .mode = S_IFDIR | 0755, .mtime = (gint64)writer->epoch };
+	const AshFsNode plain_root = {
+	    .name = (char *) "", .mode = S_IFDIR | 0755, .mtime = (gint64) writer->epoch};
 	const AshFsNode *root = writer->tree != NULL ? writer->tree->root : &plain_root;
-	const AshFsNode lost = { .name = (char *)LOST_AND_FOUND, .mode = S_IFDIR | 0700, .mtime = (gint64)writer->epoch };
+	const AshFsNode lost = {.name = (char *) LOST_AND_FOUND,
+				.mode = S_IFDIR | 0700,
+				.mtime = (gint64) writer->epoch};
 	ext2_ino_t lost_ino = 0;
 	errcode_t rc;
 
@@ -353,22 +366,25 @@ write_tree(Writer *writer, GError **error)
 	if (rc == 0)
 		rc = set_xattrs(writer, EXT2_ROOT_INO, root);
 	if (rc == 0)
-		rc = ext2fs_lookup(writer->fs, EXT2_ROOT_INO, LOST_AND_FOUND, strlen(LOST_AND_FOUND), NULL, &lost_ino);
+		rc = ext2fs_lookup(writer->fs, EXT2_ROOT_INO, LOST_AND_FOUND,
+				   strlen(LOST_AND_FOUND), NULL, &lost_ino);
 	if (rc == 0)
 		rc = set_attributes(writer, lost_ino, &lost);
 	return rc == 0 || throw_node(error, rc, root);
 }
 
 static gboolean
-open_writer(Writer *writer, const AshExt4Options *options, int fd, guint64 offset, guint64 bytes, GError **error)
+open_writer(Writer *writer, const AshExt4Options *options, int fd, guint64 offset, guint64 bytes,
+	    GError **error)
 {
-	struct ext2_super_block param = { 0 };
+	struct ext2_super_block param = {0};
 	g_autofree char *path = ash_file_fd_path(fd);
 	g_autofree char *io_option = g_strdup_printf("offset=%" G_GUINT64_FORMAT, offset);
 	errcode_t rc;
 
 	describe(&param, bytes);
-	rc = ext2fs_initialize(path, EXT2_FLAG_EXCLUSIVE | EXT2_FLAG_64BITS, &param, unix_io_manager, &writer->fs);
+	rc = ext2fs_initialize(path, EXT2_FLAG_EXCLUSIVE | EXT2_FLAG_64BITS, &param,
+			       unix_io_manager, &writer->fs);
 	if (rc != 0)
 		return throw_ext2(error, rc, "ext4");
 	rc = io_channel_set_options(writer->fs->io, io_option);
@@ -379,15 +395,17 @@ open_writer(Writer *writer, const AshExt4Options *options, int fd, guint64 offse
 }
 
 gboolean
-ash_ext4_write(AshContext *ctx, const AshFsTree *tree, const AshExt4Options *options, int fd, guint64 offset,
-	       guint64 bytes, GError **error)
+ash_ext4_write(AshContext *ctx, const AshFsTree *tree, const AshExt4Options *options, int fd,
+	       guint64 offset, guint64 bytes, GError **error)
 {
-	Writer writer = { .ctx = ctx, .tree = tree, .epoch = MAX(options->epoch, 1) };
+	Writer writer = {.ctx = ctx, .tree = tree, .epoch = MAX(options->epoch, 1)};
 	gboolean written = FALSE;
 	errcode_t rc;
 
 	if (bytes < ASH_EXT4_MIN_BYTES || bytes % BLOCK_BYTES != 0)
-		return ash_throw(error, ASH_ERROR_CONFIG, "an ext4 file system needs at least 16 MiB, in blocks of 4096 bytes");
+		return ash_throw(
+		    error, ASH_ERROR_CONFIG,
+		    "an ext4 file system needs at least 16 MiB, in blocks of 4096 bytes");
 	if (open_writer(&writer, options, fd, offset, bytes, error)) {
 		rc = make_skeleton(writer.fs);
 		written = rc == 0 ? write_tree(&writer, error) : throw_ext2(error, rc, "ext4");
@@ -405,7 +423,9 @@ static void
 add_up(const AshFsNode *node, guint64 *bytes)
 {
 	/* The inode and its share of tables, a name, and whole blocks of content. */
-	*bytes += BLOCK_BYTES + (S_ISREG(node->mode) && node->hardlink == NULL ? ash_size_round_up(node->size, BLOCK_BYTES) : 0);
+	*bytes += BLOCK_BYTES + (S_ISREG(node->mode) && node->hardlink == NULL
+				     ? ash_size_round_up(node->size, BLOCK_BYTES)
+				     : 0);
 	for (guint i = 0; node->children != NULL && i < node->children->len; i++)
 		add_up(node->children->pdata[i], bytes);
 }

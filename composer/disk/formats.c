@@ -23,10 +23,10 @@ ash_formats_copy_sparse(int from_fd, int to_fd, guint64 bytes, GError **error)
 {
 	guint64 at = 0;
 
-	if (ftruncate(to_fd, (off_t)bytes) < 0)
+	if (ftruncate(to_fd, (off_t) bytes) < 0)
 		return ash_throw_errno(error, "cannot set the size of a disk file");
 	while (at < bytes) {
-		off_t data = lseek(from_fd, (off_t)at, SEEK_DATA);
+		off_t data = lseek(from_fd, (off_t) at, SEEK_DATA);
 		off_t hole;
 
 		if (data < 0 && errno == ENXIO)
@@ -34,12 +34,13 @@ ash_formats_copy_sparse(int from_fd, int to_fd, guint64 bytes, GError **error)
 		hole = data >= 0 ? lseek(from_fd, data, SEEK_HOLE) : -1;
 		if (data < 0 || hole < 0)
 			return ash_throw_errno(error, "cannot find the holes of a disk file");
-		if ((guint64)data >= bytes)
+		if ((guint64) data >= bytes)
 			break;
-		hole = MIN(hole, (off_t)bytes);
-		if (!ash_fd_copy_range(from_fd, (guint64)data, to_fd, (guint64)data, (guint64)(hole - data), error))
+		hole = MIN(hole, (off_t) bytes);
+		if (!ash_fd_copy_range(from_fd, (guint64) data, to_fd, (guint64) data,
+				       (guint64) (hole - data), error))
 			return FALSE;
-		at = (guint64)hole;
+		at = (guint64) hole;
 	}
 	return TRUE;
 }
@@ -64,7 +65,8 @@ partial_name(const AshFormatsRequest *request, AshDiskFormat format)
 }
 
 static gboolean
-finish_file(const AshFormatsRequest *request, int dir_fd, const char *partial, AshDiskFormat format, GError **error)
+finish_file(const AshFormatsRequest *request, int dir_fd, const char *partial, AshDiskFormat format,
+	    GError **error)
 {
 	g_autofree char *name = ash_formats_file_name(request->stem, format);
 
@@ -87,7 +89,8 @@ run_qemu_img(AshContext *ctx, const char *from, const char *to, GError **error)
 
 	if (run == NULL)
 		return FALSE;
-	ash_run_args(run, "convert", "-m", "1", "-f", "raw", "-O", "qcow2", "-o", "compat=1.1", from, to, NULL);
+	ash_run_args(run, "convert", "-m", "1", "-f", "raw", "-O", "qcow2", "-o", "compat=1.1",
+		     from, to, NULL);
 	return ash_run_sync(run, ctx, NULL, error);
 }
 
@@ -100,11 +103,12 @@ write_qcow2(AshContext *ctx, const AshFormatsRequest *request, int dir_fd, GErro
 	ash_autofd int fd = -1;
 
 	if (!run_qemu_img(ctx, from, to, error)) {
-		(void)unlinkat(dir_fd, partial, 0);
+		(void) unlinkat(dir_fd, partial, 0);
 		return FALSE;
 	}
 	fd = ash_fd_open(dir_fd, partial, O_RDONLY, 0, error);
-	return fd >= 0 && sync_file(fd, error) && finish_file(request, dir_fd, partial, ASH_DISK_QCOW2, error);
+	return fd >= 0 && sync_file(fd, error) &&
+	       finish_file(request, dir_fd, partial, ASH_DISK_QCOW2, error);
 }
 
 static gboolean
@@ -113,7 +117,8 @@ copy_vhd(const AshFormatsRequest *request, int dir_fd, const char *partial, GErr
 	ash_autofd int fd = ash_fd_open(dir_fd, partial, O_RDWR | O_CREAT | O_TRUNC, 0644, error);
 
 	return fd >= 0 && ash_formats_copy_sparse(request->fd, fd, request->disk_bytes, error) &&
-	       ash_vhd_append_footer(fd, request->disk_bytes, &request->vhd_uuid, request->epoch, error) &&
+	       ash_vhd_append_footer(fd, request->disk_bytes, &request->vhd_uuid, request->epoch,
+				     error) &&
 	       sync_file(fd, error);
 }
 
@@ -123,7 +128,7 @@ write_vhd(const AshFormatsRequest *request, int dir_fd, GError **error)
 	g_autofree char *partial = partial_name(request, ASH_DISK_VHD);
 
 	if (!copy_vhd(request, dir_fd, partial, error)) {
-		(void)unlinkat(dir_fd, partial, 0);
+		(void) unlinkat(dir_fd, partial, 0);
 		return FALSE;
 	}
 	return finish_file(request, dir_fd, partial, ASH_DISK_VHD, error);
@@ -141,9 +146,11 @@ take_over(const AshFormatsRequest *request, int dir_fd, GError **error)
 		return TRUE;
 	}
 	if (format == ASH_DISK_VHD &&
-	    !ash_vhd_append_footer(request->fd, request->disk_bytes, &request->vhd_uuid, request->epoch, error))
+	    !ash_vhd_append_footer(request->fd, request->disk_bytes, &request->vhd_uuid,
+				   request->epoch, error))
 		return FALSE;
-	return sync_file(request->fd, error) && finish_file(request, dir_fd, request->partial, format, error);
+	return sync_file(request->fd, error) &&
+	       finish_file(request, dir_fd, request->partial, format, error);
 }
 
 gboolean
@@ -155,7 +162,8 @@ ash_formats_write(AshContext *ctx, const AshFormatsRequest *request, GError **er
 		return FALSE;
 	if (wants(request, ASH_DISK_QCOW2) && !write_qcow2(ctx, request, dir_fd, error))
 		return FALSE;
-	if (wants(request, ASH_DISK_RAW) && wants(request, ASH_DISK_VHD) && !write_vhd(request, dir_fd, error))
+	if (wants(request, ASH_DISK_RAW) && wants(request, ASH_DISK_VHD) &&
+	    !write_vhd(request, dir_fd, error))
 		return FALSE;
 	return take_over(request, dir_fd, error) && sync_file(dir_fd, error);
 }

@@ -18,13 +18,15 @@ typedef struct {
 } AshFormatsRequest;
 
 /**
- * Makes every format: qcow2 by qemu-img, VHD by a footer; the last that can use the raw file itself takes it over by rename, so
- * that nothing is written twice if it need not be. The partial file is gone on success.
+ * Makes every format: qcow2 by qemu-img, VHD by a footer; the last that can use the raw file itself
+ * takes it over by rename, so that nothing is written twice if it need not be. The partial file is
+ * gone on success.
  */
 gboolean ash_formats_write(AshContext *ctx, const AshFormatsRequest *request, GError **error);
 
 /** "STEM.raw" and so on. Owned. */
 char *ash_formats_file_name(const char *stem, AshDiskFormat format);
 
-/** Copies @bytes of @from_fd, leaving out its holes, to the new file @to_fd, which gets that length. */
+/** Copies @bytes of @from_fd, leaving out its holes, to the new file @to_fd, which gets that
+ * length. */
 gboolean ash_formats_copy_sparse(int from_fd, int to_fd, guint64 bytes, GError **error);

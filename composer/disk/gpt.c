@@ -10,7 +10,7 @@
 #include <libfdisk.h>
 #include <string.h>
 
-#define SECTOR_BYTES 512
+#define SECTOR_BYTES    512
 #define MAX_LABEL_UNITS 36
 
 typedef struct fdisk_context GptContext;
@@ -41,7 +41,7 @@ open_context(int fd, gboolean read_only, GError **error)
 		return ash_throw_null(error, ASH_ERROR_INTERNAL, "partition table: out of memory");
 	fdisk_disable_dialogs(context, 1);
 	/* Not what the file system below happens to prefer: the same bytes everywhere. */
-	(void)fdisk_save_user_sector_size(context, SECTOR_BYTES, SECTOR_BYTES);
+	(void) fdisk_save_user_sector_size(context, SECTOR_BYTES, SECTOR_BYTES);
 	rc = fdisk_assign_device_by_fd(context, fd, path, read_only);
 	if (rc != 0) {
 		throw_fdisk(error, rc, "cannot read the disk file");
@@ -60,16 +60,19 @@ check_label(const AshPartition *partition, GError **error)
 		return TRUE;
 	utf16 = g_utf8_to_utf16(partition->label, -1, NULL, &units, NULL);
 	if (utf16 == NULL)
-		return ash_throw(error, ASH_ERROR_CONFIG, "partition label \"%s\" is not UTF-8", partition->label);
+		return ash_throw(error, ASH_ERROR_CONFIG, "partition label \"%s\" is not UTF-8",
+				 partition->label);
 	if (units > MAX_LABEL_UNITS)
 		return ash_throw(error, ASH_ERROR_CONFIG,
-				 "partition label \"%s\" has %ld characters, a GPT holds %d: shorten the name or version",
+				 "partition label \"%s\" has %ld characters, a GPT holds %d: "
+				 "shorten the name or version",
 				 partition->label, units, MAX_LABEL_UNITS);
 	return TRUE;
 }
 
 static gboolean
-describe_partition(GptContext *context, const AshPartition *partition, GptPartition *out, GError **error)
+describe_partition(GptContext *context, const AshPartition *partition, GptPartition *out,
+		   GError **error)
 {
 	struct fdisk_label *label = fdisk_get_label(context, "gpt");
 	char type_text[ASH_UUID_STRING_SIZE];
@@ -81,14 +84,17 @@ describe_partition(GptContext *context, const AshPartition *partition, GptPartit
 	ash_uuid_format(&partition->uuid, uuid_text);
 	type = fdisk_label_parse_parttype(label, type_text);
 	if (type == NULL)
-		return ash_throw(error, ASH_ERROR_INTERNAL, "partition type GUID \"%s\" is refused", type_text);
+		return ash_throw(error, ASH_ERROR_INTERNAL, "partition type GUID \"%s\" is refused",
+				 type_text);
 	fdisk_partition_partno_follow_default(out, 0);
 	fdisk_partition_end_follow_default(out, 0);
 	fdisk_partition_size_explicit(out, 1);
 	if ((rc = fdisk_partition_set_start(out, partition->offset / SECTOR_BYTES)) != 0 ||
 	    (rc = fdisk_partition_set_size(out, partition->size / SECTOR_BYTES)) != 0 ||
-	    (rc = fdisk_partition_set_type(out, type)) != 0 || (rc = fdisk_partition_set_uuid(out, uuid_text)) != 0 ||
-	    (rc = fdisk_partition_set_name(out, partition->label != NULL ? partition->label : "")) != 0)
+	    (rc = fdisk_partition_set_type(out, type)) != 0 ||
+	    (rc = fdisk_partition_set_uuid(out, uuid_text)) != 0 ||
+	    (rc = fdisk_partition_set_name(out,
+					   partition->label != NULL ? partition->label : "")) != 0)
 		return throw_fdisk(error, rc, "cannot describe a partition");
 	return TRUE;
 }
@@ -125,7 +131,8 @@ ash_gpt_write(int fd, const AshLayout *layout, GError **error)
 	if (context == NULL)
 		return FALSE;
 	if (fdisk_get_nsectors(context) != layout->size / SECTOR_BYTES)
-		return ash_throw(error, ASH_ERROR_INTERNAL, "disk file is not of the layout's size");
+		return ash_throw(error, ASH_ERROR_INTERNAL,
+				 "disk file is not of the layout's size");
 	rc = fdisk_create_disklabel(context, "gpt");
 	ash_uuid_format(&layout->disk_uuid, disk_text);
 	if (rc == 0)
@@ -139,7 +146,7 @@ ash_gpt_write(int fd, const AshLayout *layout, GError **error)
 	rc = fdisk_write_disklabel(context);
 	if (rc != 0)
 		return throw_fdisk(error, rc, "cannot write");
-	(void)fdisk_deassign_device(context, 1);
+	(void) fdisk_deassign_device(context, 1);
 	return TRUE;
 }
 
@@ -153,14 +160,15 @@ read_partition(GptContext *context, GptPartition *entry, GError **error)
 	const char *label = fdisk_partition_get_name(entry);
 	guint64 flags = 0;
 
-	if (type_text == NULL || !ash_uuid_parse(type_text, &partition->type_guid) || uuid_text == NULL ||
-	    !ash_uuid_parse(uuid_text, &partition->uuid))
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "partition table: an entry has no type or GUID");
-	(void)ash_partition_role_from_guid(&partition->type_guid, &partition->role);
+	if (type_text == NULL || !ash_uuid_parse(type_text, &partition->type_guid) ||
+	    uuid_text == NULL || !ash_uuid_parse(uuid_text, &partition->uuid))
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "partition table: an entry has no type or GUID");
+	(void) ash_partition_role_from_guid(&partition->type_guid, &partition->role);
 	/* Names are anybody's bytes: what does not convert is shown with replacement characters. */
 	partition->label = label != NULL ? g_utf8_make_valid(label, -1) : g_strdup("");
-	partition->offset = (guint64)fdisk_partition_get_start(entry) * SECTOR_BYTES;
-	partition->size = (guint64)fdisk_partition_get_size(entry) * SECTOR_BYTES;
+	partition->offset = (guint64) fdisk_partition_get_start(entry) * SECTOR_BYTES;
+	partition->size = (guint64) fdisk_partition_get_size(entry) * SECTOR_BYTES;
 	if (fdisk_gpt_get_partition_attrs(context, fdisk_partition_get_partno(entry), &flags) == 0)
 		partition->flags = flags;
 	partition->grow = (partition->flags & ASH_GPT_FLAG_GROW) != 0;
@@ -201,12 +209,14 @@ ash_gpt_read(int fd, GError **error)
 	if (context == NULL)
 		return NULL;
 	if (!fdisk_is_label(context, GPT))
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "not a disk image: it has no GPT partition table");
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "not a disk image: it has no GPT partition table");
 	if (fdisk_get_disklabel_id(context, &id) != 0 || !ash_uuid_parse(id, &layout->disk_uuid))
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "partition table: the disk GUID cannot be read");
-	layout->size = (guint64)fdisk_get_nsectors(context) * SECTOR_BYTES;
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "partition table: the disk GUID cannot be read");
+	layout->size = (guint64) fdisk_get_nsectors(context) * SECTOR_BYTES;
 	if (!read_table(context, layout, error) || !ash_place_check(layout, error))
 		return NULL;
-	(void)fdisk_deassign_device(context, 1);
+	(void) fdisk_deassign_device(context, 1);
 	return g_steal_pointer(&layout);
 }

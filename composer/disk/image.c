@@ -27,9 +27,9 @@ typedef struct {
 	guint64 *content;   /* bytes per partition */
 	char *partial;      /* name of the raw file in output_dir */
 	int dir_fd;
-	int fd;             /* of the raw file */
-	char *root_hash;    /* hex; NULL without verity */
-	AshUuid root_uuid;  /* PARTUUID of the first root partition */
+	int fd;            /* of the raw file */
+	char *root_hash;   /* hex; NULL without verity */
+	AshUuid root_uuid; /* PARTUUID of the first root partition */
 } Build;
 
 static void
@@ -45,7 +45,8 @@ build_clear(Build *build)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
 
-/* Names end up in labels, file names and version comparisons: only characters that mean the same in all. */
+/* Names end up in labels, file names and version comparisons: only characters that mean the same in
+ * all. */
 static gboolean
 check_word(const char *text, const char *what, const char *extra, GError **error)
 {
@@ -55,7 +56,8 @@ check_word(const char *text, const char *what, const char *extra, GError **error
 		end++;
 	if (*end == '\0' && end != text && text[0] != '.')
 		return TRUE;
-	return ash_throw(error, ASH_ERROR_CONFIG, "the %s \"%s\" may only have letters, digits and the characters %s", what,
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "the %s \"%s\" may only have letters, digits and the characters %s", what,
 			 text, extra);
 }
 
@@ -75,7 +77,8 @@ expand_label(const AshDiskRequest *request, const AshPartition *partition)
 static void
 identify_partition(const AshDiskRequest *request, AshPartition *partition, guint index)
 {
-	g_autofree char *purpose = g_strdup_printf("partition-%u-%s", index, ash_partition_role_to_string(partition->role));
+	g_autofree char *purpose = g_strdup_printf("partition-%u-%s", index,
+						   ash_partition_role_to_string(partition->role));
 	g_autofree char *label = expand_label(request, partition);
 
 	g_free(partition->label);
@@ -91,7 +94,7 @@ identify_partition(const AshDiskRequest *request, AshPartition *partition, guint
 static guint64
 measure_esp(const AshBootFiles *boot)
 {
-	GBytes *parts[] = { boot->kernel, boot->initrd, boot->stub, boot->loader, boot->loader };
+	GBytes *parts[] = {boot->kernel, boot->initrd, boot->stub, boot->loader, boot->loader};
 	guint64 bytes = ASH_MIB;
 
 	for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
@@ -117,7 +120,8 @@ measure_partition(Build *build, const AshPartition *partition, guint64 *ret_byte
 	else if (partition->role == ASH_PARTITION_ESP && build->boot != NULL)
 		*ret_bytes = MAX(measure_esp(build->boot), ASH_VFAT_MIN_BYTES);
 	else if (partition->fs == ASH_FS_EXT4)
-		*ret_bytes = ash_ext4_estimate(partition->role == ASH_PARTITION_VAR ? request->var_tree : NULL);
+		*ret_bytes = ash_ext4_estimate(
+		    partition->role == ASH_PARTITION_VAR ? request->var_tree : NULL);
 	return TRUE;
 }
 
@@ -125,14 +129,20 @@ static gboolean
 check_request(const AshDiskRequest *request, GError **error)
 {
 	if (request->type->layout == NULL || request->type->formats->len == 0)
-		return ash_throw(error, ASH_ERROR_CONFIG, "image type \"%s\" has no disk layout or no format", request->type->name);
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "image type \"%s\" has no disk layout or no format",
+				 request->type->name);
 	for (guint i = 0; i < request->type->layout->partitions->len; i++) {
 		const AshPartition *partition = request->type->layout->partitions->pdata[i];
 
-		if (partition->role == ASH_PARTITION_ROOT && partition->fs != ASH_FS_EROFS && partition->fs != ASH_FS_EXT4)
-			return ash_throw(error, ASH_ERROR_CONFIG, "image type \"%s\": a root partition is erofs or ext4", request->type->name);
+		if (partition->role == ASH_PARTITION_ROOT && partition->fs != ASH_FS_EROFS &&
+		    partition->fs != ASH_FS_EXT4)
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "image type \"%s\": a root partition is erofs or ext4",
+					 request->type->name);
 	}
-	return check_word(request->name, "name", "._-", error) && check_word(request->version, "version", ".~^-", error);
+	return check_word(request->name, "name", "._-", error) &&
+	       check_word(request->version, "version", ".~^-", error);
 }
 
 /* The plan: every partition's place, before a byte is written. */
@@ -166,7 +176,7 @@ plan_disk(Build *build, GError **error)
 guint64
 ash_disk_estimate(const AshDiskRequest *request, GError **error)
 {
-	g_auto(Build) build = { .request = request, .fd = -1, .dir_fd = -1 };
+	g_auto(Build) build = {.request = request, .fd = -1, .dir_fd = -1};
 	guint64 bytes = 8 * ASH_MIB;
 
 	if (!plan_disk(&build, error))
@@ -175,7 +185,8 @@ ash_disk_estimate(const AshDiskRequest *request, GError **error)
 		const AshPartition *partition = build.layout->partitions->pdata[i];
 
 		if (!partition->empty)
-			bytes += partition->role == ASH_PARTITION_ROOT_VERITY ? partition->size : build.content[i];
+			bytes += partition->role == ASH_PARTITION_ROOT_VERITY ? partition->size
+									      : build.content[i];
 	}
 	/* One copy for each format: raw and VHD may share blocks, but need not. */
 	return bytes * request->type->formats->len;
@@ -191,18 +202,22 @@ open_raw(Build *build, GError **error)
 		return FALSE;
 	/* One name: what a killed build left is overwritten by the next. */
 	build->partial = g_strdup_printf(".%s.partial", name);
-	build->fd = ash_fd_open(build->dir_fd, build->partial, O_RDWR | O_CREAT | O_TRUNC, 0644, error);
+	build->fd =
+	    ash_fd_open(build->dir_fd, build->partial, O_RDWR | O_CREAT | O_TRUNC, 0644, error);
 	if (build->fd < 0)
 		return FALSE;
-	if (ftruncate(build->fd, (off_t)build->layout->size) < 0)
-		return ash_throw_errno(error, "cannot make a disk file of %" G_GUINT64_FORMAT " bytes", build->layout->size);
+	if (ftruncate(build->fd, (off_t) build->layout->size) < 0)
+		return ash_throw_errno(error,
+				       "cannot make a disk file of %" G_GUINT64_FORMAT " bytes",
+				       build->layout->size);
 	return TRUE;
 }
 
 static AshUuid
 derive_fs_uuid(const Build *build, const AshPartition *partition, const char *what)
 {
-	g_autofree char *purpose = g_strdup_printf("%s-%s", ash_partition_role_to_string(partition->role), what);
+	g_autofree char *purpose =
+	    g_strdup_printf("%s-%s", ash_partition_role_to_string(partition->role), what);
 
 	return ash_uuid_derive(&build->request->seed, purpose);
 }
@@ -211,20 +226,22 @@ static gboolean
 write_ext4(Build *build, const AshPartition *partition, const AshFsTree *tree, GError **error)
 {
 	AshExt4Options options = {
-		.uuid = derive_fs_uuid(build, partition, "fs"),
-		.hash_seed = derive_fs_uuid(build, partition, "hash-seed"),
-		.epoch = build->request->epoch,
+	    .uuid = derive_fs_uuid(build, partition, "fs"),
+	    .hash_seed = derive_fs_uuid(build, partition, "hash-seed"),
+	    .epoch = build->request->epoch,
 	};
 
 	g_strlcpy(options.label, partition->label, sizeof(options.label));
-	return ash_ext4_write(build->ctx, tree, &options, build->fd, partition->offset, partition->size, error);
+	return ash_ext4_write(build->ctx, tree, &options, build->fd, partition->offset,
+			      partition->size, error);
 }
 
 /* *@ret_bytes: of the file system, which is what a hash tree covers. */
 static gboolean
 write_root_fs(Build *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
 {
-	AshErofsOptions options = { .uuid = derive_fs_uuid(build, partition, "fs"), .epoch = build->request->epoch };
+	AshErofsOptions options = {.uuid = derive_fs_uuid(build, partition, "fs"),
+				   .epoch = build->request->epoch};
 	gsize label_bytes = MIN(strlen(build->request->name), sizeof(options.label));
 
 	if (partition->fs == ASH_FS_EXT4) {
@@ -232,10 +249,12 @@ write_root_fs(Build *build, const AshPartition *partition, guint64 *ret_bytes, G
 		return write_ext4(build, partition, build->request->tree, error);
 	}
 	memcpy(options.label, build->request->name, label_bytes);
-	return ash_erofs_write(build->ctx, build->request->tree, &options, build->fd, partition->offset, ret_bytes, error);
+	return ash_erofs_write(build->ctx, build->request->tree, &options, build->fd,
+			       partition->offset, ret_bytes, error);
 }
 
-/* Versions of one system share the salt, so that equal blocks have equal hashes and an update can tell. */
+/* Versions of one system share the salt, so that equal blocks have equal hashes and an update can
+ * tell. */
 static void
 derive_salt(const char *name, guint8 ret_salt[ASH_VERITY_SALT_BYTES])
 {
@@ -247,17 +266,18 @@ derive_salt(const char *name, guint8 ret_salt[ASH_VERITY_SALT_BYTES])
 }
 
 static gboolean
-write_hash_tree(Build *build, AshPartition *root, AshPartition *hash, guint64 data_bytes, GError **error)
+write_hash_tree(Build *build, AshPartition *root, AshPartition *hash, guint64 data_bytes,
+		GError **error)
 {
 	AshUuid uuid = derive_fs_uuid(build, hash, "fs");
 	guint8 salt[ASH_VERITY_SALT_BYTES];
 	guint8 root_hash[ASH_SHA256_SIZE];
 	AshVerityPlace place = {
-		.fd = build->fd,
-		.data_offset = root->offset,
-		.data_bytes = data_bytes,
-		.hash_offset = hash->offset,
-		.hash_bytes = hash->size,
+	    .fd = build->fd,
+	    .data_offset = root->offset,
+	    .data_bytes = data_bytes,
+	    .hash_offset = hash->offset,
+	    .hash_bytes = hash->size,
 	};
 
 	derive_salt(build->request->name, salt);
@@ -275,7 +295,8 @@ find_hash_partition(const Build *build, const AshPartition *root)
 	for (guint i = 0; i < build->layout->partitions->len; i++) {
 		AshPartition *partition = build->layout->partitions->pdata[i];
 
-		if (partition->role == ASH_PARTITION_ROOT_VERITY && partition->slot == root->slot && !partition->empty)
+		if (partition->role == ASH_PARTITION_ROOT_VERITY && partition->slot == root->slot &&
+		    !partition->empty)
 			return partition;
 	}
 	return NULL;
@@ -307,14 +328,17 @@ make_cmdline(const Build *build)
 {
 	const AshPartition *root = ash_layout_find(build->layout, ASH_PARTITION_ROOT, 0);
 	g_autofree char *root_arg = NULL;
-	const char *parts[3] = { NULL, build->request->type->kernel_cmdline, build->request->kernel_append };
+	const char *parts[3] = {NULL, build->request->type->kernel_cmdline,
+				build->request->kernel_append};
 	char uuid[ASH_UUID_STRING_SIZE];
 
 	ash_uuid_format(&build->root_uuid, uuid);
 	if (build->root_hash != NULL)
 		root_arg = g_strdup_printf("roothash=%s", build->root_hash);
 	else if (root != NULL)
-		root_arg = g_strdup_printf("root=PARTUUID=%s %s", uuid, root->read_only || root->fs == ASH_FS_EROFS ? "ro" : "rw");
+		root_arg =
+		    g_strdup_printf("root=PARTUUID=%s %s", uuid,
+				    root->read_only || root->fs == ASH_FS_EROFS ? "ro" : "rw");
 	parts[0] = root_arg;
 	return ash_boot_join_cmdline(parts, G_N_ELEMENTS(parts));
 }
@@ -326,13 +350,14 @@ write_esp(Build *build, AshPartition *esp, GError **error)
 	g_autofree char *cmdline = make_cmdline(build);
 	g_autoptr(GPtrArray) files = NULL;
 	AshUuid id = derive_fs_uuid(build, esp, "fs");
-	AshVfatOptions fat = { .label = "ESP", .epoch = request->epoch };
+	AshVfatOptions fat = {.label = "ESP", .epoch = request->epoch};
 	AshBootOptions boot = {
-		.name = request->name,
-		.version = request->version,
-		.cmdline = cmdline,
-		.tries = request->type->boot_tries,
-		.timeout = request->boot_timeout >= 0 ? (guint)request->boot_timeout : request->type->boot_timeout,
+	    .name = request->name,
+	    .version = request->version,
+	    .cmdline = cmdline,
+	    .tries = request->type->boot_tries,
+	    .timeout = request->boot_timeout >= 0 ? (guint) request->boot_timeout
+						  : request->type->boot_timeout,
 	};
 
 	memcpy(&fat.volume_id, id.bytes, sizeof(fat.volume_id));
@@ -354,9 +379,12 @@ write_role(Build *build, AshPartitionRole role, GError **error)
 		if (role == ASH_PARTITION_ROOT)
 			ok = write_root(build, partition, error);
 		else if (role == ASH_PARTITION_ESP)
-			ok = write_esp(build, partition, error) || ash_prefix(error, "EFI system partition");
+			ok = write_esp(build, partition, error) ||
+			     ash_prefix(error, "EFI system partition");
 		else if (partition->fs == ASH_FS_EXT4)
-			ok = write_ext4(build, partition, role == ASH_PARTITION_VAR ? build->request->var_tree : NULL, error) ||
+			ok = write_ext4(build, partition,
+					role == ASH_PARTITION_VAR ? build->request->var_tree : NULL,
+					error) ||
 			     ash_prefix(error, "partition \"%s\"", partition->label);
 		if (!ok)
 			return FALSE;
@@ -368,8 +396,8 @@ write_role(Build *build, AshPartitionRole role, GError **error)
 static gboolean
 write_raw(Build *build, GError **error)
 {
-	static const AshPartitionRole order[] = { ASH_PARTITION_ROOT, ASH_PARTITION_VAR, ASH_PARTITION_LINUX,
-						  ASH_PARTITION_ESP };
+	static const AshPartitionRole order[] = {ASH_PARTITION_ROOT, ASH_PARTITION_VAR,
+						 ASH_PARTITION_LINUX, ASH_PARTITION_ESP};
 
 	if (!open_raw(build, error))
 		return FALSE;
@@ -385,14 +413,14 @@ write_formats(Build *build, GError **error)
 {
 	const AshDiskRequest *request = build->request;
 	AshFormatsRequest formats = {
-		.output_dir = request->output_dir,
-		.stem = request->stem,
-		.partial = build->partial,
-		.fd = build->fd,
-		.disk_bytes = build->layout->size,
-		.vhd_uuid = ash_uuid_derive(&request->seed, "vhd"),
-		.epoch = request->epoch,
-		.formats = request->type->formats,
+	    .output_dir = request->output_dir,
+	    .stem = request->stem,
+	    .partial = build->partial,
+	    .fd = build->fd,
+	    .disk_bytes = build->layout->size,
+	    .vhd_uuid = ash_uuid_derive(&request->seed, "vhd"),
+	    .epoch = request->epoch,
+	    .formats = request->type->formats,
 	};
 
 	return ash_formats_write(build->ctx, &formats, error);
@@ -415,7 +443,7 @@ describe_artifact(const Build *build, AshDiskFormat format, GError **error)
 	artifact->type = g_strdup(request->type->name);
 	artifact->path = g_build_filename(request->output_dir, name, NULL);
 	artifact->format = g_strdup(ash_disk_format_to_string(format));
-	artifact->size = (guint64)st.st_size;
+	artifact->size = (guint64) st.st_size;
 	artifact->root_hash = g_strdup(build->root_hash);
 	artifact->commit = g_strdup(request->commit);
 	return g_steal_pointer(&artifact);
@@ -427,7 +455,8 @@ list_artifacts(const Build *build, GPtrArray *ret_artifacts, GError **error)
 	const GArray *formats = build->request->type->formats;
 
 	for (guint i = 0; i < formats->len; i++) {
-		AshArtifact *artifact = describe_artifact(build, g_array_index(formats, AshDiskFormat, i), error);
+		AshArtifact *artifact =
+		    describe_artifact(build, g_array_index(formats, AshDiskFormat, i), error);
 
 		if (artifact == NULL)
 			return FALSE;
@@ -437,9 +466,10 @@ list_artifacts(const Build *build, GPtrArray *ret_artifacts, GError **error)
 }
 
 gboolean
-ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_artifacts, GError **error)
+ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_artifacts,
+	       GError **error)
 {
-	g_auto(Build) build = { .ctx = ctx, .request = request, .fd = -1, .dir_fd = -1 };
+	g_auto(Build) build = {.ctx = ctx, .request = request, .fd = -1, .dir_fd = -1};
 	gboolean ok = plan_disk(&build, error) && write_raw(&build, error);
 
 	if (ok) {
@@ -448,6 +478,6 @@ ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_ar
 		ash_progress_end(ctx->progress);
 	}
 	if (!ok && build.partial != NULL)
-		(void)unlinkat(build.dir_fd, build.partial, 0);
+		(void) unlinkat(build.dir_fd, build.partial, 0);
 	return ok || ash_prefix(error, "image type \"%s\"", request->type->name);
 }

@@ -23,14 +23,18 @@ typedef struct {
 } AshDiskRequest;
 
 /**
- * Writes the disk in every format of its type into output_dir, and appends an AshArtifact for each to @ret_artifacts.
+ * Writes the disk in every format of its type into output_dir, and appends an AshArtifact for each
+ * to @ret_artifacts.
  *
- * Discoverable Partitions Specification; every partition with role root that is not "empty" gets the tree, as erofs or ext4;
- * a hash partition of its slot makes it dm-verity protected: PARTUUIDs are then halves of the root hash and the command
- * line begins with "roothash=". The verity salt depends on the name only, so that versions share block hashes.
- * Files appear under their names only when they are complete. Same request, same bytes.
+ * Discoverable Partitions Specification; every partition with role root that is not "empty" gets
+ * the tree, as erofs or ext4; a hash partition of its slot makes it dm-verity protected: PARTUUIDs
+ * are then halves of the root hash and the command line begins with "roothash=". The verity salt
+ * depends on the name only, so that versions share block hashes. Files appear under their names
+ * only when they are complete. Same request, same bytes.
  */
-gboolean ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_artifacts, GError **error);
+gboolean ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_artifacts,
+			GError **error);
 
-/** Bytes of disk space that ash_disk_build() will at most need in output_dir; 0 and @error if the request is wrong. */
+/** Bytes of disk space that ash_disk_build() will at most need in output_dir; 0 and @error if the
+ * request is wrong. */
 guint64 ash_disk_estimate(const AshDiskRequest *request, GError **error);

@@ -20,9 +20,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QCOW2_MAGIC "QFI\xfb"
+#define QCOW2_MAGIC    "QFI\xfb"
 #define MAX_TEXT_BYTES (16 * ASH_MIB)
-#define UKI_DIRECTORY "EFI/Linux"
+#define UKI_DIRECTORY  "EFI/Linux"
 
 static void
 content_free(AshDiskContent *content)
@@ -74,9 +74,9 @@ info_new(const char *path)
 	AshDiskInfo *info = g_new0(AshDiskInfo, 1);
 
 	info->path = g_strdup(path);
-	info->contents = g_ptr_array_new_with_free_func((GDestroyNotify)content_free);
-	info->ukis = g_ptr_array_new_with_free_func((GDestroyNotify)uki_free);
-	info->roots = g_ptr_array_new_with_free_func((GDestroyNotify)root_free);
+	info->contents = g_ptr_array_new_with_free_func((GDestroyNotify) content_free);
+	info->ukis = g_ptr_array_new_with_free_func((GDestroyNotify) uki_free);
+	info->roots = g_ptr_array_new_with_free_func((GDestroyNotify) root_free);
 	return info;
 }
 
@@ -84,20 +84,23 @@ info_new(const char *path)
 static int
 make_temporary(AshContext *ctx, GError **error)
 {
-	const char *dir = ctx->cache_dir != NULL && ash_file_exists(AT_FDCWD, ctx->cache_dir) ? ctx->cache_dir : g_get_tmp_dir();
+	const char *dir = ctx->cache_dir != NULL && ash_file_exists(AT_FDCWD, ctx->cache_dir)
+			      ? ctx->cache_dir
+			      : g_get_tmp_dir();
 	g_autofree char *path = g_build_filename(dir, ".inspect-XXXXXX", NULL);
 	int fd = g_mkstemp_full(path, O_RDWR | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		ash_throw_errno(error, "cannot make a temporary file in \"%s\"", dir);
 	else
-		(void)unlink(path);
+		(void) unlink(path);
 	return fd;
 }
 
 /*
- * An image to be looked at must not make us read other files (QEMU docs/interop/qcow2.txt, "Header"): no backing file at
- * bytes 8 to 19, and no external data file, bit 2 of the 8 bytes at 72 that version 3 has.
+ * An image to be looked at must not make us read other files (QEMU docs/interop/qcow2.txt,
+ * "Header"): no backing file at bytes 8 to 19, and no external data file, bit 2 of the 8 bytes at
+ * 72 that version 3 has.
  */
 static gboolean
 check_qcow2(int fd, GError **error)
@@ -110,7 +113,9 @@ check_qcow2(int fd, GError **error)
 	for (guint i = 8; i < 20; i++)
 		refers = refers || header[i] != 0;
 	if (refers || (header[7] >= 3 && (header[79] & 4) != 0))
-		return ash_throw(error, ASH_ERROR_CONFIG, "a qcow2 file that refers to another file is not a disk image of its own");
+		return ash_throw(
+		    error, ASH_ERROR_CONFIG,
+		    "a qcow2 file that refers to another file is not a disk image of its own");
 	return TRUE;
 }
 
@@ -134,7 +139,8 @@ convert_qcow2(AshContext *ctx, int fd, GError **error)
 	return ash_run_sync(run, ctx, NULL, error) ? ash_fd_steal(&raw_fd) : -1;
 }
 
-/* A raw disk without the footer: a copy that shares nothing we need to write, or the same file if its size is right. */
+/* A raw disk without the footer: a copy that shares nothing we need to write, or the same file if
+ * its size is right. */
 static int
 open_disk(AshContext *ctx, AshDiskInfo *info, GError **error)
 {
@@ -145,16 +151,17 @@ open_disk(AshContext *ctx, AshDiskInfo *info, GError **error)
 	if (fd < 0 || !ash_fd_stat(fd, info->path, &st, error))
 		return -1;
 	info->format = ASH_DISK_RAW;
-	info->file_bytes = (guint64)st.st_size;
+	info->file_bytes = (guint64) st.st_size;
 	info->disk_bytes = info->file_bytes;
-	if (S_ISREG(st.st_mode) && st.st_size >= 512 && ash_fd_read_exact(fd, magic, sizeof(magic), 0, NULL) &&
+	if (S_ISREG(st.st_mode) && st.st_size >= 512 &&
+	    ash_fd_read_exact(fd, magic, sizeof(magic), 0, NULL) &&
 	    memcmp(magic, QCOW2_MAGIC, sizeof(magic)) == 0) {
 		ash_autofd int raw_fd = convert_qcow2(ctx, fd, error);
 
 		info->format = ASH_DISK_QCOW2;
 		if (raw_fd < 0 || !ash_fd_stat(raw_fd, info->path, &st, error))
 			return -1;
-		info->disk_bytes = (guint64)st.st_size;
+		info->disk_bytes = (guint64) st.st_size;
 		return ash_fd_steal(&raw_fd);
 	}
 	if (ash_vhd_detect(fd, &info->disk_bytes))
@@ -168,7 +175,7 @@ list_contents(AshDiskInfo *info, int fd)
 	for (guint i = 0; i < info->layout->partitions->len; i++) {
 		AshPartition *partition = info->layout->partitions->pdata[i];
 		AshDiskContent *content = g_new0(AshDiskContent, 1);
-		g_auto(AshProbe) probe = { 0 };
+		g_auto(AshProbe) probe = {0};
 
 		ash_probe_read(fd, partition->offset, partition->size, &probe);
 		content->partition = partition;
@@ -177,7 +184,7 @@ list_contents(AshDiskInfo *info, int fd)
 		content->fs_uuid = g_steal_pointer(&probe.uuid);
 		content->used = probe.used;
 		if (probe.content != NULL)
-			(void)ash_fs_kind_parse(probe.content, &partition->fs);
+			(void) ash_fs_kind_parse(probe.content, &partition->fs);
 		g_ptr_array_add(info->contents, content);
 	}
 }
@@ -254,7 +261,7 @@ read_esp(AshDiskInfo *info, int fd)
 	if (conf != NULL) {
 		const char *text = g_bytes_get_data(conf, &length);
 
-		info->loader_conf = g_utf8_make_valid(text != NULL ? text : "", (gssize)length);
+		info->loader_conf = g_utf8_make_valid(text != NULL ? text : "", (gssize) length);
 	}
 	list_ukis(info, fat);
 }
@@ -266,7 +273,7 @@ load_text(AshErofsReader *reader, const char *path)
 	gsize length = 0;
 	const char *text = bytes != NULL ? g_bytes_get_data(bytes, &length) : NULL;
 
-	return text != NULL ? g_utf8_make_valid(text, (gssize)length) : NULL;
+	return text != NULL ? g_utf8_make_valid(text, (gssize) length) : NULL;
 }
 
 static void
@@ -293,13 +300,15 @@ find_by_uuid(const AshLayout *layout, AshPartitionRole role, const AshUuid *uuid
 	for (guint i = 0; i < layout->partitions->len; i++) {
 		const AshPartition *partition = layout->partitions->pdata[i];
 
-		if (partition->role == role && memcmp(partition->uuid.bytes, uuid->bytes, sizeof(uuid->bytes)) == 0)
+		if (partition->role == role &&
+		    memcmp(partition->uuid.bytes, uuid->bytes, sizeof(uuid->bytes)) == 0)
 			return partition;
 	}
 	return NULL;
 }
 
-/* The root hash of the UKI whose first half names this partition, as the generator in the initramfs finds it. */
+/* The root hash of the UKI whose first half names this partition, as the generator in the initramfs
+ * finds it. */
 static gboolean
 match_uki(const AshDiskInfo *info, AshDiskRoot *root, guint8 *ret_hash)
 {
@@ -307,10 +316,12 @@ match_uki(const AshDiskInfo *info, AshDiskRoot *root, guint8 *ret_hash)
 		const AshDiskUki *uki = info->ukis->pdata[i];
 		AshUuid data_uuid, hash_uuid;
 
-		if (uki->root_hash == NULL || !ash_hex_decode(uki->root_hash, ret_hash, ASH_SHA256_SIZE))
+		if (uki->root_hash == NULL ||
+		    !ash_hex_decode(uki->root_hash, ret_hash, ASH_SHA256_SIZE))
 			continue;
 		ash_verity_partition_uuids(ret_hash, &data_uuid, &hash_uuid);
-		if (memcmp(root->partition->uuid.bytes, data_uuid.bytes, sizeof(data_uuid.bytes)) != 0)
+		if (memcmp(root->partition->uuid.bytes, data_uuid.bytes, sizeof(data_uuid.bytes)) !=
+		    0)
 			continue;
 		root->root_hash = g_strdup(uki->root_hash);
 		root->hash = find_by_uuid(info->layout, ASH_PARTITION_ROOT_VERITY, &hash_uuid);
@@ -325,7 +336,7 @@ verify_root(AshContext *ctx, const AshDiskInfo *info, AshDiskRoot *root, int fd,
 {
 	guint8 hash[ASH_SHA256_SIZE];
 	g_autoptr(GError) problem = NULL;
-	AshVerityPlace place = { .fd = fd };
+	AshVerityPlace place = {.fd = fd};
 
 	if (!match_uki(info, root, hash))
 		return TRUE;

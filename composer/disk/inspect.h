@@ -8,19 +8,20 @@
 /** What is in a partition, as its own first bytes say. All strings owned, NULL where unknown. */
 typedef struct {
 	const AshPartition *partition; /* borrowed from the layout */
-	const char *content;           /* static: "erofs", "ext4", "vfat", "verity", "luks2", "swap", "zero", or NULL */
+	const char *content; /* static: "erofs", "ext4", "vfat", "verity", "luks2", "swap", "zero",
+				or NULL */
 	char *fs_label;
-	char *fs_uuid;                 /* or volume ID */
-	guint64 used;                  /* bytes the file system or hash area takes; 0 if unknown */
+	char *fs_uuid; /* or volume ID */
+	guint64 used;  /* bytes the file system or hash area takes; 0 if unknown */
 } AshDiskContent;
 
 /** A unified kernel image found in EFI/Linux of an EFI system partition. */
 typedef struct {
-	char *path;     /* "EFI/Linux/NAME_VERSION+3.efi" */
-	guint64 size;   /* bytes */
+	char *path;                         /* "EFI/Linux/NAME_VERSION+3.efi" */
+	guint64 size;                       /* bytes */
 	char *cmdline, *uname, *os_release; /* owned, may be NULL */
-	char *root_hash; /* hex, from roothash= in cmdline; may be NULL */
-	char *problem;  /* why it could not be read; NULL: it could */
+	char *root_hash;                    /* hex, from roothash= in cmdline; may be NULL */
+	char *problem;                      /* why it could not be read; NULL: it could */
 } AshDiskUki;
 
 /** Outcome of a check. */
@@ -36,31 +37,32 @@ typedef struct {
 	const AshPartition *hash;      /* its hash partition; NULL without verity */
 	char *root_hash;               /* hex, of the UKI that boots it; NULL if none does */
 	AshDiskVerdict verity;
-	char *problem;                 /* why it is INVALID or could not be read; NULL otherwise */
-	char *os_release;              /* text of usr/lib/os-release; NULL if it cannot be read */
-	char *lock;                    /* text of usr/lib/ashlar/packages.lock; NULL if it has none */
+	char *problem;    /* why it is INVALID or could not be read; NULL otherwise */
+	char *os_release; /* text of usr/lib/os-release; NULL if it cannot be read */
+	char *lock;       /* text of usr/lib/ashlar/packages.lock; NULL if it has none */
 } AshDiskRoot;
 
 /** Everything `ashlar inspect` shows of a disk image. */
 typedef struct {
 	char *path;
 	AshDiskFormat format;
-	guint64 file_bytes;   /* apparent size of the file */
-	guint64 disk_bytes;   /* what a machine sees */
+	guint64 file_bytes; /* apparent size of the file */
+	guint64 disk_bytes; /* what a machine sees */
 	AshLayout *layout;
-	GPtrArray *contents;  /* of AshDiskContent, one per partition */
-	GPtrArray *ukis;      /* of AshDiskUki, sorted by name */
-	GPtrArray *roots;     /* of AshDiskRoot, in disk order */
+	GPtrArray *contents;   /* of AshDiskContent, one per partition */
+	GPtrArray *ukis;       /* of AshDiskUki, sorted by name */
+	GPtrArray *roots;      /* of AshDiskRoot, in disk order */
 	bool boots_by_default; /* EFI/BOOT/BOOTX64.EFI is there */
-	char *loader_conf;    /* text of loader/loader.conf; may be NULL */
+	char *loader_conf;     /* text of loader/loader.conf; may be NULL */
 } AshDiskInfo;
 
 void ash_disk_info_free(AshDiskInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshDiskInfo, ash_disk_info_free)
 
 /**
- * Looks into a raw disk, a fixed VHD or a qcow2 file (converted into a temporary sparse file in the cache directory
- * of @ctx, else the system's). All verity hash trees are checked against the root hashes of the UKIs, every block.
- * Damage inside partitions is reported in the result; NULL and ASH_ERROR_CONFIG only if this is no disk image.
+ * Looks into a raw disk, a fixed VHD or a qcow2 file (converted into a temporary sparse file in the
+ * cache directory of @ctx, else the system's). All verity hash trees are checked against the root
+ * hashes of the UKIs, every block. Damage inside partitions is reported in the result; NULL and
+ * ASH_ERROR_CONFIG only if this is no disk image.
  */
 AshDiskInfo *ash_disk_inspect(AshContext *ctx, const char *path, GError **error);

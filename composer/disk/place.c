@@ -5,9 +5,10 @@
 #include "base/size.h"
 #include "disk/verity.h"
 
-#define SECTOR_BYTES ((guint64)512)
-/* Protective MBR, header and 128 entries of 128 bytes in front; entries and header behind (UEFI 2.10 5.3.1). */
-#define TABLE_BYTES ((2 + 32) * SECTOR_BYTES)
+#define SECTOR_BYTES ((guint64) 512)
+/* Protective MBR, header and 128 entries of 128 bytes in front; entries and header behind
+ * (UEFI 2.10 5.3.1). */
+#define TABLE_BYTES        ((2 + 32) * SECTOR_BYTES)
 #define BACKUP_TABLE_BYTES ((1 + 32) * SECTOR_BYTES)
 
 static AshPartition *
@@ -21,27 +22,31 @@ describe(const AshPartition *partition)
 {
 	const char *label = partition->label != NULL ? partition->label : "";
 
-	return g_strdup_printf("partition \"%s\" (%s)", label, ash_partition_role_to_string(partition->role));
+	return g_strdup_printf("partition \"%s\" (%s)", label,
+			       ash_partition_role_to_string(partition->role));
 }
 
-/* Rounds up to whole MiB; refuses what no disk of ours holds, so that later sums cannot overflow. */
+/* Rounds up to whole MiB; refuses what no disk of ours holds, so that later sums cannot overflow.
+ */
 static gboolean
 round_size(const AshPartition *partition, guint64 bytes, guint64 *ret_bytes, GError **error)
 {
 	if (bytes > ASH_PLACE_MAX_SIZE) {
 		g_autofree char *what = describe(partition);
 
-		return ash_throw(error, ASH_ERROR_CONFIG, "%s: a size of %" G_GUINT64_FORMAT " bytes is too large",
-				 what, bytes);
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "%s: a size of %" G_GUINT64_FORMAT " bytes is too large", what,
+				 bytes);
 	}
 	*ret_bytes = ash_size_round_up(bytes, ASH_PLACE_ALIGNMENT);
 	return TRUE;
 }
 
-/* The size of a partition whose template leaves it to the content: every slot of a role gets the same. */
+/* The size of a partition whose template leaves it to the content: every slot of a role gets the
+ * same. */
 static gboolean
-size_by_content(const AshLayout *layout, const guint64 *content_bytes, guint index, guint64 *ret_bytes,
-		GError **error)
+size_by_content(const AshLayout *layout, const guint64 *content_bytes, guint index,
+		guint64 *ret_bytes, GError **error)
 {
 	const AshPartition *partition = get_partition(layout, index);
 	guint64 largest = 0;
@@ -53,7 +58,8 @@ size_by_content(const AshLayout *layout, const guint64 *content_bytes, guint ind
 		if (other->role != partition->role || other->size != 0)
 			continue;
 		if (needed > ASH_PLACE_MAX_SIZE || other->headroom_percent > 10000)
-			return ash_throw(error, ASH_ERROR_CONFIG, "partition \"%s\": content or headroom is too large",
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "partition \"%s\": content or headroom is too large",
 					 other->label != NULL ? other->label : "");
 		needed += needed * other->headroom_percent / 100;
 		largest = MAX(largest, MAX(needed, other->min_size));
@@ -72,15 +78,17 @@ check_size(const AshPartition *partition, guint64 bytes, guint64 content_bytes, 
 		return TRUE;
 	what = describe(partition);
 	if (bytes == 0)
-		return ash_throw(error, ASH_ERROR_CONFIG, "%s has neither a size nor content: set \"size\" or \"min_size\"",
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "%s has neither a size nor content: set \"size\" or \"min_size\"",
 				 what);
 	has = ash_size_format(bytes);
 	needs = ash_size_format(content_bytes);
-	return ash_throw(error, ASH_ERROR_CONFIG, "%s has %s, its content needs %s: raise its \"size\"", what, has,
-			 needs);
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "%s has %s, its content needs %s: raise its \"size\"", what, has, needs);
 }
 
-/* First all that content or the template decides, then hash partitions, which follow their roots. */
+/* First all that content or the template decides, then hash partitions, which follow their roots.
+ */
 static gboolean
 compute_sizes(const AshLayout *layout, const guint64 *content_bytes, guint64 *sizes, GError **error)
 {
@@ -101,11 +109,14 @@ compute_sizes(const AshLayout *layout, const guint64 *content_bytes, guint64 *si
 		for (guint j = 0; j < layout->partitions->len; j++) {
 			const AshPartition *other = get_partition(layout, j);
 
-			if (other->role == ASH_PARTITION_ROOT && (partition->slot == 0 || other->slot == partition->slot))
+			if (other->role == ASH_PARTITION_ROOT &&
+			    (partition->slot == 0 || other->slot == partition->slot))
 				largest = MAX(largest, sizes[j]);
 		}
-		if (partition->role == ASH_PARTITION_ROOT_VERITY && partition->size == 0 && largest > 0)
-			sizes[i] = MAX(sizes[i], ash_size_round_up(ash_verity_hash_bytes(largest), ASH_PLACE_ALIGNMENT));
+		if (partition->role == ASH_PARTITION_ROOT_VERITY && partition->size == 0 &&
+		    largest > 0)
+			sizes[i] = MAX(sizes[i], ash_size_round_up(ash_verity_hash_bytes(largest),
+								   ASH_PLACE_ALIGNMENT));
 	}
 	return TRUE;
 }
@@ -155,15 +166,15 @@ check_bounds(const AshLayout *layout, const AshPartition *partition, GError **er
 	g_autofree char *what = NULL;
 	guint64 last = layout->size - BACKUP_TABLE_BYTES;
 
-	if (partition->size > 0 && partition->offset % SECTOR_BYTES == 0 && partition->size % SECTOR_BYTES == 0 &&
-	    partition->offset >= TABLE_BYTES && partition->offset <= last &&
-	    partition->size <= last - partition->offset)
+	if (partition->size > 0 && partition->offset % SECTOR_BYTES == 0 &&
+	    partition->size % SECTOR_BYTES == 0 && partition->offset >= TABLE_BYTES &&
+	    partition->offset <= last && partition->size <= last - partition->offset)
 		return TRUE;
 	what = describe(partition);
 	return ash_throw(error, ASH_ERROR_CONFIG,
 			 "%s at byte %" G_GUINT64_FORMAT " of size %" G_GUINT64_FORMAT
-			 " does not lie in whole sectors between the partition tables of a disk of %" G_GUINT64_FORMAT
-			 " bytes",
+			 " does not lie in whole sectors between the partition tables of a disk of "
+			 "%" G_GUINT64_FORMAT " bytes",
 			 what, partition->offset, partition->size, layout->size);
 }
 
@@ -173,7 +184,8 @@ ash_place_check(const AshLayout *layout, GError **error)
 	if (layout->size > ASH_PLACE_MAX_SIZE || layout->size < 2 * ASH_PLACE_ALIGNMENT ||
 	    layout->size % SECTOR_BYTES != 0)
 		return ash_throw(error, ASH_ERROR_CONFIG,
-				 "a disk of %" G_GUINT64_FORMAT " bytes is too small, too large, or not whole sectors",
+				 "a disk of %" G_GUINT64_FORMAT
+				 " bytes is too small, too large, or not whole sectors",
 				 layout->size);
 	for (guint i = 0; i < layout->partitions->len; i++) {
 		if (!check_bounds(layout, get_partition(layout, i), error))

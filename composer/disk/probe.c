@@ -22,7 +22,7 @@ typedef void (*DescribeFunc)(const Source *source, AshProbe *probe);
 static guint32
 get32(const guint8 *at)
 {
-	return at[0] | (guint32)at[1] << 8 | (guint32)at[2] << 16 | (guint32)at[3] << 24;
+	return at[0] | (guint32) at[1] << 8 | (guint32) at[2] << 16 | (guint32) at[3] << 24;
 }
 
 static char *
@@ -48,7 +48,8 @@ get_text(const void *at, gsize length)
 static void
 describe_erofs(const Source *source, AshProbe *probe)
 {
-	g_autoptr(AshErofsReader) reader = ash_erofs_open(source->fd, source->offset, source->length, NULL);
+	g_autoptr(AshErofsReader) reader =
+	    ash_erofs_open(source->fd, source->offset, source->length, NULL);
 	const AshErofsInfo *info = reader != NULL ? ash_erofs_get_info(reader) : NULL;
 
 	if (info == NULL)
@@ -107,12 +108,12 @@ static const struct {
 	const char *content;
 	DescribeFunc describe;
 } formats[] = {
-	{ 1024, "\xe2\xe1\xf5\xe0", 4, "erofs", describe_erofs },
-	{ 1024 + 56, "\x53\xef", 2, "ext4", describe_ext4 },
-	{ 82, "FAT32   ", 8, "vfat", describe_vfat },
-	{ 0, "verity\0\0", 8, "verity", describe_verity },
-	{ 0, "LUKS\xba\xbe\0\2", 8, "luks2", describe_luks2 },
-	{ 4086, "SWAPSPACE2", 10, "swap", NULL },
+    {1024, "\xe2\xe1\xf5\xe0", 4, "erofs", describe_erofs},
+    {1024 + 56, "\x53\xef", 2, "ext4", describe_ext4},
+    {82, "FAT32   ", 8, "vfat", describe_vfat},
+    {0, "verity\0\0", 8, "verity", describe_verity},
+    {0, "LUKS\xba\xbe\0\2", 8, "luks2", describe_luks2},
+    {4086, "SWAPSPACE2", 10, "swap", NULL},
 };
 
 void
@@ -125,11 +126,11 @@ ash_probe_clear(AshProbe *probe)
 void
 ash_probe_read(int fd, guint64 offset, guint64 length, AshProbe *ret_probe)
 {
-	guint8 head[HEAD_BYTES] = { 0 };
-	Source source = { fd, offset, length, head };
+	guint8 head[HEAD_BYTES] = {0};
+	Source source = {fd, offset, length, head};
 
-	*ret_probe = (AshProbe){ 0 };
-	if (!ash_fd_read_exact(fd, head, (gsize)MIN(sizeof(head), length), offset, NULL))
+	*ret_probe = (AshProbe){0};
+	if (!ash_fd_read_exact(fd, head, (gsize) MIN(sizeof(head), length), offset, NULL))
 		return;
 	for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
 		if (memcmp(head + formats[i].at, formats[i].magic, formats[i].length) != 0)

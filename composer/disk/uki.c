@@ -7,25 +7,25 @@
 #include <string.h>
 
 /* PE/COFF (Microsoft PE Format): offsets in the headers that matter here. */
-#define DOS_PE_OFFSET 0x3c
-#define COFF_BYTES 20
+#define DOS_PE_OFFSET     0x3c
+#define COFF_BYTES        20
 #define OPTIONAL_PE32PLUS 0x20b
-#define SECTION_BYTES 40
+#define SECTION_BYTES     40
 /* In the optional header of PE32+ */
-#define OPT_INITIALIZED_DATA 8
-#define OPT_SECTION_ALIGNMENT 32
-#define OPT_FILE_ALIGNMENT 36
-#define OPT_IMAGE_BYTES 56
-#define OPT_HEADERS_BYTES 60
-#define OPT_CHECKSUM 64
-#define OPT_DIRECTORIES 108
+#define OPT_INITIALIZED_DATA   8
+#define OPT_SECTION_ALIGNMENT  32
+#define OPT_FILE_ALIGNMENT     36
+#define OPT_IMAGE_BYTES        56
+#define OPT_HEADERS_BYTES      60
+#define OPT_CHECKSUM           64
+#define OPT_DIRECTORIES        108
 #define OPT_SECURITY_DIRECTORY 144
-#define OPT_LEAST_BYTES 152
+#define OPT_LEAST_BYTES        152
 /* Sections are read in place, page by page, whatever smaller alignment the stub has. */
 #define LEAST_ALIGNMENT 4096
 /* IMAGE_SCN_CNT_INITIALIZED_DATA | IMAGE_SCN_MEM_READ */
 #define SECTION_FLAGS 0x40000040u
-#define MAX_SECTIONS 96
+#define MAX_SECTIONS  96
 
 /** Where things are in a PE image that has been checked. */
 typedef struct {
@@ -53,27 +53,27 @@ G_STATIC_ASSERT(sizeof(SectionHeader) == SECTION_BYTES);
 static guint16
 get16(const guint8 *at)
 {
-	return (guint16)(at[0] | at[1] << 8);
+	return (guint16) (at[0] | at[1] << 8);
 }
 
 static guint32
 get32(const guint8 *at)
 {
-	return get16(at) | (guint32)get16(at + 2) << 16;
+	return get16(at) | (guint32) get16(at + 2) << 16;
 }
 
 static void
 set16(guint8 *at, guint16 value)
 {
-	at[0] = (guint8)value;
-	at[1] = (guint8)(value >> 8);
+	at[0] = (guint8) value;
+	at[1] = (guint8) (value >> 8);
 }
 
 static void
 set32(guint8 *at, guint32 value)
 {
-	set16(at, (guint16)value);
-	set16(at + 2, (guint16)(value >> 16));
+	set16(at, (guint16) value);
+	set16(at + 2, (guint16) (value >> 16));
 }
 
 static gboolean
@@ -84,7 +84,7 @@ parse_pe(GBytes *image, Pe *pe, GError **error)
 	pe->data = g_bytes_get_data(image, &pe->length);
 	if (pe->length < DOS_PE_OFFSET + 4 || memcmp(pe->data, "MZ", 2) != 0)
 		return ash_throw(error, ASH_ERROR_CONFIG, "not a PE image: no DOS header");
-	pe->coff = (gsize)get32(pe->data + DOS_PE_OFFSET) + 4;
+	pe->coff = (gsize) get32(pe->data + DOS_PE_OFFSET) + 4;
 	if (pe->coff + COFF_BYTES > pe->length || memcmp(pe->data + pe->coff - 4, "PE\0\0", 4) != 0)
 		return ash_throw(error, ASH_ERROR_CONFIG, "not a PE image: no PE header");
 	pe->n_sections = get16(pe->data + pe->coff + 2);
@@ -95,7 +95,8 @@ parse_pe(GBytes *image, Pe *pe, GError **error)
 	    pe->table + pe->n_sections * SECTION_BYTES > pe->length)
 		return ash_throw(error, ASH_ERROR_CONFIG, "PE image: headers are cut off");
 	if (get16(pe->data + pe->optional) != OPTIONAL_PE32PLUS)
-		return ash_throw(error, ASH_ERROR_CONFIG, "PE image: not of the 64-bit kind (PE32+)");
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "PE image: not of the 64-bit kind (PE32+)");
 	return TRUE;
 }
 
@@ -122,14 +123,15 @@ ash_uki_list(GBytes *image, GError **error)
 		return NULL;
 	for (guint i = 0; i < pe.n_sections; i++) {
 		SectionHeader header = get_header(&pe, i);
-		AshUkiSection section = { .offset = header.raw_offset, .bytes = header.raw_bytes };
+		AshUkiSection section = {.offset = header.raw_offset, .bytes = header.raw_bytes};
 
 		memcpy(section.name, header.name, sizeof(header.name));
 		/* The file has it padded; the rest of a larger virtual size is zeros. */
 		if (header.virtual_bytes > 0)
 			section.bytes = MIN(section.bytes, header.virtual_bytes);
-		if (section.bytes > 0 && (guint64)section.offset + section.bytes > pe.length)
-			return ash_throw_null(error, ASH_ERROR_CONFIG, "PE image: section %u lies outside the file", i);
+		if (section.bytes > 0 && (guint64) section.offset + section.bytes > pe.length)
+			return ash_throw_null(error, ASH_ERROR_CONFIG,
+					      "PE image: section %u lies outside the file", i);
 		g_array_append_val(sections, section);
 	}
 	return g_steal_pointer(&sections);
@@ -142,7 +144,8 @@ ash_uki_get(GBytes *image, const GArray *sections, const char *name)
 		const AshUkiSection *section = &g_array_index(sections, AshUkiSection, i);
 
 		if (strcmp(section->name, name) == 0)
-			return g_bytes_new_from_bytes(image, section->bytes > 0 ? section->offset : 0, section->bytes);
+			return g_bytes_new_from_bytes(
+			    image, section->bytes > 0 ? section->offset : 0, section->bytes);
 	}
 	return NULL;
 }
@@ -174,7 +177,7 @@ typedef struct {
 static void
 add_section(GArray *added, const char *name, const void *data, gsize length)
 {
-	NewSection section = { name, data, length };
+	NewSection section = {name, data, length};
 
 	if (data != NULL && length > 0)
 		g_array_append_val(added, section);
@@ -189,14 +192,16 @@ add_bytes(GArray *added, const char *name, GBytes *bytes)
 	add_section(added, name, data, length);
 }
 
-/* The order in which systemd's own tool puts them: what is small and measured first, the large ones last. */
+/* The order in which systemd's own tool puts them: what is small and measured first, the large ones
+ * last. */
 static GArray *
 list_new_sections(const AshUkiParts *parts)
 {
 	GArray *added = g_array_new(FALSE, FALSE, sizeof(NewSection));
 
 	add_bytes(added, ".osrel", parts->osrel);
-	add_section(added, ".cmdline", parts->cmdline, parts->cmdline != NULL ? strlen(parts->cmdline) : 0);
+	add_section(added, ".cmdline", parts->cmdline,
+		    parts->cmdline != NULL ? strlen(parts->cmdline) : 0);
 	add_section(added, ".uname", parts->uname, parts->uname != NULL ? strlen(parts->uname) : 0);
 	add_bytes(added, ".initrd", parts->initrd);
 	add_bytes(added, ".linux", parts->linux_);
@@ -212,7 +217,8 @@ find_virtual_end(const Pe *pe)
 	for (guint i = 0; i < pe->n_sections; i++) {
 		SectionHeader header = get_header(pe, i);
 
-		end = MAX(end, (guint64)header.virtual_address + MAX(header.virtual_bytes, header.raw_bytes));
+		end = MAX(end, (guint64) header.virtual_address +
+				   MAX(header.virtual_bytes, header.raw_bytes));
 	}
 	return end;
 }
@@ -224,37 +230,48 @@ check_stub(const Pe *pe, guint n_new, GError **error)
 	gsize table_end = pe->table + (pe->n_sections + n_new) * SECTION_BYTES;
 	guint32 file_alignment = get32(optional + OPT_FILE_ALIGNMENT);
 
-	if (get32(optional + OPT_DIRECTORIES) > 4 && get32(optional + OPT_SECURITY_DIRECTORY + 4) != 0)
-		return ash_throw(error, ASH_ERROR_CONFIG, "the stub is signed: use the unsigned one, as adding to it breaks the signature");
-	if (table_end > get32(optional + OPT_HEADERS_BYTES) || pe->n_sections + n_new > MAX_SECTIONS)
-		return ash_throw(error, ASH_ERROR_CONFIG, "the stub has no room for %u more sections in its headers", n_new);
+	if (get32(optional + OPT_DIRECTORIES) > 4 &&
+	    get32(optional + OPT_SECURITY_DIRECTORY + 4) != 0)
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "the stub is signed: use the unsigned one, as adding to it breaks "
+				 "the signature");
+	if (table_end > get32(optional + OPT_HEADERS_BYTES) ||
+	    pe->n_sections + n_new > MAX_SECTIONS)
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "the stub has no room for %u more sections in its headers", n_new);
 	for (guint i = 0; i < pe->n_sections; i++) {
 		SectionHeader header = get_header(pe, i);
 
-		if (header.raw_bytes > 0 && (header.raw_offset < table_end || (guint64)header.raw_offset + header.raw_bytes > pe->length))
-			return ash_throw(error, ASH_ERROR_CONFIG, "the stub has no room for %u more sections in its headers", n_new);
+		if (header.raw_bytes > 0 &&
+		    (header.raw_offset < table_end ||
+		     (guint64) header.raw_offset + header.raw_bytes > pe->length))
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "the stub has no room for %u more sections in its headers",
+					 n_new);
 	}
-	if (file_alignment == 0 || file_alignment > 65536 || get32(optional + OPT_SECTION_ALIGNMENT) > ASH_MIB)
+	if (file_alignment == 0 || file_alignment > 65536 ||
+	    get32(optional + OPT_SECTION_ALIGNMENT) > ASH_MIB)
 		return ash_throw(error, ASH_ERROR_CONFIG, "the stub has odd alignments");
 	return TRUE;
 }
 
 static void
-append_section(GByteArray *out, const Pe *pe, guint index, const NewSection *section, guint64 address)
+append_section(GByteArray *out, const Pe *pe, guint index, const NewSection *section,
+	       guint64 address)
 {
 	guint32 file_alignment = get32(pe->data + pe->optional + OPT_FILE_ALIGNMENT);
 	gsize padded = ash_size_round_up(section->length, file_alignment);
 	gsize offset = out->len;
 	SectionHeader header = {
-		.virtual_bytes = GUINT32_TO_LE((guint32)section->length),
-		.virtual_address = GUINT32_TO_LE((guint32)address),
-		.raw_bytes = GUINT32_TO_LE((guint32)padded),
-		.raw_offset = GUINT32_TO_LE((guint32)offset),
-		.flags = GUINT32_TO_LE(SECTION_FLAGS),
+	    .virtual_bytes = GUINT32_TO_LE((guint32) section->length),
+	    .virtual_address = GUINT32_TO_LE((guint32) address),
+	    .raw_bytes = GUINT32_TO_LE((guint32) padded),
+	    .raw_offset = GUINT32_TO_LE((guint32) offset),
+	    .flags = GUINT32_TO_LE(SECTION_FLAGS),
 	};
 
 	memcpy(header.name, section->name, strlen(section->name));
-	g_byte_array_set_size(out, (guint)(offset + padded));
+	g_byte_array_set_size(out, (guint) (offset + padded));
 	memcpy(out->data + offset, section->data, section->length);
 	memset(out->data + offset + section->length, 0, padded - section->length);
 	memcpy(out->data + pe->table + index * SECTION_BYTES, &header, sizeof(header));
@@ -265,9 +282,10 @@ update_headers(GByteArray *out, const Pe *pe, guint n_new, guint32 added_bytes, 
 {
 	guint8 *optional = out->data + pe->optional;
 
-	set16(out->data + pe->coff + 2, (guint16)(pe->n_sections + n_new));
-	set32(optional + OPT_INITIALIZED_DATA, get32(optional + OPT_INITIALIZED_DATA) + added_bytes);
-	set32(optional + OPT_IMAGE_BYTES, (guint32)virtual_end);
+	set16(out->data + pe->coff + 2, (guint16) (pe->n_sections + n_new));
+	set32(optional + OPT_INITIALIZED_DATA,
+	      get32(optional + OPT_INITIALIZED_DATA) + added_bytes);
+	set32(optional + OPT_IMAGE_BYTES, (guint32) virtual_end);
 	/* Firmware does not look at it, and signing computes its own. */
 	set32(optional + OPT_CHECKSUM, 0);
 }
@@ -288,9 +306,12 @@ ash_uki_build(const AshUkiParts *parts, GError **error)
 	for (guint i = 0; i < added->len; i++)
 		total += g_array_index(added, NewSection, i).length + ASH_MIB;
 	if (pe.length + total > G_MAXINT32)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "kernel and initramfs are larger than the 2 GiB of a PE image");
-	stub_bytes = ash_size_round_up(pe.length, get32(pe.data + pe.optional + OPT_FILE_ALIGNMENT));
-	g_byte_array_set_size(out, (guint)stub_bytes);
+		return ash_throw_null(
+		    error, ASH_ERROR_CONFIG,
+		    "kernel and initramfs are larger than the 2 GiB of a PE image");
+	stub_bytes =
+	    ash_size_round_up(pe.length, get32(pe.data + pe.optional + OPT_FILE_ALIGNMENT));
+	g_byte_array_set_size(out, (guint) stub_bytes);
 	memset(out->data, 0, stub_bytes);
 	memcpy(out->data, pe.data, pe.length);
 	alignment = MAX(LEAST_ALIGNMENT, get32(pe.data + pe.optional + OPT_SECTION_ALIGNMENT));
@@ -300,10 +321,12 @@ ash_uki_build(const AshUkiParts *parts, GError **error)
 
 		address = ash_size_round_up(address, alignment);
 		if (address > G_MAXINT32 - total)
-			return ash_throw_null(error, ASH_ERROR_CONFIG, "the stub has odd addresses");
+			return ash_throw_null(error, ASH_ERROR_CONFIG,
+					      "the stub has odd addresses");
 		append_section(out, &pe, pe.n_sections + i, section, address);
 		address += section->length;
 	}
-	update_headers(out, &pe, added->len, (guint32)(out->len - stub_bytes), ash_size_round_up(address, alignment));
+	update_headers(out, &pe, added->len, (guint32) (out->len - stub_bytes),
+		       ash_size_round_up(address, alignment));
 	return g_byte_array_free_to_bytes(g_steal_pointer(&out));
 }

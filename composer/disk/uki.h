@@ -3,20 +3,22 @@
 
 #include <glib.h>
 
-/** What goes into a unified kernel image; all borrowed, NULL leaves a section out (linux is required). */
+/** What goes into a unified kernel image; all borrowed, NULL leaves a section out (linux is
+ * required). */
 typedef struct {
-	GBytes *stub;    /* PE stub, e.g. linuxx64.efi.stub of systemd */
-	GBytes *linux_;  /* kernel with EFI stub */
+	GBytes *stub;   /* PE stub, e.g. linuxx64.efi.stub of systemd */
+	GBytes *linux_; /* kernel with EFI stub */
 	GBytes *initrd;
-	GBytes *osrel;   /* os-release */
+	GBytes *osrel; /* os-release */
 	const char *cmdline;
 	const char *uname; /* kernel release */
 } AshUkiParts;
 
 /**
- * A unified kernel image (UAPI Group specification "Unified Kernel Image", PE sections .osrel .cmdline .uname .linux .initrd):
- * the sections are added behind those of the stub, which stay as they are, .sbat included. Deterministic.
- * Owned. NULL and ASH_ERROR_CONFIG if the stub is no PE image, is signed, or has no room in its section table.
+ * A unified kernel image (UAPI Group specification "Unified Kernel Image", PE sections .osrel
+ * .cmdline .uname .linux .initrd): the sections are added behind those of the stub, which stay as
+ * they are, .sbat included. Deterministic. Owned. NULL and ASH_ERROR_CONFIG if the stub is no PE
+ * image, is signed, or has no room in its section table.
  */
 GBytes *ash_uki_build(const AshUkiParts *parts, GError **error);
 
@@ -27,10 +29,13 @@ typedef struct {
 	guint32 bytes;  /* of content: without the padding */
 } AshUkiSection;
 
-/** The sections of a PE image, bounds checked (GArray of AshUkiSection, owned); NULL and ASH_ERROR_CONFIG if it is none. */
+/** The sections of a PE image, bounds checked (GArray of AshUkiSection, owned); NULL and
+ * ASH_ERROR_CONFIG if it is none. */
 GArray *ash_uki_list(GBytes *image, GError **error);
 
-/** The content of the first section called @name (".cmdline"), sharing memory with @image. Owned; NULL if absent. */
+/** The content of the first section called @name (".cmdline"), sharing memory with @image. Owned;
+ * NULL if absent. */
 GBytes *ash_uki_get(GBytes *image, const GArray *sections, const char *name);
-/** As ash_uki_get() for text: stops at a NUL, and the final newline is removed. Owned; NULL if absent or not UTF-8. */
+/** As ash_uki_get() for text: stops at a NUL, and the final newline is removed. Owned; NULL if
+ * absent or not UTF-8. */
 char *ash_uki_get_text(GBytes *image, const GArray *sections, const char *name);

@@ -7,14 +7,15 @@
 
 #include <string.h>
 
-#define BLOCK ASH_VERITY_BLOCK_BYTES
-#define HASHES_PER_BLOCK (BLOCK / ASH_SHA256_SIZE)
+#define BLOCK                 ASH_VERITY_BLOCK_BYTES
+#define HASHES_PER_BLOCK      (BLOCK / ASH_SHA256_SIZE)
 #define HASHES_PER_BLOCK_BITS 7
-#define MAX_LEVELS 9 /* 128^9 blocks: more than 2^63 bytes */
+#define MAX_LEVELS            9 /* 128^9 blocks: more than 2^63 bytes */
 /* What a thread takes at a time: 1 MiB. */
 #define CHUNK_BLOCKS 256
 
-/** On disk, little endian (cryptsetup lib/verity/verity.c; kernel verity.rst "Hash area format"). */
+/** On disk, little endian (cryptsetup lib/verity/verity.c; kernel verity.rst "Hash area format").
+ */
 typedef struct {
 	char signature[8]; /* "verity\0\0" */
 	guint32 version;   /* 1 */
@@ -36,17 +37,19 @@ G_STATIC_ASSERT(sizeof(Superblock) == 512);
 typedef struct {
 	guint n;
 	guint64 blocks[MAX_LEVELS];
-	guint64 first[MAX_LEVELS]; /* block number from the start of the tree: the topmost level comes first */
+	guint64 first[MAX_LEVELS]; /* block number from the start of the tree: the topmost level
+				      comes first */
 	guint64 total;
 } Levels;
 
 static Levels
 compute_levels(guint64 data_blocks)
 {
-	Levels levels = { 0 };
+	Levels levels = {0};
 
 	/* One data block has no hash block: its own hash is the root hash. */
-	while (levels.n < MAX_LEVELS && (data_blocks - 1) >> (HASHES_PER_BLOCK_BITS * levels.n) > 0) {
+	while (levels.n < MAX_LEVELS &&
+	       (data_blocks - 1) >> (HASHES_PER_BLOCK_BITS * levels.n) > 0) {
 		guint64 below = levels.n == 0 ? data_blocks : levels.blocks[levels.n - 1];
 
 		levels.blocks[levels.n++] = (below + HASHES_PER_BLOCK - 1) / HASHES_PER_BLOCK;
@@ -61,7 +64,8 @@ compute_levels(guint64 data_blocks)
 guint64
 ash_verity_hash_bytes(guint64 data_bytes)
 {
-	return data_bytes < BLOCK ? BLOCK : BLOCK + compute_levels(data_bytes / BLOCK).total * BLOCK;
+	return data_bytes < BLOCK ? BLOCK
+				  : BLOCK + compute_levels(data_bytes / BLOCK).total * BLOCK;
 }
 
 /** One computation, shared by its threads. */
@@ -98,7 +102,8 @@ hash_chunk(Job *job, guint64 chunk, guint8 *salted, guint8 *buffer, GError **err
 	guint64 n = MIN(CHUNK_BLOCKS, job->data_blocks - first);
 
 	if (!ash_context_check(job->ctx, error) ||
-	    !ash_fd_read_exact(job->place->fd, buffer, n * BLOCK, job->place->data_offset + first * BLOCK, error))
+	    !ash_fd_read_exact(job->place->fd, buffer, n * BLOCK,
+			       job->place->data_offset + first * BLOCK, error))
 		return FALSE;
 	for (guint64 i = 0; i < n; i++) {
 		guint8 *sum = job->leaves + (first + i) * ASH_SHA256_SIZE;
@@ -143,7 +148,7 @@ hash_thread(gpointer data)
 	guint64 chunk = 0;
 
 	while (error == NULL && take_chunk(job, &chunk))
-		(void)hash_chunk(job, chunk, salted, buffer, &error);
+		(void) hash_chunk(job, chunk, salted, buffer, &error);
 	if (error != NULL) {
 		g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&job->lock);
 
@@ -161,7 +166,8 @@ run_threads(Job *job, GError **error)
 
 	g_mutex_init(&job->lock);
 	for (guint i = 1; i < n; i++)
-		threads[i] = g_thread_try_new("verity", hash_thread, job, NULL); /* fewer threads: only slower */
+		threads[i] = g_thread_try_new("verity", hash_thread, job,
+					      NULL); /* fewer threads: only slower */
 	hash_thread(job);
 	for (guint i = 1; i < n; i++) {
 		if (threads[i] != NULL)
@@ -182,7 +188,8 @@ hash_upper_levels(const Job *job, const Levels *levels, guint8 *tree, guint8 *re
 
 	for (guint level = 0; level < levels->n; level++) {
 		const guint8 *blocks = tree + levels->first[level] * BLOCK;
-		guint8 *sums = level + 1 < levels->n ? tree + levels->first[level + 1] * BLOCK : ret_root_hash;
+		guint8 *sums =
+		    level + 1 < levels->n ? tree + levels->first[level + 1] * BLOCK : ret_root_hash;
 
 		for (guint64 i = 0; i < levels->blocks[level]; i++)
 			hash_block(job, salted, blocks + i * BLOCK, sums + i * ASH_SHA256_SIZE);
@@ -191,18 +198,18 @@ hash_upper_levels(const Job *job, const Levels *levels, guint8 *tree, guint8 *re
 
 /* The whole tree of the data, as it lies on disk; owned (one byte if there is no level). */
 static guint8 *
-compute_tree(AshContext *ctx, const AshVerityPlace *place, const guint8 *salt, gsize salt_bytes, const Levels *levels,
-	     guint8 *ret_root_hash, GError **error)
+compute_tree(AshContext *ctx, const AshVerityPlace *place, const guint8 *salt, gsize salt_bytes,
+	     const Levels *levels, guint8 *ret_root_hash, GError **error)
 {
 	g_autofree guint8 *zeros = g_malloc0(BLOCK);
 	g_autofree guint8 *salted = NULL;
 	g_autofree guint8 *tree = g_try_malloc0(levels->total * BLOCK + 1);
 	Job job = {
-		.ctx = ctx,
-		.place = place,
-		.salt = salt,
-		.salt_bytes = salt_bytes,
-		.data_blocks = place->data_bytes / BLOCK,
+	    .ctx = ctx,
+	    .place = place,
+	    .salt = salt,
+	    .salt_bytes = salt_bytes,
+	    .data_blocks = place->data_bytes / BLOCK,
 	};
 
 	if (tree == NULL)
@@ -217,18 +224,19 @@ compute_tree(AshContext *ctx, const AshVerityPlace *place, const guint8 *salt, g
 }
 
 static gboolean
-write_superblock(const AshVerityPlace *place, const guint8 *salt, const AshUuid *uuid, GError **error)
+write_superblock(const AshVerityPlace *place, const guint8 *salt, const AshUuid *uuid,
+		 GError **error)
 {
 	g_autofree guint8 *block = g_malloc0(BLOCK);
 	Superblock sb = {
-		.signature = "verity",
-		.version = GUINT32_TO_LE(1),
-		.hash_type = GUINT32_TO_LE(1),
-		.algorithm = "sha256",
-		.data_block_bytes = GUINT32_TO_LE(BLOCK),
-		.hash_block_bytes = GUINT32_TO_LE(BLOCK),
-		.data_blocks = GUINT64_TO_LE(place->data_bytes / BLOCK),
-		.salt_bytes = GUINT16_TO_LE(ASH_VERITY_SALT_BYTES),
+	    .signature = "verity",
+	    .version = GUINT32_TO_LE(1),
+	    .hash_type = GUINT32_TO_LE(1),
+	    .algorithm = "sha256",
+	    .data_block_bytes = GUINT32_TO_LE(BLOCK),
+	    .hash_block_bytes = GUINT32_TO_LE(BLOCK),
+	    .data_blocks = GUINT64_TO_LE(place->data_bytes / BLOCK),
+	    .salt_bytes = GUINT16_TO_LE(ASH_VERITY_SALT_BYTES),
 	};
 
 	memcpy(sb.uuid, uuid->bytes, sizeof(sb.uuid));
@@ -238,23 +246,27 @@ write_superblock(const AshVerityPlace *place, const guint8 *salt, const AshUuid 
 }
 
 gboolean
-ash_verity_format(AshContext *ctx, const AshVerityPlace *place, const guint8 salt[ASH_VERITY_SALT_BYTES],
-		  const AshUuid *uuid, guint8 ret_root_hash[ASH_SHA256_SIZE], GError **error)
+ash_verity_format(AshContext *ctx, const AshVerityPlace *place,
+		  const guint8 salt[ASH_VERITY_SALT_BYTES], const AshUuid *uuid,
+		  guint8 ret_root_hash[ASH_SHA256_SIZE], GError **error)
 {
 	g_autofree guint8 *tree = NULL;
 	guint8 root_hash[ASH_SHA256_SIZE];
 	Levels levels;
 
 	if (place->data_bytes == 0 || place->data_bytes % BLOCK != 0)
-		return ash_throw(error, ASH_ERROR_INTERNAL, "verity data is not whole blocks of 4096 bytes");
+		return ash_throw(error, ASH_ERROR_INTERNAL,
+				 "verity data is not whole blocks of 4096 bytes");
 	if (ash_verity_hash_bytes(place->data_bytes) > place->hash_bytes)
 		return ash_throw(error, ASH_ERROR_CONFIG,
-				 "the hash partition has %" G_GUINT64_FORMAT " bytes, the hash tree needs %" G_GUINT64_FORMAT,
+				 "the hash partition has %" G_GUINT64_FORMAT
+				 " bytes, the hash tree needs %" G_GUINT64_FORMAT,
 				 place->hash_bytes, ash_verity_hash_bytes(place->data_bytes));
 	levels = compute_levels(place->data_bytes / BLOCK);
 	tree = compute_tree(ctx, place, salt, ASH_VERITY_SALT_BYTES, &levels, root_hash, error);
 	if (tree == NULL ||
-	    !ash_fd_write_all(place->fd, tree, levels.total * BLOCK, place->hash_offset + BLOCK, error) ||
+	    !ash_fd_write_all(place->fd, tree, levels.total * BLOCK, place->hash_offset + BLOCK,
+			      error) ||
 	    !write_superblock(place, salt, uuid, error))
 		return FALSE;
 	memcpy(ret_root_hash, root_hash, sizeof(root_hash));
@@ -262,7 +274,8 @@ ash_verity_format(AshContext *ctx, const AshVerityPlace *place, const guint8 sal
 }
 
 gboolean
-ash_verity_read_superblock(int fd, guint64 hash_offset, AshVeritySuperblock *ret_superblock, GError **error)
+ash_verity_read_superblock(int fd, guint64 hash_offset, AshVeritySuperblock *ret_superblock,
+			   GError **error)
 {
 	Superblock sb;
 	guint64 blocks;
@@ -273,11 +286,14 @@ ash_verity_read_superblock(int fd, guint64 hash_offset, AshVeritySuperblock *ret
 		return ash_throw(error, ASH_ERROR_TRUST, "no verity superblock");
 	if (GUINT32_FROM_LE(sb.version) != 1 || GUINT32_FROM_LE(sb.hash_type) != 1 ||
 	    strncmp(sb.algorithm, "sha256", sizeof(sb.algorithm)) != 0 ||
-	    GUINT32_FROM_LE(sb.data_block_bytes) != BLOCK || GUINT32_FROM_LE(sb.hash_block_bytes) != BLOCK)
+	    GUINT32_FROM_LE(sb.data_block_bytes) != BLOCK ||
+	    GUINT32_FROM_LE(sb.hash_block_bytes) != BLOCK)
 		return ash_throw(error, ASH_ERROR_TRUST,
-				 "verity superblock of another version, hash or block size: only SHA-256 over 4096 bytes is known");
+				 "verity superblock of another version, hash or block size: only "
+				 "SHA-256 over 4096 bytes is known");
 	blocks = GUINT64_FROM_LE(sb.data_blocks);
-	if (GUINT16_FROM_LE(sb.salt_bytes) > sizeof(sb.salt) || blocks == 0 || blocks > G_MAXINT64 / BLOCK)
+	if (GUINT16_FROM_LE(sb.salt_bytes) > sizeof(sb.salt) || blocks == 0 ||
+	    blocks > G_MAXINT64 / BLOCK)
 		return ash_throw(error, ASH_ERROR_TRUST, "verity superblock is damaged");
 	memcpy(ret_superblock->uuid.bytes, sb.uuid, sizeof(sb.uuid));
 	ret_superblock->data_bytes = blocks * BLOCK;
@@ -294,19 +310,21 @@ throw_mismatch(const Levels *levels, const guint8 *computed, const guint8 *store
 
 	for (gsize i = leaves; i < levels->total * BLOCK; i += ASH_SHA256_SIZE) {
 		if (memcmp(computed + i, stored + i, ASH_SHA256_SIZE) != 0)
-			return ash_throw(error, ASH_ERROR_TRUST, "data block %" G_GSIZE_FORMAT " does not match its hash",
+			return ash_throw(error, ASH_ERROR_TRUST,
+					 "data block %" G_GSIZE_FORMAT " does not match its hash",
 					 (i - leaves) / ASH_SHA256_SIZE);
 	}
 	for (gsize i = 0; i < levels->total * BLOCK; i += BLOCK) {
 		if (memcmp(computed + i, stored + i, BLOCK) != 0)
-			return ash_throw(error, ASH_ERROR_TRUST, "hash block %" G_GSIZE_FORMAT " is damaged", i / BLOCK);
+			return ash_throw(error, ASH_ERROR_TRUST,
+					 "hash block %" G_GSIZE_FORMAT " is damaged", i / BLOCK);
 	}
 	return ash_throw(error, ASH_ERROR_TRUST, "the hash tree is not of this root hash");
 }
 
 gboolean
-ash_verity_verify(AshContext *ctx, const AshVerityPlace *place, const guint8 root_hash[ASH_SHA256_SIZE],
-		  GError **error)
+ash_verity_verify(AshContext *ctx, const AshVerityPlace *place,
+		  const guint8 root_hash[ASH_SHA256_SIZE], GError **error)
 {
 	AshVeritySuperblock sb;
 	AshVerityPlace real = *place;
@@ -317,8 +335,10 @@ ash_verity_verify(AshContext *ctx, const AshVerityPlace *place, const guint8 roo
 
 	if (!ash_verity_read_superblock(place->fd, place->hash_offset, &sb, error))
 		return FALSE;
-	if (sb.data_bytes > place->data_bytes || ash_verity_hash_bytes(sb.data_bytes) > place->hash_bytes)
-		return ash_throw(error, ASH_ERROR_TRUST, "verity superblock speaks of more data than there is");
+	if (sb.data_bytes > place->data_bytes ||
+	    ash_verity_hash_bytes(sb.data_bytes) > place->hash_bytes)
+		return ash_throw(error, ASH_ERROR_TRUST,
+				 "verity superblock speaks of more data than there is");
 	real.data_bytes = sb.data_bytes;
 	levels = compute_levels(sb.data_bytes / BLOCK);
 	computed = compute_tree(ctx, &real, sb.salt, sb.salt_bytes, &levels, sum, error);
@@ -327,16 +347,20 @@ ash_verity_verify(AshContext *ctx, const AshVerityPlace *place, const guint8 roo
 		return FALSE;
 	if (stored == NULL)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "no memory for a hash tree");
-	if (!ash_fd_read_exact(place->fd, stored, levels.total * BLOCK, place->hash_offset + BLOCK, error))
+	if (!ash_fd_read_exact(place->fd, stored, levels.total * BLOCK, place->hash_offset + BLOCK,
+			       error))
 		return FALSE;
-	if (memcmp(computed, stored, levels.total * BLOCK) != 0 || memcmp(sum, root_hash, sizeof(sum)) != 0)
+	if (memcmp(computed, stored, levels.total * BLOCK) != 0 ||
+	    memcmp(sum, root_hash, sizeof(sum)) != 0)
 		return throw_mismatch(&levels, computed, stored, error);
 	return TRUE;
 }
 
 void
-ash_verity_partition_uuids(const guint8 root_hash[ASH_SHA256_SIZE], AshUuid *ret_data, AshUuid *ret_hash)
+ash_verity_partition_uuids(const guint8 root_hash[ASH_SHA256_SIZE], AshUuid *ret_data,
+			   AshUuid *ret_hash)
 {
 	memcpy(ret_data->bytes, root_hash, sizeof(ret_data->bytes));
-	memcpy(ret_hash->bytes, root_hash + ASH_SHA256_SIZE - sizeof(ret_hash->bytes), sizeof(ret_hash->bytes));
+	memcpy(ret_hash->bytes, root_hash + ASH_SHA256_SIZE - sizeof(ret_hash->bytes),
+	       sizeof(ret_hash->bytes));
 }

@@ -5,18 +5,21 @@
 #include "base/digest.h"
 
 /**
- * dm-verity hash trees inside a disk file (kernel Documentation/admin-guide/device-mapper/verity.rst; superblock as
- * cryptsetup's docs/on-disk-format: "verity", version 1). Hash type 1, SHA-256, 4096-byte data and hash
- * blocks, a salt of 32 bytes.
+ * dm-verity hash trees inside a disk file (kernel
+ * Documentation/admin-guide/device-mapper/verity.rst; superblock as cryptsetup's
+ * docs/on-disk-format: "verity", version 1). Hash type 1, SHA-256, 4096-byte data and hash blocks,
+ * a salt of 32 bytes.
  *
- * This is our own code and not libcryptsetup's, for two reasons: libcryptsetup knows an offset for the hash area but none
- * for the data (crypt_params_verity), so that a partition inside a disk file would have to be copied out or need a
- * loop device; and it hashes on one thread only. The tests compare with veritysetup byte by byte.
+ * This is our own code and not libcryptsetup's, for two reasons: libcryptsetup knows an offset for
+ * the hash area but none for the data (crypt_params_verity), so that a partition inside a disk file
+ * would have to be copied out or need a loop device; and it hashes on one thread only. The tests
+ * compare with veritysetup byte by byte.
  */
 #define ASH_VERITY_BLOCK_BYTES 4096
-#define ASH_VERITY_SALT_BYTES 32
+#define ASH_VERITY_SALT_BYTES  32
 
-/** Bytes of the hash area (superblock block and all levels) for @data_bytes of data, a multiple of 4096. */
+/** Bytes of the hash area (superblock block and all levels) for @data_bytes of data, a multiple of
+ * 4096. */
 guint64 ash_verity_hash_bytes(guint64 data_bytes);
 
 /** Where data and hash area are: bytes from the start of the file. */
@@ -29,11 +32,12 @@ typedef struct {
 } AshVerityPlace;
 
 /**
- * Writes superblock and hash tree for the data at @place, using ctx->jobs threads. The same data, salt and @uuid always
- * give the same bytes. ASH_ERROR_CONFIG if the hash area is too small.
+ * Writes superblock and hash tree for the data at @place, using ctx->jobs threads. The same data,
+ * salt and @uuid always give the same bytes. ASH_ERROR_CONFIG if the hash area is too small.
  */
-gboolean ash_verity_format(AshContext *ctx, const AshVerityPlace *place, const guint8 salt[ASH_VERITY_SALT_BYTES],
-			   const AshUuid *uuid, guint8 ret_root_hash[ASH_SHA256_SIZE], GError **error);
+gboolean ash_verity_format(AshContext *ctx, const AshVerityPlace *place,
+			   const guint8 salt[ASH_VERITY_SALT_BYTES], const AshUuid *uuid,
+			   guint8 ret_root_hash[ASH_SHA256_SIZE], GError **error);
 
 /** What a verity superblock says. */
 typedef struct {
@@ -43,15 +47,20 @@ typedef struct {
 	guint salt_bytes;
 } AshVeritySuperblock;
 
-/** Reads and checks the superblock at @hash_offset; ASH_ERROR_TRUST if it is none, or of another algorithm or block size. */
-gboolean ash_verity_read_superblock(int fd, guint64 hash_offset, AshVeritySuperblock *ret_superblock, GError **error);
+/** Reads and checks the superblock at @hash_offset; ASH_ERROR_TRUST if it is none, or of another
+ * algorithm or block size. */
+gboolean ash_verity_read_superblock(int fd, guint64 hash_offset,
+				    AshVeritySuperblock *ret_superblock, GError **error);
 
 /**
- * Checks every data and hash block against @root_hash, with ctx->jobs threads. place->data_bytes is the room that the data has:
- * the superblock's own number counts. ASH_ERROR_TRUST naming the first bad block.
+ * Checks every data and hash block against @root_hash, with ctx->jobs threads. place->data_bytes is
+ * the room that the data has: the superblock's own number counts. ASH_ERROR_TRUST naming the first
+ * bad block.
  */
-gboolean ash_verity_verify(AshContext *ctx, const AshVerityPlace *place, const guint8 root_hash[ASH_SHA256_SIZE],
-			   GError **error);
+gboolean ash_verity_verify(AshContext *ctx, const AshVerityPlace *place,
+			   const guint8 root_hash[ASH_SHA256_SIZE], GError **error);
 
-/** The PARTUUIDs that the Discoverable Partitions Specification derives: first and last 128 bits of the root hash. */
-void ash_verity_partition_uuids(const guint8 root_hash[ASH_SHA256_SIZE], AshUuid *ret_data, AshUuid *ret_hash);
+/** The PARTUUIDs that the Discoverable Partitions Specification derives: first and last 128 bits of
+ * the root hash. */
+void ash_verity_partition_uuids(const guint8 root_hash[ASH_SHA256_SIZE], AshUuid *ret_data,
+				AshUuid *ret_hash);

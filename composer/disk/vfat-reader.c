@@ -8,18 +8,19 @@
 #include <string.h>
 
 /*
- * Reads FAT32 (Microsoft "FAT: General Overview of On-Disk Format" 1.03). Everything here is outside bytes: every chain is
- * bounded by the number of clusters, every number is checked before it is used.
+ * Reads FAT32 (Microsoft "FAT: General Overview of On-Disk Format" 1.03). Everything here is
+ * outside bytes: every chain is bounded by the number of clusters, every number is checked before
+ * it is used.
  */
-#define ENTRY_BYTES 32
-#define ATTR_VOLUME 0x08
-#define ATTR_DIRECTORY 0x10
-#define ATTR_LONG_NAME 0x0f
-#define LONG_NAME_UNITS 13
-#define LONG_NAME_PARTS 20
-#define END_OF_CHAIN 0x0ffffff8u
-#define CLUSTER_MASK 0x0fffffffu
-#define MAX_FILE_BYTES ASH_GIB
+#define ENTRY_BYTES         32
+#define ATTR_VOLUME         0x08
+#define ATTR_DIRECTORY      0x10
+#define ATTR_LONG_NAME      0x0f
+#define LONG_NAME_UNITS     13
+#define LONG_NAME_PARTS     20
+#define END_OF_CHAIN        0x0ffffff8u
+#define CLUSTER_MASK        0x0fffffffu
+#define MAX_FILE_BYTES      ASH_GIB
 #define MAX_DIRECTORY_BYTES (2 * ASH_MIB) /* 65,536 entries */
 
 struct AshVfatReader {
@@ -43,13 +44,13 @@ typedef struct {
 static guint16
 get16(const guint8 *at)
 {
-	return (guint16)(at[0] | at[1] << 8);
+	return (guint16) (at[0] | at[1] << 8);
 }
 
 static guint32
 get32(const guint8 *at)
 {
-	return get16(at) | (guint32)get16(at + 2) << 16;
+	return get16(at) | (guint32) get16(at + 2) << 16;
 }
 
 AshVfatReader *
@@ -66,21 +67,24 @@ ash_vfat_open(int fd, guint64 offset, GError **error)
 	cluster_sectors = boot[13];
 	total_sectors = get32(boot + 32);
 	fat_sectors = get32(boot + 36);
-	if (boot[510] != 0x55 || boot[511] != 0xaa || get16(boot + 17) != 0 || get16(boot + 22) != 0)
+	if (boot[510] != 0x55 || boot[511] != 0xaa || get16(boot + 17) != 0 ||
+	    get16(boot + 22) != 0)
 		return ash_throw_null(error, ASH_ERROR_CONFIG, "not a FAT32 file system");
-	if (sector_bytes < 512 || sector_bytes > 4096 || (sector_bytes & (sector_bytes - 1)) != 0 || cluster_sectors == 0 ||
-	    cluster_sectors > 128)
+	if (sector_bytes < 512 || sector_bytes > 4096 || (sector_bytes & (sector_bytes - 1)) != 0 ||
+	    cluster_sectors == 0 || cluster_sectors > 128)
 		return ash_throw_null(error, ASH_ERROR_CONFIG, "FAT32: odd sector or cluster size");
-	data_sector = get16(boot + 14) + (guint64)boot[16] * fat_sectors;
+	data_sector = get16(boot + 14) + (guint64) boot[16] * fat_sectors;
 	if (data_sector >= total_sectors)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "FAT32: tables are larger than the file system");
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "FAT32: tables are larger than the file system");
 	reader->fd = fd;
 	reader->base = offset;
 	reader->cluster_bytes = sector_bytes * cluster_sectors;
-	reader->fat = offset + (guint64)get16(boot + 14) * sector_bytes;
+	reader->fat = offset + (guint64) get16(boot + 14) * sector_bytes;
 	reader->data = offset + data_sector * sector_bytes;
-	reader->clusters = (guint32)((total_sectors - data_sector) / cluster_sectors);
-	reader->clusters = (guint32)MIN(reader->clusters, (guint64)fat_sectors * sector_bytes / 4);
+	reader->clusters = (guint32) ((total_sectors - data_sector) / cluster_sectors);
+	reader->clusters =
+	    (guint32) MIN(reader->clusters, (guint64) fat_sectors * sector_bytes / 4);
 	reader->root_cluster = get32(boot + 44) & CLUSTER_MASK;
 	return g_steal_pointer(&reader);
 }
@@ -99,21 +103,26 @@ read_chain(AshVfatReader *reader, guint32 cluster, guint64 limit, GError **error
 	guint64 most = limit != 0 ? limit : MAX_DIRECTORY_BYTES;
 
 	while (cluster < END_OF_CHAIN && (limit == 0 || out->len < limit)) {
-		gsize part = (gsize)MIN(reader->cluster_bytes, limit != 0 ? limit - out->len : reader->cluster_bytes);
+		gsize part = (gsize) MIN(reader->cluster_bytes,
+					 limit != 0 ? limit - out->len : reader->cluster_bytes);
 		gsize at = out->len;
 		guint8 next[4];
 
 		if (cluster < 2 || cluster - 2 >= reader->clusters || at + part > most)
-			return ash_throw_null(error, ASH_ERROR_CONFIG, "FAT32: a chain of clusters is damaged");
-		g_byte_array_set_size(out, (guint)(at + part));
-		if (!ash_fd_read_exact(reader->fd, out->data + at, part,
-				       reader->data + (guint64)(cluster - 2) * reader->cluster_bytes, error) ||
-		    !ash_fd_read_exact(reader->fd, next, sizeof(next), reader->fat + (guint64)cluster * 4, error))
+			return ash_throw_null(error, ASH_ERROR_CONFIG,
+					      "FAT32: a chain of clusters is damaged");
+		g_byte_array_set_size(out, (guint) (at + part));
+		if (!ash_fd_read_exact(
+			reader->fd, out->data + at, part,
+			reader->data + (guint64) (cluster - 2) * reader->cluster_bytes, error) ||
+		    !ash_fd_read_exact(reader->fd, next, sizeof(next),
+				       reader->fat + (guint64) cluster * 4, error))
 			return NULL;
 		cluster = get32(next) & CLUSTER_MASK;
 	}
 	if (out->len < limit)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "FAT32: a file is shorter than its entry says");
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "FAT32: a file is shorter than its entry says");
 	return g_steal_pointer(&out);
 }
 
@@ -136,7 +145,9 @@ short_name(const guint8 *raw)
 			continue;
 		if (i >= 8 && strchr(name->str, '.') == NULL)
 			g_string_append_c(name, '.');
-		g_string_append_c(name, raw[i] >= 0x80 ? '?' : lower ? g_ascii_tolower((char)raw[i]) : (char)raw[i]);
+		g_string_append_c(name, raw[i] >= 0x80 ? '?'
+					: lower        ? g_ascii_tolower((char) raw[i])
+						       : (char) raw[i]);
 	}
 	return g_string_free(name, FALSE);
 }
@@ -150,7 +161,8 @@ typedef struct {
 static void
 collect_long_name(LongName *name, const guint8 *raw)
 {
-	static const guint8 places[LONG_NAME_UNITS] = { 1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30 };
+	static const guint8 places[LONG_NAME_UNITS] = {1,  3,  5,  7,  9,  14, 16,
+						       18, 20, 22, 24, 28, 30};
 	guint number = raw[0] & 0x3f;
 
 	if ((raw[0] & 0x40) != 0) {
@@ -170,7 +182,7 @@ finish_name(LongName *name, const guint8 *raw)
 	glong length = 0;
 
 	if (name->parts > 0 && name->parts <= LONG_NAME_PARTS) {
-		while (length < (glong)(name->parts * LONG_NAME_UNITS) && name->units[length] != 0)
+		while (length < (glong) (name->parts * LONG_NAME_UNITS) && name->units[length] != 0)
 			length++;
 		text = g_utf16_to_utf8(name->units, length, NULL, NULL, NULL);
 	}
@@ -185,14 +197,15 @@ read_directory(AshVfatReader *reader, guint32 cluster, GError **error)
 {
 	g_autoptr(GByteArray) data = read_chain(reader, cluster, 0, error);
 	g_autoptr(GArray) entries = g_array_new(FALSE, TRUE, sizeof(Entry));
-	LongName name = { .parts = 0 };
+	LongName name = {.parts = 0};
 
 	if (data == NULL)
 		return NULL;
-	g_array_set_clear_func(entries, (GDestroyNotify)entry_clear);
-	for (gsize at = 0; at + ENTRY_BYTES <= data->len && data->data[at] != 0; at += ENTRY_BYTES) {
+	g_array_set_clear_func(entries, (GDestroyNotify) entry_clear);
+	for (gsize at = 0; at + ENTRY_BYTES <= data->len && data->data[at] != 0;
+	     at += ENTRY_BYTES) {
 		const guint8 *raw = data->data + at;
-		Entry entry = { .bytes = get32(raw + 28) };
+		Entry entry = {.bytes = get32(raw + 28)};
 
 		if (raw[0] == 0xe5)
 			continue;
@@ -202,7 +215,7 @@ read_directory(AshVfatReader *reader, guint32 cluster, GError **error)
 		}
 		if ((raw[11] & ATTR_VOLUME) != 0)
 			continue;
-		entry.cluster = ((guint32)get16(raw + 20) << 16 | get16(raw + 26)) & CLUSTER_MASK;
+		entry.cluster = ((guint32) get16(raw + 20) << 16 | get16(raw + 26)) & CLUSTER_MASK;
 		entry.is_directory = (raw[11] & ATTR_DIRECTORY) != 0;
 		entry.name = finish_name(&name, raw);
 		g_array_append_val(entries, entry);
@@ -215,14 +228,16 @@ find_entry(AshVfatReader *reader, const char *path, Entry *ret_entry, GError **e
 {
 	g_auto(GStrv) parts = g_strsplit(path, "/", -1);
 
-	*ret_entry = (Entry){ .cluster = reader->root_cluster, .is_directory = true };
+	*ret_entry = (Entry){.cluster = reader->root_cluster, .is_directory = true};
 	for (guint i = 0; parts[i] != NULL; i++) {
 		g_autoptr(GArray) entries = NULL;
 		bool found = false;
 
 		if (parts[i][0] == '\0')
 			continue;
-		entries = ret_entry->is_directory ? read_directory(reader, ret_entry->cluster, error) : NULL;
+		entries = ret_entry->is_directory
+			      ? read_directory(reader, ret_entry->cluster, error)
+			      : NULL;
 		if (entries == NULL && ret_entry->is_directory)
 			return FALSE;
 		for (guint j = 0; entries != NULL && j < entries->len && !found; j++) {
@@ -230,10 +245,12 @@ find_entry(AshVfatReader *reader, const char *path, Entry *ret_entry, GError **e
 
 			found = g_ascii_strcasecmp(entry->name, parts[i]) == 0;
 			if (found)
-				*ret_entry = (Entry){ NULL, entry->cluster, entry->bytes, entry->is_directory };
+				*ret_entry = (Entry){NULL, entry->cluster, entry->bytes,
+						     entry->is_directory};
 		}
 		if (!found)
-			return ash_throw(error, ASH_ERROR_CONFIG, "no file \"%s\" in the FAT file system", path);
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "no file \"%s\" in the FAT file system", path);
 	}
 	return TRUE;
 }
@@ -241,7 +258,7 @@ find_entry(AshVfatReader *reader, const char *path, Entry *ret_entry, GError **e
 static int
 compare_names(gconstpointer a, gconstpointer b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
 char **
@@ -266,7 +283,7 @@ ash_vfat_list(AshVfatReader *reader, const char *path, GError **error)
 	}
 	g_ptr_array_sort(names, compare_names);
 	g_ptr_array_add(names, NULL);
-	return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+	return (char **) g_ptr_array_free(g_steal_pointer(&names), FALSE);
 }
 
 GBytes *
@@ -278,7 +295,8 @@ ash_vfat_load(AshVfatReader *reader, const char *path, GError **error)
 	if (!find_entry(reader, path, &file, error))
 		return NULL;
 	if (file.is_directory || file.bytes > MAX_FILE_BYTES)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "\"%s\" is no file of at most 1 GiB", path);
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "\"%s\" is no file of at most 1 GiB",
+				      path);
 	if (file.bytes == 0)
 		return g_bytes_new(NULL, 0);
 	data = read_chain(reader, file.cluster, file.bytes, error);

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #define SECTOR_BYTES 512
-/* Fewer clusters than 65,525 would be FAT16 to every reader, whatever the file system says; some room for tables. */
-#define LEAST_CLUSTERS 66000
+/* Fewer clusters than 65,525 would be FAT16 to every reader, whatever the file system says; some
+ * room for tables. */
+#define LEAST_CLUSTERS      66000
 #define MAX_CLUSTER_SECTORS 8
 
 AshVfatFile *
@@ -40,25 +41,29 @@ ash_vfat_estimate(GPtrArray *files)
 	for (guint i = 0; i < files->len; i++) {
 		const AshVfatFile *file = files->pdata[i];
 
-		bytes += ash_size_round_up(g_bytes_get_size(file->content), 32 * ASH_KIB) + 32 * ASH_KIB;
+		bytes +=
+		    ash_size_round_up(g_bytes_get_size(file->content), 32 * ASH_KIB) + 32 * ASH_KIB;
 	}
 	/* Two tables of 4 bytes per cluster of at least 512 bytes. */
 	return MAX(ASH_VFAT_MIN_BYTES, ash_size_round_up(bytes + bytes / 50 + ASH_MIB, ASH_MIB));
 }
 
-/* The largest clusters up to 4 KiB that leave enough of them; mkfs.vfat's own choice does not look. */
+/* The largest clusters up to 4 KiB that leave enough of them; mkfs.vfat's own choice does not look.
+ */
 static guint
 choose_cluster_sectors(guint64 bytes)
 {
 	guint sectors = 1;
 
-	while (sectors < MAX_CLUSTER_SECTORS && bytes / SECTOR_BYTES / (sectors * 2) >= LEAST_CLUSTERS)
+	while (sectors < MAX_CLUSTER_SECTORS &&
+	       bytes / SECTOR_BYTES / (sectors * 2) >= LEAST_CLUSTERS)
 		sectors *= 2;
 	return sectors;
 }
 
 static gboolean
-run_mkfs(AshContext *ctx, const AshVfatOptions *options, int fd, guint64 offset, guint64 bytes, GError **error)
+run_mkfs(AshContext *ctx, const AshVfatOptions *options, int fd, guint64 offset, guint64 bytes,
+	 GError **error)
 {
 	g_autoptr(AshRun) run = ash_run_new(ASH_TOOL_MKFS_VFAT, error);
 
@@ -105,8 +110,10 @@ list_directories(GPtrArray *files)
 	for (guint i = 0; i < files->len; i++) {
 		const AshVfatFile *file = files->pdata[i];
 
-		for (const char *slash = strchr(file->path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-			g_autofree char *directory = g_strndup(file->path, (gsize)(slash - file->path));
+		for (const char *slash = strchr(file->path, '/'); slash != NULL;
+		     slash = strchr(slash + 1, '/')) {
+			g_autofree char *directory =
+			    g_strndup(file->path, (gsize) (slash - file->path));
 
 			if (g_hash_table_contains(seen, directory))
 				continue;
@@ -118,8 +125,8 @@ list_directories(GPtrArray *files)
 }
 
 static gboolean
-make_directories(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd, guint64 offset,
-		 GError **error)
+make_directories(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd,
+		 guint64 offset, GError **error)
 {
 	g_autoptr(GPtrArray) directories = list_directories(files);
 	g_autoptr(AshRun) run = NULL;
@@ -130,13 +137,13 @@ make_directories(AshContext *ctx, const AshVfatOptions *options, GPtrArray *file
 	if (run == NULL)
 		return FALSE;
 	for (guint i = 0; i < directories->len; i++)
-		ash_run_argf(run, "::/%s", (const char *)directories->pdata[i]);
+		ash_run_argf(run, "::/%s", (const char *) directories->pdata[i]);
 	return ash_run_sync(run, ctx, NULL, error);
 }
 
 static gboolean
-copy_file(AshContext *ctx, const AshVfatOptions *options, const AshVfatFile *file, int fd, guint64 offset,
-	  GError **error)
+copy_file(AshContext *ctx, const AshVfatOptions *options, const AshVfatFile *file, int fd,
+	  guint64 offset, GError **error)
 {
 	g_autoptr(AshRun) run = new_mtool(ASH_TOOL_MCOPY, options, fd, offset, error);
 	gsize length = 0;
@@ -151,15 +158,16 @@ copy_file(AshContext *ctx, const AshVfatOptions *options, const AshVfatFile *fil
 }
 
 gboolean
-ash_vfat_write(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd, guint64 offset,
-	       guint64 bytes, GError **error)
+ash_vfat_write(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd,
+	       guint64 offset, guint64 bytes, GError **error)
 {
 	if (bytes < ASH_VFAT_MIN_BYTES || bytes % ASH_MIB != 0 || offset % SECTOR_BYTES != 0)
-		return ash_throw(error, ASH_ERROR_CONFIG, "a FAT32 file system needs at least 34 MiB, in whole MiB");
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "a FAT32 file system needs at least 34 MiB, in whole MiB");
 	if (bytes < ash_vfat_estimate(files))
 		return ash_throw(error, ASH_ERROR_CONFIG,
-				 "the EFI system partition has %" G_GUINT64_FORMAT " MiB, its files need %" G_GUINT64_FORMAT
-				 ": raise its \"size\"",
+				 "the EFI system partition has %" G_GUINT64_FORMAT
+				 " MiB, its files need %" G_GUINT64_FORMAT ": raise its \"size\"",
 				 bytes / ASH_MIB, ash_vfat_estimate(files) / ASH_MIB);
 	if (!run_mkfs(ctx, options, fd, offset, bytes, error) ||
 	    !make_directories(ctx, options, files, fd, offset, error))

@@ -5,7 +5,7 @@
 
 /** One file of a FAT file system. */
 typedef struct {
-	char *path;     /* "EFI/BOOT/BOOTX64.EFI": relative, directories are made */
+	char *path; /* "EFI/BOOT/BOOTX64.EFI": relative, directories are made */
 	GBytes *content;
 } AshVfatFile;
 
@@ -19,19 +19,21 @@ typedef struct {
 } AshVfatOptions;
 
 /** The least that FAT32 can have, in bytes: 65,525 clusters of 512 bytes and its tables. */
-#define ASH_VFAT_MIN_BYTES ((guint64)34 * 1024 * 1024)
+#define ASH_VFAT_MIN_BYTES ((guint64) 34 * 1024 * 1024)
 
 /**
- * Makes a FAT32 file system of @bytes (whole MiB) at byte @offset (whole MiB) of the plain file @fd, where it must be all zero, with
+ * Makes a FAT32 file system of @bytes (whole MiB) at byte @offset (whole MiB) of the plain file
+ * @fd, where it must be all zero, with
  * @files (of AshVfatFile), in their order, by mkfs.vfat and mtools. Same arguments, same bytes.
  */
-gboolean ash_vfat_write(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd, guint64 offset,
-			guint64 bytes, GError **error);
+gboolean ash_vfat_write(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd,
+			guint64 offset, guint64 bytes, GError **error);
 
 /** Bytes that a file system for @files must have, rounded up to whole MiB. */
 guint64 ash_vfat_estimate(GPtrArray *files);
 
-/** An open FAT file system inside a file, read by our own bounded reader: no program is run. Owned by the caller. */
+/** An open FAT file system inside a file, read by our own bounded reader: no program is run. Owned
+ * by the caller. */
 typedef struct AshVfatReader AshVfatReader;
 AshVfatReader *ash_vfat_open(int fd, guint64 offset, GError **error);
 void ash_vfat_close(AshVfatReader *reader);

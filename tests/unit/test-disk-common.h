@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the tests of composer/disk share: trees in memory, files in a directory that goes away, other people's programs. */
+/* What the tests of composer/disk share: trees in memory, files in a directory that goes away,
+ * other people's programs. */
 
 #include "base/context.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/digest.h"
 #include "model/fstree.h"
 
 #include <dirent.h>
@@ -57,11 +58,12 @@ fixture_create(Fixture *fixture, const char *name, guint64 bytes)
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	g_assert_cmpint(fd, >=, 0);
-	g_assert_cmpint(ftruncate(fd, (off_t)bytes), ==, 0);
+	g_assert_cmpint(ftruncate(fd, (off_t) bytes), ==, 0);
 	return fd;
 }
 
-/* Content keys of trees in memory are the content itself, "@N" for a hole of N bytes, or "/path" of a real file. */
+/* Content keys of trees in memory are the content itself, "@N" for a hole of N bytes, or "/path" of
+ * a real file. */
 static inline int
 memory_open(const AshFsNode *node, gpointer user_data, GError **error)
 {
@@ -72,11 +74,11 @@ memory_open(const AshFsNode *node, gpointer user_data, GError **error)
 	fd = memfd_create("content", MFD_CLOEXEC);
 	g_assert_cmpint(fd, >=, 0);
 	if (node->content[0] == '@') {
-		g_assert_cmpint(ftruncate(fd, (off_t)node->size), ==, 0);
+		g_assert_cmpint(ftruncate(fd, (off_t) node->size), ==, 0);
 		/* The last byte is not a hole. */
-		g_assert_cmpint(pwrite(fd, "x", 1, (off_t)node->size - 1), ==, 1);
+		g_assert_cmpint(pwrite(fd, "x", 1, (off_t) node->size - 1), ==, 1);
 	} else {
-		g_assert_cmpint(pwrite(fd, node->content, node->size, 0), ==, (gssize)node->size);
+		g_assert_cmpint(pwrite(fd, node->content, node->size, 0), ==, (gssize) node->size);
 	}
 	return fd;
 }
@@ -109,7 +111,7 @@ tree_file(AshFsNode *parent, const char *name, const char *content)
 	node->mtime = TEST_EPOCH - 2;
 	node->size = content[0] == '@' ? g_ascii_strtoull(content + 1, NULL, 10) : strlen(content);
 	if (content[0] == '/' && stat(content, &st) == 0)
-		node->size = (guint64)st.st_size;
+		node->size = (guint64) st.st_size;
 	node->content = node->size > 0 ? g_strdup(content) : NULL;
 	return node;
 }
@@ -149,18 +151,20 @@ tree_scan(AshFsNode *parent, const char *path)
 		struct stat st;
 		AshFsNode *node;
 
-		if (lstat(child_path, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode)))
+		if (lstat(child_path, &st) < 0 ||
+		    (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode)))
 			continue;
 		node = ash_fs_node_new(parent, name, st.st_mode);
 		node->uid = st.st_uid;
 		node->gid = st.st_gid;
 		node->mtime = st.st_mtime;
-		node->size = S_ISDIR(st.st_mode) ? 0 : (guint64)st.st_size;
+		node->size = S_ISDIR(st.st_mode) ? 0 : (guint64) st.st_size;
 		if (S_ISREG(st.st_mode))
 			node->content = g_strdup(child_path);
 		if (S_ISLNK(st.st_mode)) {
 			node->target = g_malloc0(node->size + 1);
-			g_assert_cmpint(readlink(child_path, node->target, node->size + 1), ==, (gssize)node->size);
+			g_assert_cmpint(readlink(child_path, node->target, node->size + 1), ==,
+					(gssize) node->size);
 		}
 		if (S_ISDIR(st.st_mode))
 			tree_scan(node, child_path);
@@ -179,7 +183,8 @@ tree_from_directory(const char *path)
 	return tree;
 }
 
-/* The large tree that figures are taken with; the sources by default, which are there everywhere. */
+/* The large tree that figures are taken with; the sources by default, which are there everywhere.
+ */
 static inline AshFsTree *
 tree_from_environment(void)
 {
@@ -198,7 +203,7 @@ tree_from_environment(void)
 static inline bool
 have_program(const char *program)
 {
-	static const char *const dirs[] = { "/usr/sbin", "/sbin" };
+	static const char *const dirs[] = {"/usr/sbin", "/sbin"};
 	g_autofree char *found = g_find_program_in_path(program);
 	g_autofree char *message = NULL;
 
@@ -215,15 +220,15 @@ have_program(const char *program)
 }
 
 /* Runs a shell command (tests may); its output is owned. Exit status must be @expected. */
-static inline char *
-run_command(int expected, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static inline char *run_command(int expected, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 static inline char *
 run_command(int expected, const char *format, ...)
 {
-	g_autoptr(GString) command = g_string_new("PATH=$PATH:/usr/sbin:/sbin; export LC_ALL=C; { ");
+	g_autoptr(GString) command =
+	    g_string_new("PATH=$PATH:/usr/sbin:/sbin; export LC_ALL=C; { ");
 	g_autoptr(GError) error = NULL;
-	const char *argv[] = { "/bin/sh", "-c", NULL, NULL };
+	const char *argv[] = {"/bin/sh", "-c", NULL, NULL};
 	char *output = NULL;
 	int status = 0;
 	va_list args;
@@ -233,7 +238,8 @@ run_command(int expected, const char *format, ...)
 	va_end(args);
 	g_string_append(command, "; } 2>&1");
 	argv[2] = command->str;
-	g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output, NULL, &status, &error);
+	g_spawn_sync(NULL, (char **) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output, NULL,
+		     &status, &error);
 	g_assert_no_error(error);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != expected)
 		g_error("%s\nexit status %d: %s", command->str, status, output);

@@ -3,9 +3,9 @@
 #include "test-disk-common.h"
 
 static const AshErofsOptions options = {
-	.uuid = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } },
-	.label = "test",
-	.epoch = TEST_EPOCH,
+    .uuid = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
+    .label = "test",
+    .epoch = TEST_EPOCH,
 };
 
 static int
@@ -27,7 +27,7 @@ write_image(Fixture *fixture, const AshFsTree *tree, const char *name, guint64 o
 static AshFsTree *
 make_odd_tree(void)
 {
-	static const guint sizes[] = { 0, 1, 4095, 4096, 4097, 8192, 100000 };
+	static const guint sizes[] = {0, 1, 4095, 4096, 4097, 8192, 100000};
 	AshFsTree *tree = tree_new();
 	AshFsNode *sizes_dir = tree_dir(tree->root, "sizes");
 	AshFsNode *many = tree_dir(tree->root, "many");
@@ -40,7 +40,7 @@ make_odd_tree(void)
 	tree_dir(tree->root, "empty");
 	for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
 		g_autofree char *name = g_strdup_printf("size-%u", sizes[i]);
-		g_autofree char *content = g_strnfill(sizes[i], (char)('a' + i));
+		g_autofree char *content = g_strnfill(sizes[i], (char) ('a' + i));
 
 		tree_file(sizes_dir, name, content);
 	}
@@ -67,7 +67,7 @@ make_odd_tree(void)
 	node = tree_file(odd, "zero-time", "0");
 	node->mtime = 0;
 	node = tree_file(odd, "future", "f");
-	node->mtime = (gint64)1 << 33;
+	node->mtime = (gint64) 1 << 33;
 	node = tree_file(odd, "setuid", "s");
 	node->mode = S_IFREG | 06755;
 	node = tree_file(odd, "linked", "three names");
@@ -76,7 +76,8 @@ make_odd_tree(void)
 	node = tree_file(odd, "xattrs", "x");
 	ash_fs_node_add_xattr(node, "user.one", "1", 1);
 	ash_fs_node_add_xattr(node, "user.empty", "", 0);
-	ash_fs_node_add_xattr(node, "security.capability", "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+	ash_fs_node_add_xattr(node, "security.capability", "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0",
+			      20);
 	ash_fs_node_add_xattr(node, "trusted.big", big_value, strlen(big_value));
 	node = tree_dir(odd, "xattr-dir");
 	ash_fs_node_add_xattr(node, "security.selinux", "system_u:object_r:usr_t:s0", 27);
@@ -131,7 +132,7 @@ compare_node(const AshFsNode *node, const char *root)
 	if (S_ISLNK(node->mode)) {
 		g_autofree char *target = g_malloc0(node->size + 1);
 
-		g_assert_cmpint(readlink(path, target, node->size + 1), ==, (gssize)node->size);
+		g_assert_cmpint(readlink(path, target, node->size + 1), ==, (gssize) node->size);
 		g_assert_cmpstr(target, ==, node->target);
 	}
 	if (S_ISREG(node->mode)) {
@@ -140,7 +141,9 @@ compare_node(const AshFsNode *node, const char *root)
 		g_assert_cmpuint(g_mapped_file_get_length(file), ==, node->size);
 		g_assert_cmpint(st.st_mtime, ==, node->mtime);
 		if (node->content != NULL && node->content[0] != '@' && node->content[0] != '/')
-			g_assert_cmpint(memcmp(g_mapped_file_get_contents(file), node->content, node->size), ==, 0);
+			g_assert_cmpint(
+			    memcmp(g_mapped_file_get_contents(file), node->content, node->size), ==,
+			    0);
 	}
 	for (guint i = 0; node->children != NULL && i < node->children->len; i++)
 		compare_node(node->children->pdata[i], root);
@@ -199,7 +202,7 @@ test_real_tree(Fixture *fixture, gconstpointer data)
 	ash_autofd int fd = write_image(fixture, tree, "real.erofs", 0);
 	double seconds = g_timer_elapsed(timer, NULL);
 
-	g_test_message("%.1f MiB in %.2f s", (double)lseek(fd, 0, SEEK_END) / 1048576, seconds);
+	g_test_message("%.1f MiB in %.2f s", (double) lseek(fd, 0, SEEK_END) / 1048576, seconds);
 	if (!have_program("fsck.erofs"))
 		return;
 	output = run_command(0, "fsck.erofs --extract='%s' '%s'", out, path);
@@ -250,7 +253,8 @@ test_short_content(Fixture *fixture, gconstpointer data)
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_TRUST);
 }
 
-#define ADD(name, func) g_test_add("/disk/erofs/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
+#define ADD(name, func)                                                                            \
+	g_test_add("/disk/erofs/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
 
 int
 main(int argc, char **argv)

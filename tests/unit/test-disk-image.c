@@ -8,7 +8,7 @@
 #include "test-disk-common.h"
 #include "test-disk-pe.h"
 
-static const AshUuid seed = { { 0xa5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } };
+static const AshUuid seed = {{0xa5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
 
 /* As much of a system as a disk needs. */
 static AshFsTree *
@@ -49,7 +49,8 @@ make_var(void)
 }
 
 static AshPartition *
-add_partition(AshLayout *layout, AshPartitionRole role, AshFsKind fs, char slot, const char *label, guint64 mib)
+add_partition(AshLayout *layout, AshPartitionRole role, AshFsKind fs, char slot, const char *label,
+	      guint64 mib)
 {
 	AshPartition *partition = ash_partition_new(role);
 
@@ -65,7 +66,7 @@ add_partition(AshLayout *layout, AshPartitionRole role, AshFsKind fs, char slot,
 static AshImageType *
 make_type(AshFsKind root_fs, bool verity)
 {
-	static const AshDiskFormat formats[] = { ASH_DISK_RAW, ASH_DISK_QCOW2, ASH_DISK_VHD };
+	static const AshDiskFormat formats[] = {ASH_DISK_RAW, ASH_DISK_QCOW2, ASH_DISK_VHD};
 	AshImageType *type = ash_image_type_new("vm");
 	AshLayout *layout = ash_layout_new();
 
@@ -79,11 +80,14 @@ make_type(AshFsKind root_fs, bool verity)
 	g_array_set_size(type->formats, 0);
 	g_array_append_vals(type->formats, formats, G_N_ELEMENTS(formats));
 	add_partition(layout, ASH_PARTITION_ESP, ASH_FS_VFAT, 0, "esp", 64);
-	add_partition(layout, ASH_PARTITION_ROOT, root_fs, 'a', "@NAME@_@VERSION@", 0)->headroom_percent = 50;
+	add_partition(layout, ASH_PARTITION_ROOT, root_fs, 'a', "@NAME@_@VERSION@", 0)
+	    ->headroom_percent = 50;
 	if (verity) {
-		add_partition(layout, ASH_PARTITION_ROOT_VERITY, ASH_FS_NONE, 'a', "@NAME@_@VERSION@_verity", 0);
+		add_partition(layout, ASH_PARTITION_ROOT_VERITY, ASH_FS_NONE, 'a',
+			      "@NAME@_@VERSION@_verity", 0);
 		add_partition(layout, ASH_PARTITION_ROOT, root_fs, 'b', "_empty", 0)->empty = true;
-		add_partition(layout, ASH_PARTITION_ROOT_VERITY, ASH_FS_NONE, 'b', "_empty", 0)->empty = true;
+		add_partition(layout, ASH_PARTITION_ROOT_VERITY, ASH_FS_NONE, 'b', "_empty", 0)
+		    ->empty = true;
 	}
 	add_partition(layout, ASH_PARTITION_VAR, ASH_FS_EXT4, 0, "var", 64)->grow = true;
 	return type;
@@ -94,21 +98,22 @@ build(Fixture *fixture, const AshImageType *type, const char *stem)
 {
 	g_autoptr(AshFsTree) tree = make_system(fixture);
 	g_autoptr(AshFsTree) var = make_var();
-	g_autoptr(GPtrArray) artifacts = g_ptr_array_new_with_free_func((GDestroyNotify)ash_artifact_free);
+	g_autoptr(GPtrArray) artifacts =
+	    g_ptr_array_new_with_free_func((GDestroyNotify) ash_artifact_free);
 	g_autoptr(GError) error = NULL;
 	g_autofree char *output_dir = fixture_path(fixture, "out");
 	AshDiskRequest request = {
-		.tree = tree,
-		.var_tree = var,
-		.type = type,
-		.name = "demo",
-		.version = "1.0",
-		.stem = stem,
-		.seed = seed,
-		.epoch = TEST_EPOCH,
-		.kernel_append = " quiet ",
-		.boot_timeout = -1,
-		.output_dir = output_dir,
+	    .tree = tree,
+	    .var_tree = var,
+	    .type = type,
+	    .name = "demo",
+	    .version = "1.0",
+	    .stem = stem,
+	    .seed = seed,
+	    .epoch = TEST_EPOCH,
+	    .kernel_append = " quiet ",
+	    .boot_timeout = -1,
+	    .output_dir = output_dir,
 	};
 
 	g_assert_true(ash_file_mkdirs(AT_FDCWD, output_dir, 0755, &error));
@@ -145,9 +150,10 @@ check_partitions(int fd, const char *root_hash)
 	g_assert_cmpmem(&root->uuid, 16, &data_uuid, 16);
 	g_assert_cmpmem(&verity->uuid, 16, &hash_uuid, 16);
 	g_assert_cmpuint(root->flags, ==, ASH_GPT_FLAG_READ_ONLY);
-	g_assert_cmpstr(((AshPartition *)layout->partitions->pdata[3])->label, ==, "_empty");
-	g_assert_cmpuint(((AshPartition *)layout->partitions->pdata[3])->size, ==, root->size);
-	g_assert_cmpuint(((AshPartition *)layout->partitions->pdata[5])->flags, ==, ASH_GPT_FLAG_GROW);
+	g_assert_cmpstr(((AshPartition *) layout->partitions->pdata[3])->label, ==, "_empty");
+	g_assert_cmpuint(((AshPartition *) layout->partitions->pdata[3])->size, ==, root->size);
+	g_assert_cmpuint(((AshPartition *) layout->partitions->pdata[5])->flags, ==,
+			 ASH_GPT_FLAG_GROW);
 }
 
 static void
@@ -155,12 +161,14 @@ check_esp(int fd, const char *root_hash)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(AshLayout) layout = ash_gpt_read(fd, &error);
-	g_autoptr(AshVfatReader) fat = ash_vfat_open(fd, ash_layout_find(layout, ASH_PARTITION_ESP, 0)->offset, &error);
+	g_autoptr(AshVfatReader) fat =
+	    ash_vfat_open(fd, ash_layout_find(layout, ASH_PARTITION_ESP, 0)->offset, &error);
 	g_auto(GStrv) names = ash_vfat_list(fat, "EFI/Linux", &error);
 	g_autoptr(GBytes) uki = ash_vfat_load(fat, "efi/linux/demo_1.0+3.efi", &error);
 	g_autoptr(GArray) sections = ash_uki_list(uki, &error);
 	g_autofree char *cmdline = ash_uki_get_text(uki, sections, ".cmdline");
-	g_autofree char *expected = g_strdup_printf("roothash=%s console=ttyS0 rw quiet", root_hash);
+	g_autofree char *expected =
+	    g_strdup_printf("roothash=%s console=ttyS0 rw quiet", root_hash);
 	g_autofree char *uname = ash_uki_get_text(uki, sections, ".uname");
 
 	g_assert_no_error(error);
@@ -179,29 +187,33 @@ test_others(Fixture *fixture, gconstpointer data)
 	g_autoptr(AshLayout) layout = NULL;
 	g_autofree char *raw = fixture_path(fixture, "out/disk.raw");
 	ash_autofd int fd = -1;
-	static const char *const checks[] = { "fsck.vfat -n", "fsck.erofs", NULL, NULL, NULL, "e2fsck -fn" };
+	static const char *const checks[] = {"fsck.vfat -n", "fsck.erofs", NULL,
+					     NULL,           NULL,         "e2fsck -fn"};
 
-	if (!have_tools() || !have_program("sfdisk") || !have_program("e2fsck") || !have_program("fsck.erofs") ||
-	    !have_program("veritysetup"))
+	if (!have_tools() || !have_program("sfdisk") || !have_program("e2fsck") ||
+	    !have_program("fsck.erofs") || !have_program("veritysetup"))
 		return;
 	artifacts = build(fixture, type, "disk");
 	fd = open(raw, O_RDONLY | O_CLOEXEC);
-	check_partitions(fd, ((AshArtifact *)artifacts->pdata[0])->root_hash);
-	check_esp(fd, ((AshArtifact *)artifacts->pdata[0])->root_hash);
+	check_partitions(fd, ((AshArtifact *) artifacts->pdata[0])->root_hash);
+	check_esp(fd, ((AshArtifact *) artifacts->pdata[0])->root_hash);
 	layout = ash_gpt_read(fd, NULL);
 	g_free(run_command(0, "sfdisk --verify '%s' | grep -q 'No errors detected'", raw));
 	for (guint i = 0; i < layout->partitions->len; i++) {
 		AshPartition *partition = layout->partitions->pdata[i];
 		g_autofree char *part = g_strdup_printf("%s/part-%u", fixture->dir, i);
 
-		g_free(run_command(0, "dd if='%s' of='%s' bs=1M conv=sparse skip=%" G_GUINT64_FORMAT " count=%" G_GUINT64_FORMAT
+		g_free(run_command(0,
+				   "dd if='%s' of='%s' bs=1M conv=sparse skip=%" G_GUINT64_FORMAT
+				   " count=%" G_GUINT64_FORMAT
 				   " status=none && truncate -s %" G_GUINT64_FORMAT " '%s'",
-				   raw, part, partition->offset >> 20, partition->size >> 20, partition->size, part));
+				   raw, part, partition->offset >> 20, partition->size >> 20,
+				   partition->size, part));
 		if (checks[i] != NULL)
 			g_free(run_command(0, "%s '%s'", checks[i], part));
 	}
-	g_free(run_command(0, "veritysetup verify '%s/part-1' '%s/part-2' %s", fixture->dir, fixture->dir,
-			   ((AshArtifact *)artifacts->pdata[0])->root_hash));
+	g_free(run_command(0, "veritysetup verify '%s/part-1' '%s/part-2' %s", fixture->dir,
+			   fixture->dir, ((AshArtifact *) artifacts->pdata[0])->root_hash));
 }
 
 static void
@@ -220,14 +232,19 @@ test_formats(Fixture *fixture, gconstpointer data)
 	g_assert_cmpint(stat(raw, &st), ==, 0);
 	/* Most of the disk is room: holes. */
 	g_assert_cmpint(st.st_blocks * 512, <, st.st_size / 2);
-	expected = g_strdup_printf("\"virtual-size\": %" G_GINT64_FORMAT ",", (gint64)st.st_size);
-	output = run_command(0, "cd '%s/out' && qemu-img info --output=json disk.qcow2", fixture->dir);
+	expected = g_strdup_printf("\"virtual-size\": %" G_GINT64_FORMAT ",", (gint64) st.st_size);
+	output =
+	    run_command(0, "cd '%s/out' && qemu-img info --output=json disk.qcow2", fixture->dir);
 	g_assert_nonnull(strstr(output, expected));
 	g_free(output);
-	output = run_command(0, "cd '%s/out' && qemu-img info -f vpc --output=json disk.vhd", fixture->dir);
+	output = run_command(0, "cd '%s/out' && qemu-img info -f vpc --output=json disk.vhd",
+			     fixture->dir);
 	g_assert_nonnull(strstr(output, expected));
 	g_free(output);
-	output = run_command(0, "cd '%s/out' && qemu-img compare disk.raw disk.qcow2 && qemu-img compare -f raw -F vpc disk.raw disk.vhd", fixture->dir);
+	output = run_command(0,
+			     "cd '%s/out' && qemu-img compare disk.raw disk.qcow2 && qemu-img "
+			     "compare -f raw -F vpc disk.raw disk.vhd",
+			     fixture->dir);
 	g_free(output);
 	output = run_command(0, "cd '%s/out' && ls -A", fixture->dir);
 	g_assert_cmpstr(output, ==, "disk.qcow2\ndisk.raw\ndisk.vhd\n");
@@ -246,7 +263,8 @@ test_same_bytes(Fixture *fixture, gconstpointer data)
 	g_usleep(2100 * 1000); /* FAT times have two-second steps */
 	two = build(fixture, type, "two");
 	for (guint i = 0; i < one->len; i++)
-		g_assert_cmpstr(((AshArtifact *)one->pdata[i])->sha256, ==, ((AshArtifact *)two->pdata[i])->sha256);
+		g_assert_cmpstr(((AshArtifact *) one->pdata[i])->sha256, ==,
+				((AshArtifact *) two->pdata[i])->sha256);
 }
 
 static AshDiskInfo *
@@ -263,15 +281,16 @@ inspect(Fixture *fixture, const char *name)
 static void
 check_info(const AshDiskInfo *info, const char *root_hash)
 {
-	static const char *const contents[] = { "vfat", "erofs", "verity", "zero", "zero", "ext4" };
+	static const char *const contents[] = {"vfat", "erofs", "verity", "zero", "zero", "ext4"};
 	const AshDiskUki *uki = info->ukis->pdata[0];
 	const AshDiskRoot *root = info->roots->pdata[0];
 
 	g_assert_cmpuint(info->contents->len, ==, G_N_ELEMENTS(contents));
 	for (guint i = 0; i < G_N_ELEMENTS(contents); i++)
-		g_assert_cmpstr(((AshDiskContent *)info->contents->pdata[i])->content, ==, contents[i]);
-	g_assert_cmpstr(((AshDiskContent *)info->contents->pdata[0])->fs_label, ==, "ESP");
-	g_assert_cmpstr(((AshDiskContent *)info->contents->pdata[5])->fs_label, ==, "var");
+		g_assert_cmpstr(((AshDiskContent *) info->contents->pdata[i])->content, ==,
+				contents[i]);
+	g_assert_cmpstr(((AshDiskContent *) info->contents->pdata[0])->fs_label, ==, "ESP");
+	g_assert_cmpstr(((AshDiskContent *) info->contents->pdata[5])->fs_label, ==, "var");
 	g_assert_true(info->boots_by_default);
 	g_assert_cmpstr(info->loader_conf, ==, "timeout 2\n");
 	g_assert_cmpuint(info->ukis->len, ==, 1);
@@ -291,7 +310,7 @@ check_info(const AshDiskInfo *info, const char *root_hash)
 static void
 test_inspect(Fixture *fixture, gconstpointer data)
 {
-	static const char *const names[] = { "disk.raw", "disk.qcow2", "disk.vhd" };
+	static const char *const names[] = {"disk.raw", "disk.qcow2", "disk.vhd"};
 	g_autoptr(AshImageType) type = make_type(ASH_FS_EROFS, true);
 	g_autoptr(GPtrArray) artifacts = NULL;
 	guint64 disk_bytes = 0;
@@ -305,7 +324,7 @@ test_inspect(Fixture *fixture, gconstpointer data)
 		g_assert_cmpint(info->format, ==, i);
 		g_assert_true(disk_bytes == 0 || disk_bytes == info->disk_bytes);
 		disk_bytes = info->disk_bytes;
-		check_info(info, ((AshArtifact *)artifacts->pdata[i])->root_hash);
+		check_info(info, ((AshArtifact *) artifacts->pdata[i])->root_hash);
 	}
 }
 
@@ -327,7 +346,7 @@ test_inspect_damage(Fixture *fixture, gconstpointer data)
 	good = inspect(fixture, "disk.raw");
 	fd = open(raw, O_WRONLY | O_CLOEXEC);
 	root = good->roots->pdata[0];
-	g_assert_cmpint(pwrite(fd, "!", 1, (off_t)root->partition->offset + 3 * 4096 + 17), ==, 1);
+	g_assert_cmpint(pwrite(fd, "!", 1, (off_t) root->partition->offset + 3 * 4096 + 17), ==, 1);
 	bad = inspect(fixture, "disk.raw");
 	root = bad->roots->pdata[0];
 	g_assert_cmpint(root->verity, ==, ASH_DISK_INVALID);
@@ -363,7 +382,7 @@ test_vhd_alone(Fixture *fixture, gconstpointer data)
 		return;
 	g_array_remove_range(type->formats, 0, 2);
 	artifacts = build(fixture, type, "disk");
-	g_assert_null(((AshArtifact *)artifacts->pdata[0])->root_hash);
+	g_assert_null(((AshArtifact *) artifacts->pdata[0])->root_hash);
 	output = run_command(0, "cd '%s/out' && ls -A", fixture->dir);
 	g_assert_cmpstr(output, ==, "disk.vhd\n");
 }
@@ -378,7 +397,12 @@ test_refusals(Fixture *fixture, gconstpointer data)
 	g_autofree char *output = NULL;
 	g_autofree char *output_dir = fixture_path(fixture, "out");
 	AshDiskRequest request = {
-		.tree = tree, .type = type, .name = "demo", .version = "1+2", .stem = "x", .output_dir = output_dir,
+	    .tree = tree,
+	    .type = type,
+	    .name = "demo",
+	    .version = "1+2",
+	    .stem = "x",
+	    .output_dir = output_dir,
 	};
 
 	g_assert_true(ash_file_mkdirs(AT_FDCWD, output_dir, 0755, &error));
@@ -395,7 +419,8 @@ test_refusals(Fixture *fixture, gconstpointer data)
 	g_assert_cmpstr(output, ==, "");
 }
 
-#define ADD(name, data, func) g_test_add("/disk/image/" name, Fixture, data, fixture_set_up, func, fixture_tear_down)
+#define ADD(name, data, func)                                                                      \
+	g_test_add("/disk/image/" name, Fixture, data, fixture_set_up, func, fixture_tear_down)
 
 int
 main(int argc, char **argv)

@@ -11,7 +11,7 @@ static inline void
 pe_put(guint8 *image, gsize at, guint64 value, guint bytes)
 {
 	for (guint i = 0; i < bytes; i++)
-		image[at + i] = (guint8)(value >> (8 * i));
+		image[at + i] = (guint8) (value >> (8 * i));
 }
 
 static inline GBytes *
@@ -42,13 +42,15 @@ pe_make_stub(const char *section, guint32 headers_bytes)
 	return g_bytes_new_take(image, length);
 }
 
-/* The same in a file, for trees whose contents are files; its path, owned. The file goes with the directory @dir. */
+/* The same in a file, for trees whose contents are files; its path, owned. The file goes with the
+ * directory @dir. */
 static inline char *
 pe_make_stub_file(const char *dir, guint32 headers_bytes)
 {
 	g_autoptr(GBytes) stub = pe_make_stub(".sbat", headers_bytes);
 	char *path = g_build_filename(dir, "stub.efi", NULL);
 
-	g_assert_true(g_file_set_contents(path, g_bytes_get_data(stub, NULL), (gssize)g_bytes_get_size(stub), NULL));
+	g_assert_true(g_file_set_contents(path, g_bytes_get_data(stub, NULL),
+					  (gssize) g_bytes_get_size(stub), NULL));
 	return path;
 }
