@@ -7,6 +7,7 @@
 #include "compose/artifact.h"
 #include "install/transaction.h"
 #include "model/records.h"
+#include "model/sbom.h"
 #include "store/commit.h"
 #include "tree/labels.h"
 #include "tree/tree.h"
@@ -15,7 +16,7 @@
 
 /* What the commit worker is told; borrowed on the caller's side, owned on the worker's. */
 typedef struct {
-	char *root, *store, *ref, *version, *lock_text, *lock_digest, *input_digest, *notes, *data_dir;
+	char *root, *store, *ref, *version, *lock_text, *lock_digest, *input_digest, *notes, *sbom, *data_dir;
 	char **packages;
 	guint64 epoch;
 	AshSpec *spec;
@@ -31,6 +32,7 @@ static const AshField commit_fields[] = {
 	ASH_FIELD(CommitJob, lock_digest, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, input_digest, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, notes, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, sbom, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, data_dir, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, packages, ASH_FIELD_STRV),
 	ASH_FIELD(CommitJob, epoch, ASH_FIELD_UINT64),
@@ -48,6 +50,7 @@ commit_job_clear(CommitJob *job)
 	g_free(job->lock_digest);
 	g_free(job->input_digest);
 	g_free(job->notes);
+	g_free(job->sbom);
 	g_free(job->data_dir);
 	g_strfreev(job->packages);
 	g_clear_pointer(&job->spec, ash_spec_free);
@@ -93,6 +96,7 @@ commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, GError **err
 	if (!ash_labels_open(job->root, &labels, error))
 		return NULL;
 	g_hash_table_insert(metadata, (gpointer) ASH_IMAGE_NOTES_KEY, job->notes);
+	g_hash_table_insert(metadata, (gpointer) "ashlar.sbom", job->sbom);
 	const AshCommitRequest request = {
 		.ref = job->ref,
 		.subject = subject,
@@ -183,6 +187,8 @@ commit_request(AshContext *ctx, AshStore *store, const AshPlan *plan, const AshP
 	};
 	g_autofree char *notes_text = ash_image_notes_format(&notes);
 	g_autofree char *lock_text = format_variant_lock(variant);
+	g_autofree char *title = g_strdup_printf("%s %s", variant->ref, variant->version);
+	g_autofree char *sbom = ash_sbom_format(variant->set, title, variant->input_digest, variant->epoch);
 	g_autofree char *lock_digest = ash_lock_dup_digest(variant->lock);
 	g_auto(GStrv) packages = dup_nevras(variant->set);
 	const CommitJob job = {
@@ -194,6 +200,7 @@ commit_request(AshContext *ctx, AshStore *store, const AshPlan *plan, const AshP
 		.lock_digest = lock_digest,
 		.input_digest = variant->input_digest,
 		.notes = notes_text,
+		.sbom = sbom,
 		.data_dir = ctx->data_dir,
 		.packages = packages,
 		.epoch = variant->epoch,
