@@ -1,2 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
+
+#include "base/context.h"
+#include "model/imagetype.h"
+#include "model/spec.h"
+
+/** Where the lock is kept in a composed system, from its root. */
+#define ASH_TREE_LOCK_PATH "usr/lib/ashlar/packages.lock"
+
+/** What a staging root is to become; everything is borrowed. */
+typedef struct {
+	const char *root_path;     /* absolute; packages are installed */
+	const AshSpec *spec;
+	const AshImageType *type;  /* its kind, services, initramfs and wsl members count */
+	const char *version;       /* IMAGE_VERSION in os-release */
+	guint64 epoch;             /* seconds: every date that is written into the tree */
+	const char *lock_text;     /* NULL: none is kept */
+	const char *data_dir;      /* our own data files: dracut/90ashlar */
+} AshTreeRequest;
+
+/**
+ * Turns a staging root into the tree of a system, by a table of steps (tree.c); in a worker only, because programs of the
+ * tree are run in the sandbox. The same root and request always give the same contents; times of files and of
+ * directories are the committer's to clamp.
+ *
+ * Bootable trees are read-only: /etc is the lower layer of an overlay, /var is emptied (what was in it is made at
+ * boot by tmpfiles.d lines), and home, root, srv, opt and mnt are links into /var. Others keep all of these.
+ *
+ * ASH_ERROR_CONFIG: the kickstart or image type asks for what no package in the tree can do; ASH_ERROR_SCRIPT: a %post
+ * script or a program of the tree failed.
+ */
+gboolean ash_tree_apply(AshContext *ctx, const AshTreeRequest *request, GError **error);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "tree/steps.h"
+
+/*
+ * The root is what roothash= says and needs no line. /var is mounted in the initrd, by the same name (dracut/90ashlar);
+ * the line lets systemd know it, grow it and leave it alone at shutdown, when /etc still needs it.
+ */
+static const char fstab_text[] =
+	"# The root file system is read-only and found by its root hash; /etc is an overlay kept in /var.\n"
+	"PARTLABEL=var\t/var\text4\trw,x-initrd.mount,x-systemd.growfs\t0\t0\n"
+	"tmpfs\t/tmp\ttmpfs\tmode=1777,nosuid,nodev,size=50%\t0\t0\n";
+
+gboolean
+ash_step_fstab(AshTreeRoot *root, GError **error)
+{
+	g_autofree char *old = NULL;
+
+	/* Lines that a package or a %post script put there stay. */
+	if (!ash_tree_root_load(root, "etc/fstab", &old, error))
+		return FALSE;
+	g_autofree char *text = g_strconcat(fstab_text, old, NULL);
+	return ash_tree_root_save(root, "etc/fstab", text, 0644, error);
+}
+
+/* repart.d(5): at boot the /var partition is grown to the end of the disk, if systemd-repart is there. */
+gboolean
+ash_step_growth(AshTreeRoot *root, GError **error)
+{
+	if (!ash_tree_root_has_program(root, "systemd-repart"))
+		return TRUE;
+	return ash_tree_root_save(root, "usr/lib/repart.d/50-var.conf",
+				  "[Partition]\nType=var\nLabel=var\nGrowFileSystem=yes\n", 0644, error);
+}
+
+static const char host_keys_unit[] = "[Unit]\n"
+				     "Description=SSH host keys of this machine\n"
+				     "ConditionPathExistsGlob=!/etc/ssh/ssh_host_*_key\n"
+				     "Before=ssh.service sshd.service ssh.socket sshd.socket\n"
+				     "\n"
+				     "[Service]\n"
+				     "Type=oneshot\n"
+				     "RemainAfterExit=yes\n"
+				     "ExecStart=ssh-keygen -A\n"
+				     "\n"
+				     "[Install]\n"
+				     "WantedBy=multi-user.target\n";
+
+/* The keys that a package made at installation are removed (cleanup.c): each machine makes its own. */
+gboolean
+ash_step_host_keys(AshTreeRoot *root, GError **error)
+{
+	const char *const argv[] = { "systemctl", "--no-reload", "enable", "ashlar-ssh-keys.service", NULL };
+
+	if (!ash_tree_root_has_program(root, "sshd") || !ash_tree_root_has_program(root, "systemctl") ||
+	    ash_tree_root_has_unit(root, "sshd-keygen@.service") || ash_tree_root_has_unit(root, "sshd-keygen.service"))
+		return TRUE;
+	return ash_tree_root_save(root, "usr/lib/systemd/system/ashlar-ssh-keys.service", host_keys_unit, 0644, error) &&
+	       ash_tree_root_run(root, argv, error);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "tree/steps.h"
+
+#include <string.h>
+
+/* "foo" is foo.service, as systemctl(1) has it. Owned. */
+static char *
+unit_name(const char *name)
+{
+	return strchr(name, '.') != NULL ? g_strdup(name) : g_strconcat(name, ".service", NULL);
+}
+
+static gboolean
+run_systemctl(AshTreeRoot *root, const char *verb, GPtrArray *units, GError **error)
+{
+	g_autoptr(GPtrArray) argv = g_ptr_array_new();
+
+	if (units->len == 0)
+		return TRUE;
+	g_ptr_array_add(argv, (gpointer) "systemctl");
+	g_ptr_array_add(argv, (gpointer) "--no-reload");
+	g_ptr_array_add(argv, (gpointer) verb);
+	for (guint i = 0; i < units->len; i++)
+		g_ptr_array_add(argv, g_ptr_array_index(units, i));
+	g_ptr_array_add(argv, NULL);
+	return ash_tree_root_run(root, (const char *const *) argv->pdata, error);
+}
+
+static void
+collect(GPtrArray *units, char **names)
+{
+	for (gsize i = 0; names != NULL && names[i] != NULL; i++)
+		g_ptr_array_add(units, unit_name(names[i]));
+}
+
+/* Units to enable must be there; what is not there needs no disabling. */
+static gboolean
+check_units(const AshTreeRoot *root, GPtrArray *units, bool required, GError **error)
+{
+	for (guint i = 0; i < units->len; i++) {
+		const char *unit = g_ptr_array_index(units, i);
+		if (ash_tree_root_has_unit(root, unit))
+			continue;
+		if (required)
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "service \"%s\" cannot be enabled: no package of this system has it", unit);
+		g_ptr_array_remove_index(units, i--);
+	}
+	return TRUE;
+}
+
+/*
+ * A mask is a link to /dev/null, whether the unit is there or not; systemctl(1) would not mask a unit that
+ * a package has put into /etc.
+ */
+static gboolean
+mask_units(const AshTreeRoot *root, char **names, GError **error)
+{
+	for (gsize i = 0; names != NULL && names[i] != NULL; i++) {
+		g_autofree char *unit = unit_name(names[i]);
+		g_autofree char *path = g_build_filename("etc/systemd/system", unit, NULL);
+		if (!ash_tree_root_link(root, path, "/dev/null", error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* kickstart "firstboot": initial-setup and its like, where they are. */
+static void
+collect_firstboot(const AshTreeRoot *root, GPtrArray *enable, GPtrArray *disable)
+{
+	static const char *const units[] = { "initial-setup.service", "initial-setup-graphical.service" };
+	int firstboot = root->request->spec->firstboot;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(units); i++)
+		if (firstboot >= 0 && ash_tree_root_has_unit(root, units[i]))
+			g_ptr_array_add(firstboot != 0 ? enable : disable, g_strdup(units[i]));
+}
+
+/*
+ * Packages have enabled what their distribution's presets say. The image type comes first, the kickstart has the last word.
+ */
+gboolean
+ash_step_services(AshTreeRoot *root, GError **error)
+{
+	const AshSpec *spec = root->request->spec;
+	const AshImageType *type = root->request->type;
+	g_autoptr(GPtrArray) type_on = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) type_off = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) on = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) off = g_ptr_array_new_with_free_func(g_free);
+
+	collect(type_on, type->services_enable);
+	collect(type_off, type->services_disable);
+	collect(on, spec->services_enabled);
+	collect(off, spec->services_disabled);
+	if (!ash_tree_root_has_program(root, "systemctl")) {
+		if (on->len > 0)
+			return ash_throw(error, ASH_ERROR_CONFIG, "service \"%s\" cannot be enabled: this system has no systemd",
+					 (char *) g_ptr_array_index(on, 0));
+		return TRUE;
+	}
+	collect_firstboot(root, on, off);
+	return check_units(root, type_on, true, error) && check_units(root, type_off, false, error) &&
+	       check_units(root, on, true, error) && check_units(root, off, false, error) &&
+	       run_systemctl(root, "disable", type_off, error) && run_systemctl(root, "enable", type_on, error) &&
+	       run_systemctl(root, "disable", off, error) && run_systemctl(root, "enable", on, error) &&
+	       mask_units(root, type->services_mask, error);
+}
+
+/* /etc/selinux/config: SELINUX= as the kickstart says; the policy stays the package's. */
+gboolean
+ash_step_selinux(AshTreeRoot *root, GError **error)
+{
+	static const char *const modes[] = {
+		[ASH_SELINUX_UNSET] = NULL,
+		[ASH_SELINUX_ENFORCING] = "enforcing",
+		[ASH_SELINUX_PERMISSIVE] = "permissive",
+		[ASH_SELINUX_DISABLED] = "disabled",
+	};
+	const char *mode = modes[root->request->spec->selinux];
+	g_autofree char *text = NULL;
+	g_autoptr(GString) kept = g_string_new(NULL);
+
+	if (mode == NULL)
+		return TRUE;
+	if (!ash_tree_root_load(root, "etc/selinux/config", &text, error))
+		return FALSE;
+	if (text == NULL && root->request->spec->selinux == ASH_SELINUX_DISABLED)
+		return TRUE;
+	if (text == NULL)
+		return ash_throw(error, ASH_ERROR_CONFIG, "selinux --%s: no package of this system has an SELinux policy", mode);
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	for (gsize i = 0; lines[i] != NULL && !(*lines[i] == '\0' && lines[i + 1] == NULL); i++)
+		if (!g_str_has_prefix(lines[i], "SELINUX="))
+			g_string_append_printf(kept, "%s\n", lines[i]);
+	g_string_append_printf(kept, "SELINUX=%s\n", mode);
+	return ash_tree_root_rewrite(root, "etc/selinux/config", kept->str, 0644, error);
+}
