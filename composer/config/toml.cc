@@ -47,6 +47,54 @@ struct Failure {
 	std::string text;
 };
 
+/* The end of the string that begins at @at: behind its closing quotes, or where it cannot go on. */
+gsize
+skip_string(std::string_view text, gsize at)
+{
+	const char quote = text[at];
+	const bool is_long = text.substr(at, 3) == std::string(3, quote);
+	const std::string closing(is_long ? 3 : 1, quote);
+
+	for (at += closing.size(); at < text.size(); at++) {
+		if (text[at] == '\n' && !is_long)
+			return at;
+		if (text[at] == '\\' && quote == '"') {
+			at++;
+		} else if (text.substr(at, closing.size()) == closing) {
+			at += closing.size();
+			/* Up to two more belong to a long string. */
+			for (int i = 0; is_long && i < 2 && at < text.size() && text[at] == quote; i++)
+				at++;
+			return at;
+		}
+	}
+	return text.size();
+}
+
+/*
+ * TOML 1.0 has characters outside ASCII in strings and comments only; toml++ 3.3 behaves in an undefined way when it meets one
+ * of them where it looks for white space, so it must not.
+ */
+void
+check_ascii(std::string_view text)
+{
+	gsize at = 0;
+
+	while (at < text.size()) {
+		if (text[at] == '#') {
+			at = std::min(text.find('\n', at), text.size());
+		} else if (text[at] == '"' || text[at] == '\'') {
+			at = skip_string(text, at);
+		} else if (static_cast<unsigned char>(text[at]) >= 0x80) {
+			guint line = 1 + std::count(text.begin(), text.begin() + at, '\n');
+
+			throw Failure { line, "a character outside ASCII stands outside of strings and comments" };
+		} else {
+			at++;
+		}
+	}
+}
+
 AshTomlItem *
 add_item(GPtrArray *items, const std::string &path, const toml::node &node, AshTomlType type)
 {
@@ -191,6 +239,8 @@ ash_toml_parse(const char *text, gsize length, const char *file, GError **error)
 	GPtrArray *items = g_ptr_array_new_with_free_func(reinterpret_cast<GDestroyNotify>(ash_toml_item_free));
 
 	try {
+		check_ascii(std::string_view(text, length));
+
 		toml::table root = toml::parse(std::string_view(text, length));
 
 		walk_table(items, "", root);
