@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "disk/uki.h"
+
+#include <string.h>
+
+#include "fuzz.h"
+
+const char *const fuzz_corpora[] = { "fuzz/corpus/uki", NULL };
+
+/* As a stub: what is made of it can be taken apart again. */
+static void
+build_on(GBytes *stub)
+{
+	g_autoptr(GBytes) kernel = g_bytes_new_static("kernel", 6);
+	AshUkiParts parts = { .stub = stub, .linux_ = kernel, .cmdline = "quiet" };
+	g_autoptr(GBytes) uki = ash_uki_build(&parts, NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GArray) sections = NULL;
+
+	if (uki == NULL)
+		return;
+	sections = ash_uki_list(uki, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(g_array_index(sections, AshUkiSection, sections->len - 1).name, ==, ".linux");
+}
+
+/* Any bytes give sections that lie in the file, or an error of ours. */
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	g_autoptr(GBytes) image = g_bytes_new_static(data, size);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GArray) sections = ash_uki_list(image, &error);
+
+	if (sections == NULL) {
+		g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+		return 0;
+	}
+	for (guint i = 0; i < sections->len; i++) {
+		const char *name = g_array_index(sections, AshUkiSection, i).name;
+		g_autoptr(GBytes) content = ash_uki_get(image, sections, name);
+		g_autofree char *text = ash_uki_get_text(image, sections, name);
+
+		g_assert_true(g_bytes_get_size(content) <= size);
+		g_assert_true(text == NULL || g_utf8_validate(text, -1, NULL));
+	}
+	build_on(image);
+	return 0;
+}
