@@ -14,9 +14,10 @@
 #define HEAD_BYTES (34 * 512)
 #define TAIL_BYTES (33 * 512)
 
-const char *const fuzz_corpora[] = { "fuzz/corpus/gpt", NULL };
+const char *const fuzz_corpora[] = {"fuzz/corpus/gpt", NULL};
 
-/* Any bytes give a layout whose partitions lie on the disk and apart from each other, or an error of ours. */
+/* Any bytes give a layout whose partitions lie on the disk and apart from each other, or an error
+ * of ours. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

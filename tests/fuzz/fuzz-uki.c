@@ -6,14 +6,14 @@
 
 #include "fuzz.h"
 
-const char *const fuzz_corpora[] = { "fuzz/corpus/uki", NULL };
+const char *const fuzz_corpora[] = {"fuzz/corpus/uki", NULL};
 
 /* As a stub: what is made of it can be taken apart again. */
 static void
 build_on(GBytes *stub)
 {
 	g_autoptr(GBytes) kernel = g_bytes_new_static("kernel", 6);
-	AshUkiParts parts = { .stub = stub, .linux_ = kernel, .cmdline = "quiet" };
+	AshUkiParts parts = {.stub = stub, .linux_ = kernel, .cmdline = "quiet"};
 	g_autoptr(GBytes) uki = ash_uki_build(&parts, NULL);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GArray) sections = NULL;
@@ -22,7 +22,8 @@ build_on(GBytes *stub)
 		return;
 	sections = ash_uki_list(uki, &error);
 	g_assert_no_error(error);
-	g_assert_cmpstr(g_array_index(sections, AshUkiSection, sections->len - 1).name, ==, ".linux");
+	g_assert_cmpstr(g_array_index(sections, AshUkiSection, sections->len - 1).name, ==,
+			".linux");
 }
 
 /* Any bytes give sections that lie in the file, or an error of ours. */
