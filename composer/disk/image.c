@@ -130,16 +130,14 @@ check_request(const AshDiskRequest *request, GError **error)
 {
 	if (request->type->layout == NULL || request->type->formats->len == 0)
 		return ash_throw(error, ASH_ERROR_CONFIG,
-				 "image type \"%s\" has no disk layout or no format",
-				 request->type->name);
+				 "it has no disk layout or no format");
 	for (guint i = 0; i < request->type->layout->partitions->len; i++) {
 		const AshPartition *partition = request->type->layout->partitions->pdata[i];
 
-		if (partition->role == ASH_PARTITION_ROOT && partition->fs != ASH_FS_EROFS &&
+		if (partition->role == ASH_PARTITION_ROOT && !partition->empty && partition->fs != ASH_FS_EROFS &&
 		    partition->fs != ASH_FS_EXT4)
 			return ash_throw(error, ASH_ERROR_CONFIG,
-					 "image type \"%s\": a root partition is erofs or ext4",
-					 request->type->name);
+					 "a root partition is erofs or ext4");
 	}
 	return check_word(request->name, "name", "._-", error) &&
 	       check_word(request->version, "version", ".~^-", error);
@@ -479,5 +477,5 @@ ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_ar
 	}
 	if (!ok && build.partial != NULL)
 		(void) unlinkat(build.dir_fd, build.partial, 0);
-	return ok || ash_prefix(error, "image type \"%s\"", request->type->name);
+	return ok;
 }
