@@ -35,7 +35,7 @@ const AshKsCommand ash_ks_other_commands[] = {
 	MOOT("rdp", NO_INSTALLER, "--username= --password="),
 	MOOT("vnc", NO_INSTALLER, "--host= --password= --port="),
 	{ .name = "sshpw", .status = ASH_KS_MOOT, .text = "it is for the installer's own accounts; use \"user\" for the system's",
-	  .known = "--username= --iscrypted --plaintext --lock --sshkey", .max_args = 1 },
+	  .known = "--username= --iscrypted --plaintext --lock --sshkey", .max_args = G_MAXUINT },
 	{ .name = "updates", .status = ASH_KS_MOOT, .text = NO_INSTALLER, .known = NO_OPTIONS, .max_args = 1 },
 	MOOT("eula", "nobody is asked", "--agreed --agree --accepted --accept"),
 	MOOT("install", "composing is all that is done", NO_OPTIONS),

@@ -47,53 +47,106 @@ struct Failure {
 	std::string text;
 };
 
-/* The end of the string that begins at @at: behind its closing quotes, or where it cannot go on. */
-gsize
-skip_string(std::string_view text, gsize at)
-{
-	const char quote = text[at];
-	const bool is_long = text.substr(at, 3) == std::string(3, quote);
-	const std::string closing(is_long ? 3 : 1, quote);
-
-	for (at += closing.size(); at < text.size(); at++) {
-		if (text[at] == '\n' && !is_long)
-			return at;
-		if (text[at] == '\\' && quote == '"') {
-			at++;
-		} else if (text.substr(at, closing.size()) == closing) {
-			at += closing.size();
-			/* Up to two more belong to a long string. */
-			for (int i = 0; is_long && i < 2 && at < text.size() && text[at] == quote; i++)
-				at++;
-			return at;
-		}
-	}
-	return text.size();
-}
-
 /*
- * TOML 1.0 has characters outside ASCII in strings and comments only; toml++ 3.3 behaves in an undefined way when it meets one
- * of them where it looks for white space, so it must not.
+ * toml++ 3.3 behaves in an undefined way when it meets some characters outside ASCII where none may be, even when it only
+ * looks ahead. So it is given none: in strings they are written as escapes, in comments as "?", and
+ * anywhere else they are wrong anyway. Lines stay where they are.
  */
-void
-check_ascii(std::string_view text)
+class AsciiWriter
 {
-	gsize at = 0;
+public:
+	explicit AsciiWriter(std::string_view text) : rest(text)
+	{
+	}
 
-	while (at < text.size()) {
-		if (text[at] == '#') {
-			at = std::min(text.find('\n', at), text.size());
-		} else if (text[at] == '"' || text[at] == '\'') {
-			at = skip_string(text, at);
-		} else if (static_cast<unsigned char>(text[at]) >= 0x80) {
-			guint line = 1 + std::count(text.begin(), text.begin() + at, '\n');
+	std::string
+	convert()
+	{
+		while (!rest.empty()) {
+			if (rest[0] == '#')
+				copy_comment();
+			else if (rest[0] == '"' || rest[0] == '\'')
+				copy_string();
+			else
+				copy_plain();
+		}
+		return out;
+	}
 
+private:
+	std::string_view rest;
+	std::string out;
+	guint line = 1;
+
+	static bool
+	is_ascii(char c)
+	{
+		return static_cast<unsigned char>(c) < 0x80;
+	}
+
+	void
+	copy(gsize n)
+	{
+		line += std::count(rest.begin(), rest.begin() + n, '\n');
+		out.append(rest.substr(0, n));
+		rest.remove_prefix(n);
+	}
+
+	/* Only ASCII may stand here. */
+	void
+	copy_plain()
+	{
+		if (!is_ascii(rest[0]))
 			throw Failure { line, "a character outside ASCII stands outside of strings and comments" };
-		} else {
-			at++;
+		copy(1);
+	}
+
+	void
+	copy_comment()
+	{
+		for (; !rest.empty() && rest[0] != '\n'; rest.remove_prefix(1))
+			out += is_ascii(rest[0]) ? rest[0] : '?';
+	}
+
+	void
+	copy_escaped(char quote)
+	{
+		char escape[sizeof("\\UXXXXXXXX")];
+		gunichar c = g_utf8_get_char(rest.data());
+
+		if (quote == '\'')
+			throw Failure { line, "in \'...\' there is ASCII only; use \"...\"" };
+		g_snprintf(escape, sizeof(escape), "\\U%08X", c);
+		out += escape;
+		rest.remove_prefix(g_utf8_next_char(rest.data()) - rest.data());
+	}
+
+	/* Up to the closing quotes, or where the string cannot go on. */
+	void
+	copy_string()
+	{
+		const char quote = rest[0];
+		const bool is_long = rest.substr(0, 3) == std::string(3, quote);
+		const std::string closing(is_long ? 3 : 1, quote);
+
+		copy(closing.size());
+		while (!rest.empty() && (is_long || rest[0] != '\n')) {
+			if (rest.substr(0, closing.size()) == closing) {
+				copy(closing.size());
+				return;
+			}
+			if (rest[0] == '\\' && quote == '"') {
+				copy(1);
+				if (!rest.empty())
+					copy_plain();
+			} else if (is_ascii(rest[0])) {
+				copy(1);
+			} else {
+				copy_escaped(quote);
+			}
 		}
 	}
-}
+};
 
 AshTomlItem *
 add_item(GPtrArray *items, const std::string &path, const toml::node &node, AshTomlType type)
@@ -239,9 +292,8 @@ ash_toml_parse(const char *text, gsize length, const char *file, GError **error)
 	GPtrArray *items = g_ptr_array_new_with_free_func(reinterpret_cast<GDestroyNotify>(ash_toml_item_free));
 
 	try {
-		check_ascii(std::string_view(text, length));
-
-		toml::table root = toml::parse(std::string_view(text, length));
+		const std::string ascii = AsciiWriter(std::string_view(text, length)).convert();
+		toml::table root = toml::parse(std::string_view(ascii));
 
 		walk_table(items, "", root);
 		g_ptr_array_sort(items, compare_lines);

@@ -33,7 +33,7 @@ void ash_toml_item_free(AshTomlItem *item);
 const char *ash_toml_type_to_string(AshTomlType type);
 
 /**
- * Parses @text into an array of AshTomlItem, in the order of the file; owned. NULL and ASH_ERROR_CONFIG "file:line: ..." if
+ * Parses @text, which must be UTF-8 (ash_lexer_check_text()), into an array of AshTomlItem, in the order of the file; owned. NULL and ASH_ERROR_CONFIG "file:line: ..." if
  * it is no TOML, or has a key of other characters than letters, digits, "_" and "-".
  */
 GPtrArray *ash_toml_parse(const char *text, gsize length, const char *file, GError **error);

@@ -350,6 +350,26 @@ test_inheritance(void)
 	g_assert_cmpuint(g_strv_length(type->oci_cmd), ==, 0);
 }
 
+/* Characters outside ASCII go round toml++ as escapes, and come back; lines stay where they are. */
+static void
+test_not_ascii(void)
+{
+	static const char text[] = "# \xc3\x9c\ndescription = \"\xc3\x9c \xf0\x9f\x98\x80 \\\"q\\u00e4\" # \xe2\x82\xac\n"
+				   "[packages]\nadd = [\"\"\"\xc3\xa4\"\"x\"\"\"]\nx = 1\n";
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) items = ash_toml_parse(text, strlen(text), "x.toml", &error);
+	const AshTomlItem *item = NULL;
+
+	g_assert_no_error(error);
+	g_assert_cmpuint(items->len, ==, 4);
+	item = g_ptr_array_index(items, 0);
+	g_assert_cmpstr(item->string, ==, "\xc3\x9c \xf0\x9f\x98\x80 \"q\xc3\xa4");
+	item = g_ptr_array_index(items, 2);
+	g_assert_cmpstr(item->strings[0], ==, "\xc3\xa4\"\"x");
+	item = g_ptr_array_index(items, 3);
+	g_assert_cmpuint(item->line, ==, 5);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -368,6 +388,7 @@ main(int argc, char **argv)
 	g_test_add_func("/imgtype/inheritance", test_inheritance);
 	g_test_add_func("/imgtype/schema-agrees", test_schema_agrees);
 	g_test_add_func("/imgtype/manual-agrees", test_manual_agrees);
+	g_test_add_func("/toml/not-ascii", test_not_ascii);
 	g_test_add_func("/imgtype/choices-are-parsed", test_choices_are_parsed);
 	result = g_test_run();
 	g_free(data_dir);
