@@ -5,11 +5,11 @@
 #include <glib.h>
 #include <string.h>
 
-#define ACCOUNT_NAME_MAX 32
+#define ACCOUNT_NAME_MAX     32
 #define HOST_NAME_MAX_LENGTH 64
-#define LABEL_MAX 63
-#define INTERFACE_MAX 15
-#define UNIT_MAX 255
+#define LABEL_MAX            63
+#define INTERFACE_MAX        15
+#define UNIT_MAX             255
 
 bool
 ash_check_word(const char *text, const char *others)
@@ -29,7 +29,8 @@ ash_check_account_name(const char *text)
 	g_autofree char *stem = g_strndup(text, g_str_has_suffix(text, "$") ? length - 1 : length);
 
 	return length <= ACCOUNT_NAME_MAX && *stem != '-' && ash_check_word(stem, "._-") &&
-	       strspn(stem, "0123456789") != strlen(stem) && !g_str_equal(stem, ".") && !g_str_equal(stem, "..");
+	       strspn(stem, "0123456789") != strlen(stem) && !g_str_equal(stem, ".") &&
+	       !g_str_equal(stem, "..");
 }
 
 bool
@@ -96,6 +97,6 @@ ash_check_unit(const char *text)
 bool
 ash_check_interface(const char *text)
 {
-	return strlen(text) <= INTERFACE_MAX && *text != '-' && ash_check_word(text, "_.-") && !g_str_equal(text, ".") &&
-	       !g_str_equal(text, "..");
+	return strlen(text) <= INTERFACE_MAX && *text != '-' && ash_check_word(text, "_.-") &&
+	       !g_str_equal(text, ".") && !g_str_equal(text, "..");
 }

@@ -13,10 +13,10 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define IMGTYPE_MAX (1024 * 1024)
+#define IMGTYPE_MAX    (1024 * 1024)
 #define BASE_DEPTH_MAX 4
-#define LABEL_MAX 36 /* UTF-16 units of a GPT name, UEFI 2.10 5.3.3 */
-#define SUFFIX ".toml"
+#define LABEL_MAX      36 /* UTF-16 units of a GPT name, UEFI 2.10 5.3.3 */
+#define SUFFIX         ".toml"
 
 typedef struct {
 	AshImageType *type;
@@ -28,12 +28,11 @@ typedef struct {
 	GHashTable *places;      /* path of a key -> "file:line" it was given at */
 } Loader;
 
-static gboolean load_text(Loader *loader, const char *text, gsize length, const char *file, guint depth,
-			  GError **error);
+static gboolean load_text(Loader *loader, const char *text, gsize length, const char *file,
+			  guint depth, GError **error);
 
-static gboolean
-throw_at(const char *file, guint line, const char *key, GError **error, const char *format, ...)
-	G_GNUC_PRINTF(5, 6);
+static gboolean throw_at(const char *file, guint line, const char *key, GError **error,
+			 const char *format, ...) G_GNUC_PRINTF(5, 6);
 
 static gboolean
 throw_at(const char *file, guint line, const char *key, GError **error, const char *format, ...)
@@ -47,13 +46,14 @@ throw_at(const char *file, guint line, const char *key, GError **error, const ch
 	return ash_throw(error, ASH_ERROR_CONFIG, "%s:%u: %s: %s", file, line, key, text);
 }
 
-/* What is wrong with a key that was read already, or is missing: then the top of @file is where it belongs. */
-static gboolean
-throw_key(Loader *loader, const char *file, const char *key, GError **error, const char *format, ...)
-	G_GNUC_PRINTF(5, 6);
+/* What is wrong with a key that was read already, or is missing: then the top of @file is where it
+ * belongs. */
+static gboolean throw_key(Loader *loader, const char *file, const char *key, GError **error,
+			  const char *format, ...) G_GNUC_PRINTF(5, 6);
 
 static gboolean
-throw_key(Loader *loader, const char *file, const char *key, GError **error, const char *format, ...)
+throw_key(Loader *loader, const char *file, const char *key, GError **error, const char *format,
+	  ...)
 {
 	const char *place = g_hash_table_lookup(loader->places, key);
 	g_autofree char *text = NULL;
@@ -95,13 +95,15 @@ is_partition_key(const AshImgKey *key)
 }
 
 static gboolean
-apply_value(Loader *loader, const AshImgKey *key, const char *file, const AshTomlItem *item, GError **error)
+apply_value(Loader *loader, const AshImgKey *key, const char *file, const AshTomlItem *item,
+	    GError **error)
 {
 	gpointer base = loader->type;
 
 	if (item->type != key->type)
 		return throw_at(file, item->line, item->path, error, "%s is expected, not %s",
-				ash_toml_type_to_string(key->type), ash_toml_type_to_string(item->type));
+				ash_toml_type_to_string(key->type),
+				ash_toml_type_to_string(item->type));
 	if (is_partition_key(key)) {
 		GPtrArray *partitions = loader->type->layout->partitions;
 
@@ -109,7 +111,8 @@ apply_value(Loader *loader, const AshImgKey *key, const char *file, const AshTom
 	}
 	if (!key->set(key, (char *) base + key->offset, item, loader->has_base, error))
 		return ash_prefix(error, "%s:%u: %s", file, item->line, item->path);
-	g_hash_table_replace(loader->places, g_strdup(key->path), g_strdup_printf("%s:%u", file, item->line));
+	g_hash_table_replace(loader->places, g_strdup(key->path),
+			     g_strdup_printf("%s:%u", file, item->line));
 	if (g_str_equal(key->path, "kind"))
 		loader->kind_said = true;
 	return TRUE;
@@ -122,9 +125,11 @@ apply_table(Loader *loader, const char *file, const AshTomlItem *item, GError **
 	bool is_element = item->type == ASH_TOML_ELEMENT;
 
 	if (is_partition && !is_element)
-		return throw_at(file, item->line, item->path, error, "each partition is a table \"[[partition]]\" of its own");
+		return throw_at(file, item->line, item->path, error,
+				"each partition is a table \"[[partition]]\" of its own");
 	if (!is_partition && is_element)
-		return throw_at(file, item->line, item->path, error, "there is one such table: \"[%s]\"", item->path);
+		return throw_at(file, item->line, item->path, error,
+				"there is one such table: \"[%s]\"", item->path);
 	if (is_partition)
 		begin_partition(loader, file, item->line);
 	return TRUE;
@@ -145,7 +150,8 @@ apply_item(Loader *loader, const char *file, const AshTomlItem *item, GError **e
 		return throw_at(file, item->line, item->path, error, "a table is expected, not %s",
 				ash_toml_type_to_string(item->type));
 	hint = ash_img_key_hint(item->path);
-	return throw_at(file, item->line, item->path, error, "unknown key \"%s\"%s", item->path, hint);
+	return throw_at(file, item->line, item->path, error, "unknown key \"%s\"%s", item->path,
+			hint);
 }
 
 static const AshTomlItem *
@@ -182,10 +188,11 @@ load_base(Loader *loader, const char *file, const AshTomlItem *item, guint depth
 	gsize length = 0;
 
 	if (!ash_check_word(item->string, "_-/"))
-		return throw_at(file, item->line, item->path, error, "\"%s\" is no name of an image type", item->string);
+		return throw_at(file, item->line, item->path, error,
+				"\"%s\" is no name of an image type", item->string);
 	if (depth >= BASE_DEPTH_MAX)
-		return throw_at(file, item->line, item->path, error, "more than %d bases, or a base of itself",
-				BASE_DEPTH_MAX);
+		return throw_at(file, item->line, item->path, error,
+				"more than %d bases, or a base of itself", BASE_DEPTH_MAX);
 	path = find_base_path(loader, file, item->string);
 	if (!ash_file_exists(AT_FDCWD, path))
 		return throw_at(file, item->line, item->path, error, "there is no \"%s\"", path);
@@ -217,8 +224,10 @@ check_kind_of_keys(Loader *loader, const char *file, GPtrArray *items, GError **
 		g_autofree char *table = g_strndup(item->path, strcspn(item->path, "."));
 
 		for (guint j = 0; j < G_N_ELEMENTS(kind_tables); j++)
-			if (g_str_equal(kind_tables[j].table, table) && !(kind_tables[j].kinds & 1u << kind))
-				return throw_at(file, item->line, item->path, error, "does not go with kind \"%s\"",
+			if (g_str_equal(kind_tables[j].table, table) &&
+			    !(kind_tables[j].kinds & 1u << kind))
+				return throw_at(file, item->line, item->path, error,
+						"does not go with kind \"%s\"",
 						ash_image_kind_to_string(kind));
 	}
 	return TRUE;
@@ -236,7 +245,8 @@ apply_items(Loader *loader, const char *file, GPtrArray *items, GError **error)
 }
 
 static gboolean
-load_text(Loader *loader, const char *text, gsize length, const char *file, guint depth, GError **error)
+load_text(Loader *loader, const char *text, gsize length, const char *file, guint depth,
+	  GError **error)
 {
 	g_autoptr(GPtrArray) items = NULL;
 	const AshTomlItem *base = NULL;
@@ -280,22 +290,27 @@ check_partition(const AshPartition *partition, const char *file, guint line, GEr
 		return throw_at(file, line, "partition.role", error, "the key is required");
 	role = ash_partition_role_to_string(partition->role);
 	if (!partition->empty && !fs_goes_with_role(partition->role, partition->fs))
-		return throw_at(file, line, "partition.fs", error, "\"%s\" does not go with role \"%s\"",
+		return throw_at(file, line, "partition.fs", error,
+				"\"%s\" does not go with role \"%s\"",
 				ash_fs_kind_to_string(partition->fs), role);
 	if (partition->label != NULL && g_utf8_strlen(partition->label, -1) > LABEL_MAX)
-		return throw_at(file, line, "partition.label", error, "\"%s\" is longer than %d characters",
-				partition->label, LABEL_MAX);
+		return throw_at(file, line, "partition.label", error,
+				"\"%s\" is longer than %d characters", partition->label, LABEL_MAX);
 	if (partition->role == ASH_PARTITION_ESP && partition->size == 0)
 		return throw_at(file, line, "partition.size", error, "role \"esp\" needs a size");
 	if (partition->size != 0 && partition->min_size != 0)
-		return throw_at(file, line, "partition.min_size", error, "does not go with \"size\"");
+		return throw_at(file, line, "partition.min_size", error,
+				"does not go with \"size\"");
 	if (partition->size != 0 && partition->headroom_percent != 0)
-		return throw_at(file, line, "partition.headroom", error, "does not go with \"size\"");
+		return throw_at(file, line, "partition.headroom", error,
+				"does not go with \"size\"");
 	if (partition->slot == 0 && partition->role == ASH_PARTITION_ROOT_VERITY)
-		return throw_at(file, line, "partition.slot", error, "role \"%s\" needs a slot", role);
+		return throw_at(file, line, "partition.slot", error, "role \"%s\" needs a slot",
+				role);
 	if (partition->slot != 0 && partition->role != ASH_PARTITION_ROOT &&
 	    partition->role != ASH_PARTITION_ROOT_VERITY)
-		return throw_at(file, line, "partition.slot", error, "role \"%s\" has no slots", role);
+		return throw_at(file, line, "partition.slot", error, "role \"%s\" has no slots",
+				role);
 	return TRUE;
 }
 
@@ -346,17 +361,21 @@ check_slots(Loader *loader, GError **error)
 	const AshPartition *root = ash_layout_find(layout, ASH_PARTITION_ROOT, 0);
 
 	if (ash_layout_find(layout, ASH_PARTITION_ESP, 0) == NULL)
-		return throw_at(file, line, "partition", error, "there is no partition with role \"esp\"");
+		return throw_at(file, line, "partition", error,
+				"there is no partition with role \"esp\"");
 	if (root == NULL || root->empty || root->slot == 'b')
 		return throw_at(file, line, "partition", error,
-				"the first partition with role \"root\" must be of slot \"a\" and not empty");
+				"the first partition with role \"root\" must be of slot \"a\" and "
+				"not empty");
 	for (const char *slot = "ab"; *slot != '\0'; slot++) {
 		bool has_root = ash_layout_find(layout, ASH_PARTITION_ROOT, *slot) != NULL;
 		bool has_hash = ash_layout_find(layout, ASH_PARTITION_ROOT_VERITY, *slot) != NULL;
 
 		if (has_hash && !has_root)
-			return throw_at(file, line, "partition", error,
-					"role \"root-verity\" of slot \"%c\" has no \"root\" beside it", *slot);
+			return throw_at(
+				file, line, "partition", error,
+				"role \"root-verity\" of slot \"%c\" has no \"root\" beside it",
+				*slot);
 	}
 	return TRUE;
 }
@@ -367,7 +386,9 @@ finish_partition(AshPartition *partition)
 {
 	partition->type_guid = ash_partition_role_type_guid(partition->role);
 	if (partition->label == NULL)
-		partition->label = g_strdup(partition->empty ? "_empty" : ash_partition_role_to_string(partition->role));
+		partition->label =
+			g_strdup(partition->empty ? "_empty"
+						  : ash_partition_role_to_string(partition->role));
 }
 
 static gboolean
@@ -376,9 +397,11 @@ check_disk(Loader *loader, const char *file, GError **error)
 	const AshImageType *type = loader->type;
 
 	if (type->formats->len == 0)
-		return throw_key(loader, file, "disk.formats", error, "the key is required for kind \"disk\"");
+		return throw_key(loader, file, "disk.formats", error,
+				 "the key is required for kind \"disk\"");
 	if (type->layout == NULL)
-		return throw_key(loader, file, "partition", error, "at least one [[partition]] is required for kind \"disk\"");
+		return throw_key(loader, file, "partition", error,
+				 "at least one [[partition]] is required for kind \"disk\"");
 	if (!check_partitions(loader, error) || !check_slots(loader, error))
 		return FALSE;
 	for (guint i = 0; i < type->layout->partitions->len; i++)
@@ -391,7 +414,8 @@ check_pairs(Loader *loader, char **pairs, const char *file, const char *key, GEr
 {
 	for (guint i = 0; pairs[i] != NULL; i++)
 		if (strchr(pairs[i], '=') == NULL || *pairs[i] == '=')
-			return throw_key(loader, file, key, error, "\"%s\" is not NAME=VALUE", pairs[i]);
+			return throw_key(loader, file, key, error, "\"%s\" is not NAME=VALUE",
+					 pairs[i]);
 	return TRUE;
 }
 
@@ -400,7 +424,8 @@ check_units(Loader *loader, char **units, const char *file, const char *key, GEr
 {
 	for (guint i = 0; units[i] != NULL; i++)
 		if (!ash_check_unit(units[i]) || strchr(units[i], '.') == NULL)
-			return throw_key(loader, file, key, error, "\"%s\" is no unit name with its suffix", units[i]);
+			return throw_key(loader, file, key, error,
+					 "\"%s\" is no unit name with its suffix", units[i]);
 	return TRUE;
 }
 
@@ -413,14 +438,17 @@ check_archive(Loader *loader, const char *file, GError **error)
 	if (type->kind == ASH_IMAGE_WSL && type->compression == ASH_COMPRESS_ZSTD)
 		return throw_key(loader, file, "archive.compression", error, "WSL reads gzip only");
 	if (type->compression == ASH_COMPRESS_NONE && type->compression_level != -1)
-		return throw_key(loader, file, "archive.level", error, "does not go with compression \"none\"");
+		return throw_key(loader, file, "archive.level", error,
+				 "does not go with compression \"none\"");
 	if (type->compression_level > max)
 		return throw_key(loader, file, "archive.level", error, "%s goes up to %d",
-				ash_compression_to_string(type->compression), max);
+				 ash_compression_to_string(type->compression), max);
 	if (type->wsl_icon != NULL && !ash_check_path(type->wsl_icon))
-		return throw_key(loader, file, "wsl.icon", error, "\"%s\" is no absolute path", type->wsl_icon);
+		return throw_key(loader, file, "wsl.icon", error, "\"%s\" is no absolute path",
+				 type->wsl_icon);
 	if (type->oci_workdir != NULL && !ash_check_path(type->oci_workdir))
-		return throw_key(loader, file, "oci.workdir", error, "\"%s\" is no absolute path", type->oci_workdir);
+		return throw_key(loader, file, "oci.workdir", error, "\"%s\" is no absolute path",
+				 type->oci_workdir);
 	return check_pairs(loader, type->oci_env, file, "oci.env", error) &&
 	       check_pairs(loader, type->oci_labels, file, "oci.labels", error);
 }
@@ -431,17 +459,21 @@ check_type(Loader *loader, const char *file, GError **error)
 	const AshImageType *type = loader->type;
 
 	if (!ash_check_word(type->variant, "_.-"))
-		return throw_key(loader, file, "variant", error, "\"%s\" has other characters than letters, digits and \"_.-\"",
-				type->variant);
+		return throw_key(loader, file, "variant", error,
+				 "\"%s\" has other characters than letters, digits and \"_.-\"",
+				 type->variant);
 	for (guint i = 0; type->packages_add[i] != NULL; i++)
-		if (ash_strv_any_glob_matches((const char *const *) type->packages_drop, type->packages_add[i]))
-			return throw_key(loader, file, "packages.add", error, "\"%s\" is dropped by \"packages.drop\"",
-					type->packages_add[i]);
+		if (ash_strv_any_glob_matches((const char *const *) type->packages_drop,
+					      type->packages_add[i]))
+			return throw_key(loader, file, "packages.add", error,
+					 "\"%s\" is dropped by \"packages.drop\"",
+					 type->packages_add[i]);
 	if (!check_units(loader, type->services_enable, file, "services.enable", error) ||
 	    !check_units(loader, type->services_disable, file, "services.disable", error) ||
 	    !check_units(loader, type->services_mask, file, "services.mask", error))
 		return FALSE;
-	return type->kind == ASH_IMAGE_DISK ? check_disk(loader, file, error) : check_archive(loader, file, error);
+	return type->kind == ASH_IMAGE_DISK ? check_disk(loader, file, error)
+					    : check_archive(loader, file, error);
 }
 
 /* What a type is when nothing is said, by its kind. */
@@ -469,26 +501,31 @@ dup_type_name(const char *file, GError **error)
 	if (g_str_has_suffix(name, SUFFIX))
 		name[strlen(name) - strlen(SUFFIX)] = '\0';
 	if (!ash_check_word(name, "_.-") || *name == '.' || *name == '-') {
-		throw_at(file, 1, "name", error, "\"%s\" cannot be the name of an image type", name);
+		throw_at(file, 1, "name", error, "\"%s\" cannot be the name of an image type",
+			 name);
 		return NULL;
 	}
 	return g_steal_pointer(&name);
 }
 
 AshImageType *
-ash_imgtype_parse(const char *text, gsize length, const char *file, const char *data_dir, GError **error)
+ash_imgtype_parse(const char *text, gsize length, const char *file, const char *data_dir,
+		  GError **error)
 {
 	g_autofree char *name = dup_type_name(file, error);
 	g_autoptr(AshImageType) type = NULL;
 	g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(guint));
-	g_autoptr(GHashTable) places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	g_autoptr(GHashTable) places =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	gboolean ok = FALSE;
 
 	if (name == NULL)
 		return NULL;
 	type = ash_image_type_new(name);
 	type->compression = (AshCompression) -1;
-	Loader loader = { .type = type, .data_dir = data_dir, .partition_lines = lines, .places = places };
+	Loader loader = {
+		.type = type, .data_dir = data_dir, .partition_lines = lines, .places = places
+	};
 	ok = load_text(&loader, text, length, file, 0, error);
 	if (ok) {
 		set_defaults(type);
@@ -509,8 +546,9 @@ throw_no_type(const char *name, const char *path, const char *data_dir, GError *
 		return FALSE;
 	hint = ash_nearest_hint(name, (const char *const *) names);
 	list = g_strjoinv(", ", names);
-	return ash_throw(error, ASH_ERROR_CONFIG, "image type \"%s\": there is no \"%s\"%s (types: %s)", name, path,
-			 hint, list);
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "image type \"%s\": there is no \"%s\"%s (types: %s)", name, path, hint,
+			 list);
 }
 
 AshImageType *
@@ -540,7 +578,8 @@ ash_imgtype_list(const char *data_dir, GError **error)
 	const char *name = NULL;
 
 	if (dir == NULL)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "image types: \"%s\" cannot be read", path);
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "image types: \"%s\" cannot be read",
+				      path);
 	names = ash_strv_new();
 	while ((name = g_dir_read_name(dir)) != NULL) {
 		g_autofree char *stem = NULL;

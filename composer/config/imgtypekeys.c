@@ -9,20 +9,23 @@
 #include <string.h>
 
 static gboolean
-set_string(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_string(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	   GError **error)
 {
 	char **string = field;
 
 	for (const char *c = item->string; *c != '\0'; c++)
 		if (g_ascii_iscntrl(*c))
-			return ash_throw(error, ASH_ERROR_CONFIG, "the value has a control character");
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "the value has a control character");
 	g_free(*string);
 	*string = g_strdup(item->string);
 	return TRUE;
 }
 
 static gboolean
-set_strings(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_strings(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	    GError **error)
 {
 	char ***strings = field;
 	g_auto(GStrv) result = ash_strv_new();
@@ -31,11 +34,14 @@ set_strings(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool 
 		const char *text = item->strings[i];
 
 		if (g_str_equal(text, "@base") && !has_base)
-			return ash_throw(error, ASH_ERROR_CONFIG, "\"@base\" stands for the list of the base, and there is no \"base\"");
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "\"@base\" stands for the list of the base, and there is "
+					 "no \"base\"");
 		if (g_str_equal(text, "@base"))
 			ash_strv_add_all(&result, (const char *const *) *strings);
 		else if (*text == '\0' || strpbrk(text, "\n\r") != NULL)
-			return ash_throw(error, ASH_ERROR_CONFIG, "a string in it is empty or has a line feed");
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "a string in it is empty or has a line feed");
 		else
 			ash_strv_add_unique(&result, text);
 	}
@@ -44,7 +50,8 @@ set_strings(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool 
 }
 
 static gboolean
-set_bool(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_bool(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	 GError **error)
 {
 	*(bool *) field = item->boolean;
 	return TRUE;
@@ -52,7 +59,8 @@ set_bool(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has
 
 /* An int that is -1 until something is said. */
 static gboolean
-set_tristate(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_tristate(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	     GError **error)
 {
 	*(int *) field = item->boolean;
 	return TRUE;
@@ -63,13 +71,15 @@ check_range(const AshImgKey *key, const AshTomlItem *item, GError **error)
 {
 	if (item->integer < key->min || item->integer > key->max)
 		return ash_throw(error, ASH_ERROR_CONFIG,
-				 "%" G_GINT64_FORMAT " is not between %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT,
+				 "%" G_GINT64_FORMAT " is not between %" G_GINT64_FORMAT
+				 " and %" G_GINT64_FORMAT,
 				 item->integer, key->min, key->max);
 	return TRUE;
 }
 
 static gboolean
-set_int(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_int(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	GError **error)
 {
 	if (!check_range(key, item, error))
 		return FALSE;
@@ -78,7 +88,8 @@ set_int(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_
 }
 
 static gboolean
-set_uint64(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_uint64(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	   GError **error)
 {
 	if (!check_range(key, item, error))
 		return FALSE;
@@ -87,14 +98,17 @@ set_uint64(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool h
 }
 
 static gboolean
-set_size(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_size(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	 GError **error)
 {
 	guint64 bytes = 0;
 
 	if (!ash_size_parse(item->string, &bytes))
-		return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is no size (\"512M\", \"2G\")", item->string);
+		return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is no size (\"512M\", \"2G\")",
+				 item->string);
 	if (bytes == 0 || bytes % ASH_MIB != 0)
-		return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is not a whole number of MiB", item->string);
+		return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is not a whole number of MiB",
+				 item->string);
 	*(guint64 *) field = bytes;
 	return TRUE;
 }
@@ -111,27 +125,33 @@ throw_choice(const AshImgKey *key, const char *text, GError **error)
 }
 
 static gboolean
-set_kind(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_kind(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	 GError **error)
 {
 	return ash_image_kind_parse(item->string, field) || throw_choice(key, item->string, error);
 }
 
 static gboolean
-set_from_kickstart(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_from_kickstart(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+		   GError **error)
 {
-	return ash_from_kickstart_parse(item->string, field) || throw_choice(key, item->string, error);
+	return ash_from_kickstart_parse(item->string, field) ||
+	       throw_choice(key, item->string, error);
 }
 
 static gboolean
-set_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+		GError **error)
 {
 	return ash_compression_parse(item->string, field) || throw_choice(key, item->string, error);
 }
 
 static gboolean
-set_role(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_role(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	 GError **error)
 {
-	return ash_partition_role_parse(item->string, field) || throw_choice(key, item->string, error);
+	return ash_partition_role_parse(item->string, field) ||
+	       throw_choice(key, item->string, error);
 }
 
 static gboolean
@@ -141,7 +161,8 @@ set_fs(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_b
 }
 
 static gboolean
-set_slot(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_slot(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	 GError **error)
 {
 	if (!g_str_equal(item->string, "a") && !g_str_equal(item->string, "b"))
 		return throw_choice(key, item->string, error);
@@ -150,7 +171,8 @@ set_slot(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has
 }
 
 static gboolean
-set_formats(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_formats(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	    GError **error)
 {
 	GArray *formats = *(GArray **) field;
 
@@ -162,7 +184,8 @@ set_formats(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool 
 			return throw_choice(key, item->strings[i], error);
 		for (guint j = 0; j < formats->len; j++)
 			if (g_array_index(formats, AshDiskFormat, j) == format)
-				return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is there twice", item->strings[i]);
+				return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is there twice",
+						 item->strings[i]);
 		g_array_append_val(formats, format);
 	}
 	return TRUE;
@@ -170,12 +193,13 @@ set_formats(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool 
 
 /* The loader has read it before anything else. */
 static gboolean
-set_nothing(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+set_nothing(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+	    GError **error)
 {
 	return TRUE;
 }
 
-#define TYPE(member) G_STRUCT_OFFSET(AshImageType, member)
+#define TYPE(member)      G_STRUCT_OFFSET(AshImageType, member)
 #define PARTITION(member) G_STRUCT_OFFSET(AshPartition, member)
 
 /* clang-format off */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define KICKSTART_MAX (4 * 1024 * 1024)
+#define KICKSTART_MAX     (4 * 1024 * 1024)
 #define INCLUDE_DEPTH_MAX 32
 
 /* One file that is being read; files that include it are below it. */
@@ -41,8 +41,8 @@ is_remote(const char *path)
 	return strstr(path, "://") != NULL || g_str_has_prefix(path, "nfs:");
 }
 
-static gboolean
-throw_at(const char *origin, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static gboolean throw_at(const char *origin, GError **error, const char *format, ...)
+	G_GNUC_PRINTF(3, 4);
 
 static gboolean
 throw_at(const char *origin, GError **error, const char *format, ...)
@@ -64,7 +64,8 @@ identify(Frame *frame, const char *path, const char *origin, const char *command
 
 	if (stat(path, &status) != 0)
 		return throw_at(origin, error,
-				"%s: \"%s\" cannot be read: %s (what %%pre writes is not there: %%pre is not run)",
+				"%s: \"%s\" cannot be read: %s (what %%pre writes is not there: "
+				"%%pre is not run)",
 				command, path, g_strerror(errno));
 	if (!S_ISREG(status.st_mode))
 		return throw_at(origin, error, "%s: \"%s\" is no regular file", command, path);
@@ -77,8 +78,8 @@ identify(Frame *frame, const char *path, const char *origin, const char *command
 }
 
 static gboolean
-include_path(Reader *reader, const Frame *below, const char *path, const char *origin, const char *command,
-	     GError **error)
+include_path(Reader *reader, const Frame *below, const char *path, const char *origin,
+	     const char *command, GError **error)
 {
 	g_autofree char *dir = g_path_get_dirname(path);
 	g_autofree char *text = NULL;
@@ -86,7 +87,8 @@ include_path(Reader *reader, const Frame *below, const char *path, const char *o
 	Frame frame = { .below = below, .file = path, .dir = dir, .depth = below->depth + 1 };
 
 	if (frame.depth > INCLUDE_DEPTH_MAX)
-		return throw_at(origin, error, "%s: more than %d files deep", command, INCLUDE_DEPTH_MAX);
+		return throw_at(origin, error, "%s: more than %d files deep", command,
+				INCLUDE_DEPTH_MAX);
 	if (!identify(&frame, path, origin, command, error))
 		return FALSE;
 	text = ash_file_load(AT_FDCWD, path, KICKSTART_MAX, &length, error);
@@ -100,15 +102,17 @@ include_path(Reader *reader, const Frame *below, const char *path, const char *o
 
 /* %include FILE and %ksappend FILE are one here: the file is read in place of the line. */
 static gboolean
-read_include(Reader *reader, Frame *frame, const char *origin, const char *const *words, GError **error)
+read_include(Reader *reader, Frame *frame, const char *origin, const char *const *words,
+	     GError **error)
 {
 	g_autofree char *path = NULL;
 
 	if (words[1] == NULL || *words[1] == '\0' || words[2] != NULL)
 		return throw_at(origin, error, "%s: one file is expected", words[0]);
 	if (is_remote(words[1]))
-		return throw_at(origin, error, "%s: \"%s\" is not fetched; download it and name the file", words[0],
-				words[1]);
+		return throw_at(origin, error,
+				"%s: \"%s\" is not fetched; download it and name the file",
+				words[0], words[1]);
 	if (frame->dir == NULL)
 		return throw_at(origin, error, "%s: no file can be included here", words[0]);
 	if (g_path_is_absolute(words[1]) || g_str_equal(frame->dir, "."))
@@ -135,7 +139,8 @@ split_line(Reader *reader, const char *line, const char *origin, GError **error)
 		ash_prefix(error, "%s", origin);
 	else if (glued_comment)
 		g_ptr_array_add(reader->state.spec->notices,
-				g_strdup_printf("%s: %s: a comment begins inside a word; put quotes around a value with \"#\"",
+				g_strdup_printf("%s: %s: a comment begins inside a word; put "
+						"quotes around a value with \"#\"",
 						origin, words[0]));
 	return words;
 }
@@ -145,7 +150,8 @@ end_section(Reader *reader, const Frame *frame, const char *origin, GError **err
 {
 	if (reader->section_frame != frame)
 		return throw_at(origin, error, "%%end: %s began in another file, at %s",
-				ash_kssection_get_name(reader->section), ash_kssection_get_origin(reader->section));
+				ash_kssection_get_name(reader->section),
+				ash_kssection_get_origin(reader->section));
 	ash_kssection_finish(reader->section);
 	g_clear_pointer(&reader->section, ash_kssection_free);
 	return TRUE;
@@ -154,13 +160,16 @@ end_section(Reader *reader, const Frame *frame, const char *origin, GError **err
 static gboolean
 throw_unfinished(Reader *reader, GError **error)
 {
-	return throw_at(ash_kssection_get_origin(reader->section), error, "%s: the section does not end with %%end",
+	return throw_at(ash_kssection_get_origin(reader->section), error,
+			"%s: the section does not end with %%end",
 			ash_kssection_get_name(reader->section));
 }
 
-/* A line of a section. Only lines that begin with one of our own words are looked at; scripts may have "%" too. */
+/* A line of a section. Only lines that begin with one of our own words are looked at; scripts may
+ * have "%" too. */
 static gboolean
-read_section_line(Reader *reader, Frame *frame, const char *line, const char *origin, GError **error)
+read_section_line(Reader *reader, Frame *frame, const char *line, const char *origin,
+		  GError **error)
 {
 	const char *start = line + strspn(line, " \t");
 	g_autofree char *first = g_strndup(start, strcspn(start, " \t\r"));
@@ -172,13 +181,15 @@ read_section_line(Reader *reader, Frame *frame, const char *line, const char *or
 	if (is_include(first) && ash_kssection_follows_includes(reader->section)) {
 		g_auto(GStrv) words = split_line(reader, line, origin, error);
 
-		return words != NULL && read_include(reader, frame, origin, (const char *const *) words, error);
+		return words != NULL &&
+		       read_include(reader, frame, origin, (const char *const *) words, error);
 	}
 	return ash_kssection_add_line(reader->section, origin, line, error);
 }
 
 static gboolean
-read_command_line(Reader *reader, Frame *frame, const char *line, const char *origin, GError **error)
+read_command_line(Reader *reader, Frame *frame, const char *line, const char *origin,
+		  GError **error)
 {
 	g_auto(GStrv) split = split_line(reader, line, origin, error);
 	const char *const *words = (const char *const *) split;
@@ -231,7 +242,9 @@ dup_system_name(const char *file, GError **error)
 	if (g_str_has_suffix(name, ".ks"))
 		name[strlen(name) - strlen(".ks")] = '\0';
 	if (!ash_check_word(name, "_.-") || *name == '.' || *name == '-') {
-		throw_at(file, error, "\"%s\" cannot be the name of a system: use letters, digits and \"_.-\"", name);
+		throw_at(file, error,
+			 "\"%s\" cannot be the name of a system: use letters, digits and \"_.-\"",
+			 name);
 		return NULL;
 	}
 	return g_steal_pointer(&name);
@@ -251,8 +264,8 @@ list_repo_dirs(const char *dir, const AshKickstartOptions *options)
 }
 
 static gboolean
-read_all(AshSpec *spec, Frame *frame, const char *const *repo_dirs, const AshKickstartOptions *options,
-	 GError **error)
+read_all(AshSpec *spec, Frame *frame, const char *const *repo_dirs,
+	 const AshKickstartOptions *options, GError **error)
 {
 	static const char *const none[] = { NULL };
 	g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -272,7 +285,8 @@ read_all(AshSpec *spec, Frame *frame, const char *const *repo_dirs, const AshKic
 }
 
 static AshSpec *
-parse_frame(Frame *frame, const char *text, gsize length, const AshKickstartOptions *options, GError **error)
+parse_frame(Frame *frame, const char *text, gsize length, const AshKickstartOptions *options,
+	    GError **error)
 {
 	g_autofree char *name = dup_system_name(frame->file, error);
 	g_auto(GStrv) repo_dirs = list_repo_dirs(frame->dir, options);
@@ -306,7 +320,8 @@ ash_kickstart_load_full(const char *path, const AshKickstartOptions *options, GE
 	Frame frame = { .file = path, .dir = dir };
 
 	if (stat(path, &status) != 0)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "%s: cannot be read: %s", path, g_strerror(errno));
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "%s: cannot be read: %s", path,
+				      g_strerror(errno));
 	frame.device = status.st_dev;
 	frame.inode = status.st_ino;
 	text = ash_file_load(AT_FDCWD, path, KICKSTART_MAX, &length, error);

@@ -5,13 +5,15 @@
 
 #include <string.h>
 
-/* A password that is said to be encrypted must be: a plain one would lock its owner out, and be readable. */
+/* A password that is said to be encrypted must be: a plain one would lock its owner out, and be
+ * readable. */
 static gboolean
 check_password(AshKsCall *call, const char *password, bool crypted, GError **error)
 {
 	if (crypted && (strchr("$!*", *password) == NULL || !ash_check_field(password)))
-		return ash_option_throw(&call->place, error,
-					"--iscrypted is given, but the password is no crypt(5) hash (\"$6$...\")");
+		return ash_option_throw(
+			&call->place, error,
+			"--iscrypted is given, but the password is no crypt(5) hash (\"$6$...\")");
 	return TRUE;
 }
 
@@ -101,25 +103,31 @@ static gboolean
 check_user(AshKsCall *call, const UserValues *values, GError **error)
 {
 	if (!ash_check_account_name(values->name))
-		return ash_option_throw(&call->place, error, "\"%s\" is no user name", values->name);
+		return ash_option_throw(&call->place, error, "\"%s\" is no user name",
+					values->name);
 	for (guint i = 0; i < call->spec->users->len; i++) {
 		const AshUserSpec *other = g_ptr_array_index(call->spec->users, i);
 
 		if (g_str_equal(other->name, values->name))
-			return ash_option_throw(&call->place, error, "user \"%s\" is already at %s", values->name,
-						other->origin);
+			return ash_option_throw(&call->place, error, "user \"%s\" is already at %s",
+						values->name, other->origin);
 	}
 	if (values->homedir != NULL && !ash_check_path(values->homedir))
-		return ash_option_throw(&call->place, error, "--homedir: \"%s\" is no absolute path", values->homedir);
+		return ash_option_throw(&call->place, error,
+					"--homedir: \"%s\" is no absolute path", values->homedir);
 	if (values->shell != NULL && !ash_check_path(values->shell))
-		return ash_option_throw(&call->place, error, "--shell: \"%s\" is no absolute path", values->shell);
+		return ash_option_throw(&call->place, error, "--shell: \"%s\" is no absolute path",
+					values->shell);
 	if (values->gecos != NULL && !ash_check_field(values->gecos))
-		return ash_option_throw(&call->place, error, "--gecos has a colon or a control character");
+		return ash_option_throw(&call->place, error,
+					"--gecos has a colon or a control character");
 	for (guint i = 0; values->groups[i] != NULL; i++)
 		if (!is_group_with_gid(values->groups[i]))
-			return ash_option_throw(&call->place, error, "--groups: \"%s\" is neither NAME nor NAME(GID)",
+			return ash_option_throw(&call->place, error,
+						"--groups: \"%s\" is neither NAME nor NAME(GID)",
 						values->groups[i]);
-	return values->password == NULL || check_password(call, values->password, values->crypted, error);
+	return values->password == NULL ||
+	       check_password(call, values->password, values->crypted, error);
 }
 
 static gboolean
@@ -166,12 +174,14 @@ handle_group(AshKsCall *call, GError **error)
 	AshGroupSpec *group = NULL;
 
 	if (!ash_check_account_name(values->name))
-		return ash_option_throw(&call->place, error, "\"%s\" is no group name", values->name);
+		return ash_option_throw(&call->place, error, "\"%s\" is no group name",
+					values->name);
 	for (guint i = 0; i < call->spec->groups->len; i++) {
 		const AshGroupSpec *other = g_ptr_array_index(call->spec->groups, i);
 
 		if (g_str_equal(other->name, values->name))
-			return ash_option_throw(&call->place, error, "group \"%s\" is already at %s", values->name,
+			return ash_option_throw(&call->place, error,
+						"group \"%s\" is already at %s", values->name,
 						other->origin);
 	}
 	group = ash_group_spec_new(values->name, call->place.origin);
@@ -185,11 +195,13 @@ typedef struct {
 } SshKeyValues;
 
 static const AshOptionDef sshkey_options[] = {
-	{ "--username", ASH_OPTION_STRING, G_STRUCT_OFFSET(SshKeyValues, username), .required = true },
+	{ "--username", ASH_OPTION_STRING, G_STRUCT_OFFSET(SshKeyValues, username),
+	  .required = true },
 	{ NULL },
 };
 
-/* authorized_keys(5): [options] type base64 [comment]; all OpenSSH public keys begin with the bytes 00 00 00. */
+/* authorized_keys(5): [options] type base64 [comment]; all OpenSSH public keys begin with the bytes
+ * 00 00 00. */
 static bool
 is_ssh_key(const char *text)
 {
@@ -198,7 +210,8 @@ is_ssh_key(const char *text)
 
 	for (guint i = 0; words[i] != NULL && words[i + 1] != NULL; i++)
 		for (guint j = 0; j < G_N_ELEMENTS(types); j++)
-			if (g_str_has_prefix(words[i], types[j]) && g_str_has_prefix(words[i + 1], "AAAA"))
+			if (g_str_has_prefix(words[i], types[j]) &&
+			    g_str_has_prefix(words[i + 1], "AAAA"))
 				return true;
 	return false;
 }
@@ -209,22 +222,38 @@ handle_sshkey(AshKsCall *call, GError **error)
 	const SshKeyValues *values = call->values;
 
 	if (!ash_check_account_name(values->username))
-		return ash_option_throw(&call->place, error, "\"%s\" is no user name", values->username);
+		return ash_option_throw(&call->place, error, "\"%s\" is no user name",
+					values->username);
 	if (!is_ssh_key(call->args[0]))
-		return ash_option_throw(&call->place, error,
-					"\"%s\" is no public key (\"ssh-ed25519 AAAA... comment\", in quotes)",
-					call->args[0]);
+		return ash_option_throw(
+			&call->place, error,
+			"\"%s\" is no public key (\"ssh-ed25519 AAAA... comment\", in quotes)",
+			call->args[0]);
 	g_ptr_array_add(call->spec->ssh_keys,
 			ash_ssh_key_spec_new(values->username, call->args[0], call->place.origin));
 	return TRUE;
 }
 
 const AshKsCommand ash_ks_account_commands[] = {
-	{ .name = "rootpw", .handler = handle_rootpw, .options = rootpw_options, .values_size = sizeof(RootValues),
-	  .max_args = 1, .once = true },
-	{ .name = "user", .handler = handle_user, .options = user_options, .values_size = sizeof(UserValues) },
-	{ .name = "group", .handler = handle_group, .options = group_options, .values_size = sizeof(GroupValues) },
-	{ .name = "sshkey", .handler = handle_sshkey, .options = sshkey_options, .values_size = sizeof(SshKeyValues),
-	  .min_args = 1, .max_args = 1 },
+	{ .name = "rootpw",
+	  .handler = handle_rootpw,
+	  .options = rootpw_options,
+	  .values_size = sizeof(RootValues),
+	  .max_args = 1,
+	  .once = true },
+	{ .name = "user",
+	  .handler = handle_user,
+	  .options = user_options,
+	  .values_size = sizeof(UserValues) },
+	{ .name = "group",
+	  .handler = handle_group,
+	  .options = group_options,
+	  .values_size = sizeof(GroupValues) },
+	{ .name = "sshkey",
+	  .handler = handle_sshkey,
+	  .options = sshkey_options,
+	  .values_size = sizeof(SshKeyValues),
+	  .min_args = 1,
+	  .max_args = 1 },
 	{ NULL },
 };

@@ -8,11 +8,8 @@
 #include <string.h>
 
 static const AshKsCommand *const tables[] = {
-	ash_ks_repo_commands,
-	ash_ks_account_commands,
-	ash_ks_system_commands,
-	ash_ks_network_commands,
-	ash_ks_other_commands,
+	ash_ks_repo_commands,    ash_ks_account_commands, ash_ks_system_commands,
+	ash_ks_network_commands, ash_ks_other_commands,
 };
 
 GPtrArray *
@@ -48,10 +45,13 @@ throw_unknown(const char *origin, const char *name, GError **error)
 	g_autofree char *hint = NULL;
 
 	for (guint i = 0; i < commands->len; i++)
-		g_ptr_array_add(names, (gpointer) ((const AshKsCommand *) g_ptr_array_index(commands, i))->name);
+		g_ptr_array_add(
+			names,
+			(gpointer) ((const AshKsCommand *) g_ptr_array_index(commands, i))->name);
 	g_ptr_array_add(names, NULL);
 	hint = ash_nearest_hint(name, (const char *const *) names->pdata);
-	return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: unknown command \"%s\"%s", origin, name, name, hint);
+	return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: unknown command \"%s\"%s", origin, name,
+			 name, hint);
 }
 
 static gboolean
@@ -60,14 +60,17 @@ check_arguments(const AshKsCommand *command, AshKsCall *call, GError **error)
 	guint n_args = g_strv_length(call->args);
 
 	if (n_args > command->max_args && command->max_args == 0)
-		return ash_option_throw(&call->place, error, "unexpected argument \"%s\"", call->args[0]);
+		return ash_option_throw(&call->place, error, "unexpected argument \"%s\"",
+					call->args[0]);
 	if (n_args > command->max_args)
-		return ash_option_throw(&call->place, error,
-					"unexpected argument \"%s\"; put quotes around a value with spaces",
-					call->args[command->max_args]);
+		return ash_option_throw(
+			&call->place, error,
+			"unexpected argument \"%s\"; put quotes around a value with spaces",
+			call->args[command->max_args]);
 	if (n_args < command->min_args)
-		return ash_option_throw(&call->place, error, "%u argument%s expected, %u given", command->min_args,
-					command->min_args == 1 ? "" : "s", n_args);
+		return ash_option_throw(&call->place, error, "%u argument%s expected, %u given",
+					command->min_args, command->min_args == 1 ? "" : "s",
+					n_args);
 	return TRUE;
 }
 
@@ -76,12 +79,14 @@ run_done(const AshKsCommand *command, AshKsCall *call, const char *const *words,
 {
 	const char *before = g_hash_table_lookup(call->state->said, command->name);
 
-	if (!ash_option_parse(&call->place, command->options, words + 1, call->values, &call->args, error) ||
+	if (!ash_option_parse(&call->place, command->options, words + 1, call->values, &call->args,
+			      error) ||
 	    !check_arguments(command, call, error))
 		return FALSE;
 	if (command->once && before != NULL)
 		ash_option_notice(&call->place, "replaces what %s said", before);
-	g_hash_table_replace(call->state->said, g_strdup(command->name), g_strdup(call->place.origin));
+	g_hash_table_replace(call->state->said, g_strdup(command->name),
+			     g_strdup(call->place.origin));
 	return command->handler(call, error);
 }
 
@@ -157,7 +162,9 @@ ash_kscommand_run(AshKsState *state, const char *origin, const char *const *word
 	AshKsCall call = {
 		.state = state,
 		.spec = state->spec,
-		.place = { .origin = origin, .command = command->name, .notices = state->spec->notices },
+		.place = { .origin = origin,
+			   .command = command->name,
+			   .notices = state->spec->notices },
 		.values = values,
 		.args = g_steal_pointer(&args),
 	};

@@ -13,8 +13,8 @@ typedef struct {
 } NetworkValues;
 
 #define FIELD(member) G_STRUCT_OFFSET(NetworkValues, member)
-#define IN_POST "write the network configuration in a %post script"
-#define INSTALLER "it is about the network of an installer"
+#define IN_POST       "write the network configuration in a %post script"
+#define INSTALLER     "it is about the network of an installer"
 
 static const AshOptionDef network_options[] = {
 	{ "--bootproto", ASH_OPTION_STRING, FIELD(bootproto) },
@@ -68,7 +68,8 @@ check_protocol(AshKsCall *call, NetworkValues *values, GError **error)
 		values->bootproto = g_strdup("dhcp");
 	}
 	if (!g_str_equal(values->bootproto, "dhcp") && !g_str_equal(values->bootproto, "static"))
-		return ash_option_throw(&call->place, error, "--bootproto takes \"dhcp\" or \"static\", not \"%s\"",
+		return ash_option_throw(&call->place, error,
+					"--bootproto takes \"dhcp\" or \"static\", not \"%s\"",
 					values->bootproto);
 	return TRUE;
 }
@@ -89,14 +90,17 @@ check_ipv4_options(AshKsCall *call, const NetworkValues *values, GError **error)
 		if (addresses[i].value == NULL)
 			continue;
 		if (!ash_check_ipv4(addresses[i].value))
-			return ash_option_throw(&call->place, error, "%s: \"%s\" is no IPv4 address", addresses[i].name,
+			return ash_option_throw(&call->place, error,
+						"%s: \"%s\" is no IPv4 address", addresses[i].name,
 						addresses[i].value);
 		if (!is_static)
-			return ash_option_throw(&call->place, error, "%s goes with --bootproto=static only",
+			return ash_option_throw(&call->place, error,
+						"%s goes with --bootproto=static only",
 						addresses[i].name);
 	}
 	if (is_static && !values->noipv4 && (values->ip == NULL || values->netmask == NULL))
-		return ash_option_throw(&call->place, error, "--bootproto=static needs --ip= and --netmask=");
+		return ash_option_throw(&call->place, error,
+					"--bootproto=static needs --ip= and --netmask=");
 	return TRUE;
 }
 
@@ -107,13 +111,16 @@ check_ipv6_options(AshKsCall *call, const NetworkValues *values, GError **error)
 
 	if (address != NULL && !g_str_equal(address, "auto") && !g_str_equal(address, "dhcp") &&
 	    !ash_check_ipv6(address, true))
-		return ash_option_throw(&call->place, error,
-					"--ipv6 takes \"auto\", \"dhcp\" or ADDRESS/PREFIX, not \"%s\"", address);
+		return ash_option_throw(
+			&call->place, error,
+			"--ipv6 takes \"auto\", \"dhcp\" or ADDRESS/PREFIX, not \"%s\"", address);
 	if (values->ipv6gateway != NULL && !ash_check_ipv6(values->ipv6gateway, false))
-		return ash_option_throw(&call->place, error, "--ipv6gateway: \"%s\" is no IPv6 address",
+		return ash_option_throw(&call->place, error,
+					"--ipv6gateway: \"%s\" is no IPv6 address",
 					values->ipv6gateway);
 	if (values->noipv6 && (address != NULL || values->ipv6gateway != NULL))
-		return ash_option_throw(&call->place, error, "--noipv6 contradicts --ipv6 and --ipv6gateway");
+		return ash_option_throw(&call->place, error,
+					"--noipv6 contradicts --ipv6 and --ipv6gateway");
 	return TRUE;
 }
 
@@ -124,15 +131,19 @@ check_network(AshKsCall *call, NetworkValues *values, GError **error)
 
 	if (device != NULL && !ash_check_interface(device))
 		return ash_option_throw(&call->place, error,
-					"--device: \"%s\" is no interface name; \"link\" means the first with a cable",
+					"--device: \"%s\" is no interface name; \"link\" means the "
+					"first with a cable",
 					device);
 	if (device != NULL && (g_str_equal(device, "bootif") || g_str_equal(device, "ibft")))
 		return ash_option_throw(&call->place, error,
-					"--device=%s means the interface an installer booted from; use --device=link",
+					"--device=%s means the interface an installer booted from; "
+					"use --device=link",
 					device);
 	for (guint i = 0; values->nameservers[i] != NULL; i++)
-		if (!ash_check_ipv4(values->nameservers[i]) && !ash_check_ipv6(values->nameservers[i], false))
-			return ash_option_throw(&call->place, error, "--nameserver: \"%s\" is no address",
+		if (!ash_check_ipv4(values->nameservers[i]) &&
+		    !ash_check_ipv6(values->nameservers[i], false))
+			return ash_option_throw(&call->place, error,
+						"--nameserver: \"%s\" is no address",
 						values->nameservers[i]);
 	if (values->noipv4 && values->noipv6)
 		return ash_option_throw(&call->place, error, "--noipv4 and --noipv6 leave nothing");
@@ -144,10 +155,11 @@ check_network(AshKsCall *call, NetworkValues *values, GError **error)
 static bool
 is_about_device(const NetworkValues *values)
 {
-	return values->device != NULL || values->bootproto != NULL || values->ip != NULL || values->netmask != NULL ||
-	       values->gateway != NULL || values->ipv6 != NULL || values->ipv6gateway != NULL ||
-	       values->nameservers[0] != NULL || values->nodns || values->noipv4 || values->noipv6 ||
-	       values->nodefroute || values->onboot != -1 || values->mtu != -1;
+	return values->device != NULL || values->bootproto != NULL || values->ip != NULL ||
+	       values->netmask != NULL || values->gateway != NULL || values->ipv6 != NULL ||
+	       values->ipv6gateway != NULL || values->nameservers[0] != NULL || values->nodns ||
+	       values->noipv4 || values->noipv6 || values->nodefroute || values->onboot != -1 ||
+	       values->mtu != -1;
 }
 
 static void
@@ -160,7 +172,8 @@ remove_earlier(AshKsCall *call, const char *device)
 
 		if (!g_str_equal(other->device, device))
 			continue;
-		ash_option_notice(&call->place, "replaces what %s said about \"%s\"", other->origin, device);
+		ash_option_notice(&call->place, "replaces what %s said about \"%s\"", other->origin,
+				  device);
 		g_ptr_array_remove_index(networks, i);
 		return;
 	}
@@ -196,7 +209,8 @@ handle_network(AshKsCall *call, GError **error)
 	bool about_device = is_about_device(values) || values->hostname == NULL;
 
 	if (values->hostname != NULL && !ash_check_hostname(values->hostname))
-		return ash_option_throw(&call->place, error, "--hostname: \"%s\" is no host name", values->hostname);
+		return ash_option_throw(&call->place, error, "--hostname: \"%s\" is no host name",
+					values->hostname);
 	if (!check_network(call, values, error))
 		return FALSE;
 	if (values->hostname != NULL) {
@@ -246,7 +260,8 @@ is_port_range(const char *text)
 		return ash_check_word(text, "-");
 	if (!g_ascii_string_to_unsigned(ends[0], 10, 1, 65535, &low, NULL))
 		return false;
-	return ends[1] == NULL || (g_ascii_string_to_unsigned(ends[1], 10, 1, 65535, &high, NULL) && low < high);
+	return ends[1] == NULL ||
+	       (g_ascii_string_to_unsigned(ends[1], 10, 1, 65535, &high, NULL) && low < high);
 }
 
 /* "8080" -> "8080:tcp"; NULL if it is no port. */
@@ -269,7 +284,8 @@ add_ports(AshKsCall *call, char **ports, char ***field, GError **error)
 		g_autofree char *port = dup_port(ports[i]);
 
 		if (port == NULL)
-			return ash_option_throw(&call->place, error, "--port: \"%s\" is not PORT:PROTOCOL", ports[i]);
+			return ash_option_throw(&call->place, error,
+						"--port: \"%s\" is not PORT:PROTOCOL", ports[i]);
 		ash_strv_add_unique(field, port);
 	}
 	return TRUE;
@@ -280,7 +296,8 @@ check_firewall_names(AshKsCall *call, char **names, const char *option, GError *
 {
 	for (guint i = 0; names[i] != NULL; i++)
 		if (!ash_check_word(names[i], "_.-"))
-			return ash_option_throw(&call->place, error, "%s: \"%s\" is no name", option, names[i]);
+			return ash_option_throw(&call->place, error, "%s: \"%s\" is no name",
+						option, names[i]);
 	return TRUE;
 }
 
@@ -291,7 +308,9 @@ handle_firewall(AshKsCall *call, GError **error)
 	AshFirewallSpec *firewall = &call->spec->firewall;
 
 	if (values->system_defaults) {
-		ash_option_notice(&call->place, "--use-system-defaults: the packages' own firewall rules stay as they are");
+		ash_option_notice(
+			&call->place,
+			"--use-system-defaults: the packages' own firewall rules stay as they are");
 		return TRUE;
 	}
 	if (!check_firewall_names(call, values->services, "--service", error) ||
@@ -308,9 +327,13 @@ handle_firewall(AshKsCall *call, GError **error)
 }
 
 const AshKsCommand ash_ks_network_commands[] = {
-	{ .name = "network", .handler = handle_network, .options = network_options,
+	{ .name = "network",
+	  .handler = handle_network,
+	  .options = network_options,
 	  .values_size = sizeof(NetworkValues) },
-	{ .name = "firewall", .handler = handle_firewall, .options = firewall_options,
+	{ .name = "firewall",
+	  .handler = handle_firewall,
+	  .options = firewall_options,
 	  .values_size = sizeof(FirewallValues) },
 	{ NULL },
 };

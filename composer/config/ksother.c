@@ -2,22 +2,30 @@
 #include "config/kscommand.h"
 
 /*
- * Every other command that pykickstart knows (its F44 handler, and what older versions had): what an image
- * build makes moot is noted, what would change the result is refused with a way out.
+ * Every other command that pykickstart knows (its F44 handler, and what older versions had): what
+ * an image build makes moot is noted, what would change the result is refused with a way out.
  */
 
-#define MOOT(command_name, why, options) { .name = command_name, .status = ASH_KS_MOOT, .text = why, .known = options }
-#define REFUSED(command_name, remedy) { .name = command_name, .status = ASH_KS_REFUSED, .text = remedy }
+#define MOOT(command_name, why, options)                                                           \
+	{                                                                                          \
+		.name = command_name, .status = ASH_KS_MOOT, .text = why, .known = options         \
+	}
+#define REFUSED(command_name, remedy)                                                              \
+	{                                                                                          \
+		.name = command_name, .status = ASH_KS_REFUSED, .text = remedy                     \
+	}
 
-#define NO_OPTIONS "--"
-#define NEW_DISK "the disk of an image is new and empty"
+#define NO_OPTIONS   "--"
+#define NEW_DISK     "the disk of an image is new and empty"
 #define NO_INSTALLER "no installer runs"
-#define PARTITIONS "the image type decides the partitions for now (\"partition\" in ashlar.imgtype(5)); remove the line"
+#define PARTITIONS                                                                                 \
+	"the image type decides the partitions for now (\"partition\" in ashlar.imgtype(5)); "     \
+	"remove the line"
 #define FROM_REPOSITORY "packages come from repositories; use \"url\" or \"repo\" instead"
-#define FROM_PACKAGES "the system is composed of packages; use \"repo\" and %packages instead"
-#define FIRST_BOOT "it belongs to one machine; set it up at first boot"
-#define HARDWARE "name kernel modules in \"initramfs.drivers\" of the image type instead"
-#define OBSOLETE "kickstart has dropped it; remove the line"
+#define FROM_PACKAGES   "the system is composed of packages; use \"repo\" and %packages instead"
+#define FIRST_BOOT      "it belongs to one machine; set it up at first boot"
+#define HARDWARE        "name kernel modules in \"initramfs.drivers\" of the image type instead"
+#define OBSOLETE        "kickstart has dropped it; remove the line"
 
 /* clang-format off */
 const AshKsCommand ash_ks_other_commands[] = {

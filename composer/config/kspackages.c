@@ -11,8 +11,8 @@ typedef struct {
 } PackagesValues;
 
 #define FIELD(member) G_STRUCT_OFFSET(PackagesValues, member)
-#define DOWNLOADS "downloads are tried again, and given up, by this program's own rules"
-#define BROKEN "a package that cannot be installed is always an error"
+#define DOWNLOADS     "downloads are tried again, and given up, by this program's own rules"
+#define BROKEN        "a package that cannot be installed is always an error"
 
 static const AshOptionDef packages_options[] = {
 	{ "--nocore", ASH_OPTION_FLAG, FIELD(nocore) },
@@ -38,7 +38,7 @@ set_languages(AshPackageRequest *request, const char *text)
 {
 	g_auto(GStrv) parts = g_strsplit_set(text, ":,", -1);
 
-	ash_strv_replace(&request->inst_langs, (const char *const[]) { NULL });
+	ash_strv_replace(&request->inst_langs, (const char *const[]){ NULL });
 	for (guint i = 0; parts[i] != NULL; i++)
 		if (*g_strstrip(parts[i]) != '\0')
 			ash_strv_add_unique(&request->inst_langs, parts[i]);
@@ -105,14 +105,16 @@ add_group(AshKsCall *call, const char *text, GError **error)
 			n_options++;
 		} else if (g_str_has_prefix(words[i], "--")) {
 			return ash_option_throw(&call->place, error,
-						"unknown option \"%s\" of a group; there are --nodefaults and --optional",
+						"unknown option \"%s\" of a group; there are "
+						"--nodefaults and --optional",
 						words[i]);
 		} else if (*words[i] != '\0') {
 			ash_strv_add(&name_words, words[i]);
 		}
 	}
 	if (n_options > 1)
-		return ash_option_throw(&call->place, error, "--nodefaults and --optional contradict each other");
+		return ash_option_throw(&call->place, error,
+					"--nodefaults and --optional contradict each other");
 	name = g_strjoinv(" ", name_words);
 	if (!is_group_name(name))
 		return ash_option_throw(&call->place, error, "\"@%s\" names no group", text);
@@ -145,8 +147,9 @@ set_environment(AshKsCall *call, const char *name, GError **error)
 	if (!is_group_name(name))
 		return ash_option_throw(&call->place, error, "\"@^%s\" names no environment", name);
 	if (request->environments[0] != NULL && !g_str_equal(request->environments[0], name))
-		ash_option_notice(&call->place, "\"@^%s\" replaces \"@^%s\"", name, request->environments[0]);
-	ash_strv_replace(&request->environments, (const char *const[]) { name, NULL });
+		ash_option_notice(&call->place, "\"@^%s\" replaces \"@^%s\"", name,
+				  request->environments[0]);
+	ash_strv_replace(&request->environments, (const char *const[]){ name, NULL });
 	return TRUE;
 }
 
@@ -154,7 +157,9 @@ static gboolean
 exclude_environment(AshKsCall *call, const char *name, GError **error)
 {
 	if (!ash_strv_remove(&call->spec->packages.environments, name))
-		ash_option_notice(&call->place, "\"-@^%s\" has no effect: the environment was not asked for", name);
+		ash_option_notice(&call->place,
+				  "\"-@^%s\" has no effect: the environment was not asked for",
+				  name);
 	return TRUE;
 }
 
@@ -165,7 +170,8 @@ static gboolean
 check_package(AshKsCall *call, const char *name, GError **error)
 {
 	if (strpbrk(name, " \t") != NULL)
-		return ash_option_throw(&call->place, error, "\"%s\": one package a line is expected", name);
+		return ash_option_throw(&call->place, error,
+					"\"%s\": one package a line is expected", name);
 	/* A path or a capability in parentheses finds the package that provides it. */
 	if (*name == '/' ? !ash_check_path(name) : !ash_check_word(name, PACKAGE_CHARACTERS "()/"))
 		return ash_option_throw(&call->place, error, "\"%s\" is no package name", name);
@@ -203,8 +209,9 @@ static const struct {
 	const char *prefix;
 	ItemHandler handler;
 } items[] = {
-	{ "-@^", exclude_environment }, { "-@", exclude_group }, { "@^", set_environment },
-	{ "@", add_group },		{ "-", exclude_package }, { "", add_package },
+	{ "-@^", exclude_environment }, { "-@", exclude_group },
+	{ "@^", set_environment },      { "@", add_group },
+	{ "-", exclude_package },       { "", add_package },
 };
 
 static gboolean

@@ -41,14 +41,18 @@ post_begin(AshKsCall *call, gpointer *ret_data, GError **error)
 	Post *post = NULL;
 
 	if (values->nochroot)
-		return ash_option_throw(&call->place, error,
-					"--nochroot is not carried out: a script sees only the system that is composed; "
-					"remove the option, or do it before or after calling this program");
+		return ash_option_throw(
+			&call->place, error,
+			"--nochroot is not carried out: a script sees only the system that is "
+			"composed; "
+			"remove the option, or do it before or after calling this program");
 	if (values->interpreter != NULL && !ash_check_path(values->interpreter))
-		return ash_option_throw(&call->place, error, "--interpreter: \"%s\" is no absolute path",
+		return ash_option_throw(&call->place, error,
+					"--interpreter: \"%s\" is no absolute path",
 					values->interpreter);
 	if (values->log != NULL && !ash_check_path(values->log))
-		return ash_option_throw(&call->place, error, "--log: \"%s\" is no absolute path", values->log);
+		return ash_option_throw(&call->place, error, "--log: \"%s\" is no absolute path",
+					values->log);
 	post = g_new0(Post, 1);
 	post->body = g_string_new(NULL);
 	post->script = ash_script_spec_new(call->place.origin);

@@ -41,7 +41,8 @@ static const AshOptionDef repo_options[] = {
 	{ "--baseurl", ASH_OPTION_STRING, FIELD(baseurl) },
 	COMMON_OPTIONS,
 	{ "--install", ASH_OPTION_FLAG, FIELD(install) },
-	{ "--ignoregroups", ASH_OPTION_IGNORED_VALUE, .text = "groups of all repositories can be named" },
+	{ "--ignoregroups", ASH_OPTION_IGNORED_VALUE,
+	  .text = "groups of all repositories can be named" },
 	{ NULL },
 };
 
@@ -64,7 +65,8 @@ find_override(const AshKsState *state, const char *id)
 	for (guint i = 0; state->repo_urls[i] != NULL; i++) {
 		gsize length = strlen(id);
 
-		if (strncmp(state->repo_urls[i], id, length) == 0 && state->repo_urls[i][length] == '=')
+		if (strncmp(state->repo_urls[i], id, length) == 0 &&
+		    state->repo_urls[i][length] == '=')
 			return state->repo_urls[i] + length + 1;
 	}
 	return NULL;
@@ -73,7 +75,8 @@ find_override(const AshKsState *state, const char *id)
 static gboolean
 check_url(AshKsCall *call, char **url, const char *option, GError **error)
 {
-	g_autofree char *place = g_strdup_printf("%s: %s: %s", call->place.origin, call->place.command, option);
+	g_autofree char *place =
+		g_strdup_printf("%s: %s: %s", call->place.origin, call->place.command, option);
 	g_autofree char *expanded = NULL;
 
 	if (*url == NULL)
@@ -82,7 +85,8 @@ check_url(AshKsCall *call, char **url, const char *option, GError **error)
 	if (expanded == NULL)
 		return FALSE;
 	if (!ash_repofile_is_url(expanded))
-		return ash_option_throw(&call->place, error, "%s: \"%s\" is not a file:, http: or https: URL", option,
+		return ash_option_throw(&call->place, error,
+					"%s: \"%s\" is not a file:, http: or https: URL", option,
 					expanded);
 	g_free(*url);
 	*url = g_steal_pointer(&expanded);
@@ -95,9 +99,11 @@ check_urls(AshKsCall *call, guint *ret_count, GError **error)
 	RepoValues *values = call->values;
 	const char *base_option = g_str_equal(call->place.command, "url") ? "--url" : "--baseurl";
 
-	*ret_count = (values->baseurl != NULL) + (values->mirrorlist != NULL) + (values->metalink != NULL);
+	*ret_count = (values->baseurl != NULL) + (values->mirrorlist != NULL) +
+		     (values->metalink != NULL);
 	if (*ret_count > 1)
-		return ash_option_throw(&call->place, error, "only one of %s, --mirrorlist and --metalink can be given",
+		return ash_option_throw(&call->place, error,
+					"only one of %s, --mirrorlist and --metalink can be given",
 					base_option);
 	return check_url(call, &values->baseurl, base_option, error) &&
 	       check_url(call, &values->mirrorlist, "--mirrorlist", error) &&
@@ -144,15 +150,17 @@ apply_values(AshRepoConf *repo, RepoValues *values)
 }
 
 /*
- * The .repo file's section of the same id is what a repository starts from: there is no kickstart option for
- * keys, so they come from there. A repository named on purpose is used even if its section says enabled=0.
+ * The .repo file's section of the same id is what a repository starts from: there is no kickstart
+ * option for keys, so they come from there. A repository named on purpose is used even if its
+ * section says enabled=0.
  */
 static AshRepoConf *
 start_repo(AshKsState *state, const char *id, const char *origin, GError **error)
 {
 	AshRepoConf *repo = NULL;
 
-	if (!ash_repofile_find(id, state->repo_dirs, state->vars, state->spec->notices, &repo, error))
+	if (!ash_repofile_find(id, state->repo_dirs, state->vars, state->spec->notices, &repo,
+			       error))
 		return NULL;
 	if (repo == NULL)
 		return ash_repo_conf_new(id, origin);
@@ -176,9 +184,12 @@ add_repo(AshKsCall *call, const char *id, GError **error)
 	guint n_urls = 0;
 
 	if (!ash_repofile_is_id(id))
-		return ash_option_throw(&call->place, error, "\"%s\" is no repository id: use letters, digits and \"_.:-\"", id);
+		return ash_option_throw(
+			&call->place, error,
+			"\"%s\" is no repository id: use letters, digits and \"_.:-\"", id);
 	if (other != NULL)
-		return ash_option_throw(&call->place, error, "repository \"%s\" is already at %s", id, other->origin);
+		return ash_option_throw(&call->place, error, "repository \"%s\" is already at %s",
+					id, other->origin);
 	if (!check_urls(call, &n_urls, error))
 		return FALSE;
 	repo = start_repo(call->state, id, call->place.origin, error);
@@ -189,9 +200,12 @@ add_repo(AshKsCall *call, const char *id, GError **error)
 	if (override != NULL)
 		set_urls(repo, override, NULL, NULL);
 	if (!has_url(repo))
-		return ash_option_throw(&call->place, error,
-					"\"%s\" has no URL, and no .repo file beside the kickstart or in the folders of "
-					"--repos has a section [%s] with one; add --baseurl= or the file", id, id);
+		return ash_option_throw(
+			&call->place, error,
+			"\"%s\" has no URL, and no .repo file beside the kickstart or in the "
+			"folders of "
+			"--repos has a section [%s] with one; add --baseurl= or the file",
+			id, id);
 	apply_values(repo, values);
 	g_ptr_array_add(call->spec->repos, g_steal_pointer(&repo));
 	return TRUE;
@@ -203,7 +217,8 @@ handle_url(AshKsCall *call, GError **error)
 	const RepoValues *values = call->values;
 
 	if (values->baseurl == NULL && values->mirrorlist == NULL && values->metalink == NULL)
-		return ash_option_throw(&call->place, error, "one of --url, --mirrorlist and --metalink is required");
+		return ash_option_throw(&call->place, error,
+					"one of --url, --mirrorlist and --metalink is required");
 	return add_repo(call, "url", error);
 }
 
@@ -223,8 +238,10 @@ add_override(AshKsState *state, const char *text, GError **error)
 	g_autoptr(AshRepoConf) repo = NULL;
 
 	if (id == NULL || !ash_repofile_is_id(id) || !ash_repofile_is_url(equals + 1))
-		return ash_throw(error, ASH_ERROR_USAGE,
-				 "--repo=%s: \"NAME=URL\" is expected, with a file:, http: or https: URL", text);
+		return ash_throw(
+			error, ASH_ERROR_USAGE,
+			"--repo=%s: \"NAME=URL\" is expected, with a file:, http: or https: URL",
+			text);
 	if (find_repo(state->spec, id) != NULL)
 		return TRUE;
 	repo = start_repo(state, id, "--repo", error);
@@ -245,7 +262,13 @@ ash_ks_add_remaining_repos(AshKsState *state, GError **error)
 }
 
 const AshKsCommand ash_ks_repo_commands[] = {
-	{ .name = "url", .handler = handle_url, .options = url_options, .values_size = sizeof(RepoValues) },
-	{ .name = "repo", .handler = handle_repo, .options = repo_options, .values_size = sizeof(RepoValues) },
+	{ .name = "url",
+	  .handler = handle_url,
+	  .options = url_options,
+	  .values_size = sizeof(RepoValues) },
+	{ .name = "repo",
+	  .handler = handle_repo,
+	  .options = repo_options,
+	  .values_size = sizeof(RepoValues) },
 	{ NULL },
 };

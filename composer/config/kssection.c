@@ -12,13 +12,22 @@ struct AshKsSection {
 	gpointer data;
 };
 
-#define BEFORE "nothing runs before or beside composing: do it before calling this program, or in %post"
+#define BEFORE                                                                                     \
+	"nothing runs before or beside composing: do it before calling this program, or in %post"
 #define AFTER_FAILURE "nothing is run on a failure; the error is printed"
 
-static const AshKsSectionDef pre_section = { .name = "%pre", .status = ASH_KS_REFUSED, .text = BEFORE };
-static const AshKsSectionDef pre_install_section = { .name = "%pre-install", .status = ASH_KS_REFUSED, .text = BEFORE };
-static const AshKsSectionDef onerror_section = { .name = "%onerror", .status = ASH_KS_MOOT, .text = AFTER_FAILURE };
-static const AshKsSectionDef traceback_section = { .name = "%traceback", .status = ASH_KS_MOOT, .text = AFTER_FAILURE };
+static const AshKsSectionDef pre_section = { .name = "%pre",
+					     .status = ASH_KS_REFUSED,
+					     .text = BEFORE };
+static const AshKsSectionDef pre_install_section = { .name = "%pre-install",
+						     .status = ASH_KS_REFUSED,
+						     .text = BEFORE };
+static const AshKsSectionDef onerror_section = { .name = "%onerror",
+						 .status = ASH_KS_MOOT,
+						 .text = AFTER_FAILURE };
+static const AshKsSectionDef traceback_section = { .name = "%traceback",
+						   .status = ASH_KS_MOOT,
+						   .text = AFTER_FAILURE };
 static const AshKsSectionDef anaconda_section = {
 	.name = "%anaconda",
 	.status = ASH_KS_MOOT,
@@ -39,14 +48,14 @@ static const AshKsSectionDef addon_section = {
 };
 
 static const AshKsSectionDef *const section_defs[] = {
-	&ash_ks_packages_section, &ash_ks_post_section, &pre_section,	      &pre_install_section,
-	&onerror_section,	  &traceback_section,	&anaconda_section,    &certificate_section,
-	&addon_section,
+	&ash_ks_packages_section, &ash_ks_post_section, &pre_section,
+	&pre_install_section,     &onerror_section,     &traceback_section,
+	&anaconda_section,        &certificate_section, &addon_section,
 };
 
 /*
- * Add-ons are programs of the installer. That of kdump only reserves memory, which an image does by the
- * kernel command line; others change the system and cannot be passed over.
+ * Add-ons are programs of the installer. That of kdump only reserves memory, which an image does by
+ * the kernel command line; others change the system and cannot be passed over.
  */
 static gboolean
 addon_begin(AshKsCall *call, gpointer *ret_data, GError **error)
@@ -55,9 +64,12 @@ addon_begin(AshKsCall *call, gpointer *ret_data, GError **error)
 
 	if (name == NULL || !g_str_equal(name, "com_redhat_kdump"))
 		return ash_option_throw(&call->place, error,
-					"\"%s\" is not carried out: add-ons belong to the installer; do it in a %%post script",
+					"\"%s\" is not carried out: add-ons belong to the "
+					"installer; do it in a %%post script",
 					name != NULL ? name : "");
-	ash_option_notice(&call->place, "\"%s\" has no effect: use \"bootloader --append=crashkernel=...\"", name);
+	ash_option_notice(&call->place,
+			  "\"%s\" has no effect: use \"bootloader --append=crashkernel=...\"",
+			  name);
 	return TRUE;
 }
 
@@ -103,7 +115,8 @@ throw_unknown(const char *origin, const char *name, GError **error)
 	for (guint i = 0; i < G_N_ELEMENTS(section_defs); i++)
 		names[i + 3] = section_defs[i]->name;
 	hint = ash_nearest_hint(name, names);
-	ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: unknown section \"%s\"%s", origin, name, name, hint);
+	ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: unknown section \"%s\"%s", origin, name, name,
+		  hint);
 }
 
 /* Reads the words after the name; begins what is carried out. */
@@ -124,10 +137,12 @@ begin_section(AshKsSection *section, const char *const *words, GError **error)
 		ash_strv_replace(&call->args, words + 1);
 		return def->begin(call, &section->data, error);
 	}
-	if (!ash_option_parse(&call->place, def->options, words + 1, call->values, &call->args, error))
+	if (!ash_option_parse(&call->place, def->options, words + 1, call->values, &call->args,
+			      error))
 		return FALSE;
 	if (g_strv_length(call->args) > def->max_args)
-		return ash_option_throw(&call->place, error, "unexpected argument \"%s\"", call->args[def->max_args]);
+		return ash_option_throw(&call->place, error, "unexpected argument \"%s\"",
+					call->args[def->max_args]);
 	return def->begin(call, &section->data, error);
 }
 
@@ -144,10 +159,12 @@ ash_kssection_begin(AshKsState *state, const char *origin, const char *const *wo
 	section = g_new0(AshKsSection, 1);
 	section->def = def;
 	section->origin = g_strdup(origin);
-	section->call = (AshKsCall) {
+	section->call = (AshKsCall){
 		.state = state,
 		.spec = state->spec,
-		.place = { .origin = section->origin, .command = def->name, .notices = state->spec->notices },
+		.place = { .origin = section->origin,
+			   .command = def->name,
+			   .notices = state->spec->notices },
 		.values = g_malloc0(MAX(def->values_size, 1)),
 		.args = ash_strv_new(),
 	};

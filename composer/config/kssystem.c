@@ -37,7 +37,8 @@ handle_lang(AshKsCall *call, GError **error)
 		return ash_option_throw(&call->place, error, "\"%s\" is no locale", call->args[0]);
 	for (guint i = 0; values->addsupport[i] != NULL; i++)
 		if (!is_locale(values->addsupport[i]))
-			return ash_option_throw(&call->place, error, "--addsupport: \"%s\" is no locale",
+			return ash_option_throw(&call->place, error,
+						"--addsupport: \"%s\" is no locale",
 						values->addsupport[i]);
 	set_string(&call->spec->lang, call->args[0]);
 	ash_strv_replace(&call->spec->lang_support, (const char *const *) values->addsupport);
@@ -65,12 +66,14 @@ handle_keyboard(AshKsCall *call, GError **error)
 	if (keymap != NULL && *keymap == '\0')
 		keymap = NULL;
 	if (keymap == NULL && values->xlayouts[0] == NULL)
-		return ash_option_throw(&call->place, error, "--vckeymap, --xlayouts or a keymap is expected");
+		return ash_option_throw(&call->place, error,
+					"--vckeymap, --xlayouts or a keymap is expected");
 	if (keymap != NULL && !ash_check_word(keymap, "_.-"))
 		return ash_option_throw(&call->place, error, "\"%s\" is no keymap", keymap);
 	for (guint i = 0; values->xlayouts[i] != NULL; i++)
 		if (!ash_check_word(values->xlayouts[i], "_.- ()"))
-			return ash_option_throw(&call->place, error, "--xlayouts: \"%s\" is no layout",
+			return ash_option_throw(&call->place, error,
+						"--xlayouts: \"%s\" is no layout",
 						values->xlayouts[i]);
 	set_string(&call->spec->keymap, keymap);
 	ash_strv_replace(&call->spec->xlayouts, (const char *const *) values->xlayouts);
@@ -94,8 +97,8 @@ static const AshOptionDef timezone_options[] = {
 static bool
 is_timezone(const char *text)
 {
-	return ash_check_word(text, "_+-/") && g_ascii_isalpha(*text) && strstr(text, "//") == NULL &&
-	       !g_str_has_suffix(text, "/");
+	return ash_check_word(text, "_+-/") && g_ascii_isalpha(*text) &&
+	       strstr(text, "//") == NULL && !g_str_has_suffix(text, "/");
 }
 
 static gboolean
@@ -104,7 +107,8 @@ check_time_servers(AshKsCall *call, char **servers, GError **error)
 	for (guint i = 0; servers[i] != NULL; i++)
 		if (!ash_check_hostname(servers[i]) && !ash_check_ipv4(servers[i]) &&
 		    !ash_check_ipv6(servers[i], false))
-			return ash_option_throw(&call->place, error, "time server \"%s\" is no host name or address",
+			return ash_option_throw(&call->place, error,
+						"time server \"%s\" is no host name or address",
 						servers[i]);
 	return TRUE;
 }
@@ -116,11 +120,14 @@ handle_timezone(AshKsCall *call, GError **error)
 	const char *zone = call->args[0];
 
 	if (zone == NULL && !values->utc && !values->nontp && values->ntpservers[0] == NULL)
-		return ash_option_throw(&call->place, error, "a time zone or an option is expected");
+		return ash_option_throw(&call->place, error,
+					"a time zone or an option is expected");
 	if (zone != NULL && !is_timezone(zone))
-		return ash_option_throw(&call->place, error, "\"%s\" is no time zone (\"Europe/Vienna\")", zone);
+		return ash_option_throw(&call->place, error,
+					"\"%s\" is no time zone (\"Europe/Vienna\")", zone);
 	if (values->nontp && values->ntpservers[0] != NULL)
-		return ash_option_throw(&call->place, error, "--nontp and --ntpservers contradict each other");
+		return ash_option_throw(&call->place, error,
+					"--nontp and --ntpservers contradict each other");
 	if (!check_time_servers(call, values->ntpservers, error))
 		return FALSE;
 	if (zone != NULL)
@@ -152,9 +159,11 @@ handle_timesource(AshKsCall *call, GError **error)
 	guint said = (values->servers[0] != NULL) + (values->pools[0] != NULL) + values->disable;
 
 	if (said != 1)
-		return ash_option_throw(&call->place, error,
-					"exactly one of --ntp-server, --ntp-pool and --ntp-disable is expected");
-	if (!check_time_servers(call, values->servers, error) || !check_time_servers(call, values->pools, error))
+		return ash_option_throw(
+			&call->place, error,
+			"exactly one of --ntp-server, --ntp-pool and --ntp-disable is expected");
+	if (!check_time_servers(call, values->servers, error) ||
+	    !check_time_servers(call, values->pools, error))
 		return FALSE;
 	ash_strv_add_all(&call->spec->ntp_servers, (const char *const *) values->servers);
 	ash_strv_add_all(&call->spec->ntp_pools, (const char *const *) values->pools);
@@ -177,8 +186,9 @@ static const AshOptionDef services_options[] = {
 static char *
 dup_unit_name(const char *name)
 {
-	static const char *const suffixes[] = { ".service", ".socket", ".target",    ".timer", ".mount", ".automount",
-						".path",    ".swap",   ".slice",     ".scope", ".device" };
+	static const char *const suffixes[] = { ".service", ".socket",    ".target", ".timer",
+						".mount",   ".automount", ".path",   ".swap",
+						".slice",   ".scope",     ".device" };
 
 	for (guint i = 0; i < G_N_ELEMENTS(suffixes); i++)
 		if (g_str_has_suffix(name, suffixes[i]))
@@ -194,7 +204,8 @@ add_units(AshKsCall *call, char **names, char ***to, char ***from, GError **erro
 		g_autofree char *unit = dup_unit_name(names[i]);
 
 		if (!ash_check_unit(unit))
-			return ash_option_throw(&call->place, error, "\"%s\" is no unit name", names[i]);
+			return ash_option_throw(&call->place, error, "\"%s\" is no unit name",
+						names[i]);
 		ash_strv_remove(from, unit);
 		ash_strv_add_unique(to, unit);
 	}
@@ -208,13 +219,17 @@ handle_services(AshKsCall *call, GError **error)
 	AshSpec *spec = call->spec;
 
 	if (values->enabled[0] == NULL && values->disabled[0] == NULL)
-		return ash_option_throw(&call->place, error, "--enabled= or --disabled= is expected");
+		return ash_option_throw(&call->place, error,
+					"--enabled= or --disabled= is expected");
 	for (guint i = 0; values->enabled[i] != NULL; i++)
 		if (g_strv_contains((const char *const *) values->disabled, values->enabled[i]))
-			return ash_option_throw(&call->place, error, "\"%s\" is both enabled and disabled",
+			return ash_option_throw(&call->place, error,
+						"\"%s\" is both enabled and disabled",
 						values->enabled[i]);
-	return add_units(call, values->disabled, &spec->services_disabled, &spec->services_enabled, error) &&
-	       add_units(call, values->enabled, &spec->services_enabled, &spec->services_disabled, error);
+	return add_units(call, values->disabled, &spec->services_disabled, &spec->services_enabled,
+			 error) &&
+	       add_units(call, values->enabled, &spec->services_enabled, &spec->services_disabled,
+			 error);
 }
 
 typedef struct {
@@ -234,7 +249,9 @@ handle_selinux(AshKsCall *call, GError **error)
 	const SelinuxValues *values = call->values;
 
 	if (values->mode == -1)
-		return ash_option_throw(&call->place, error, "one of --enforcing, --permissive and --disabled is expected");
+		return ash_option_throw(
+			&call->place, error,
+			"one of --enforcing, --permissive and --disabled is expected");
 	call->spec->selinux = values->mode;
 	return TRUE;
 }
@@ -282,7 +299,7 @@ typedef struct {
 	int timeout;
 } BootloaderValues;
 
-#define BOOT_DECIDED "the image type decides where and which boot loader there is"
+#define BOOT_DECIDED  "the image type decides where and which boot loader there is"
 #define BOOT_PASSWORD "the boot menu has no password; sign the kernel with Secure Boot instead"
 
 static const AshOptionDef bootloader_options[] = {
@@ -291,12 +308,14 @@ static const AshOptionDef bootloader_options[] = {
 	{ "--location", ASH_OPTION_IGNORED_VALUE, .text = BOOT_DECIDED },
 	{ "--boot-drive", ASH_OPTION_IGNORED_VALUE, .text = BOOT_DECIDED },
 	{ "--driveorder", ASH_OPTION_IGNORED_VALUE, .text = BOOT_DECIDED },
-	{ "--leavebootorder", ASH_OPTION_IGNORED, .text = "a disk image does not touch the firmware's boot order" },
+	{ "--leavebootorder", ASH_OPTION_IGNORED,
+	  .text = "a disk image does not touch the firmware's boot order" },
 	{ "--nombr", ASH_OPTION_IGNORED, .text = "images boot by UEFI" },
 	{ "--disabled", ASH_OPTION_IGNORED, .text = BOOT_DECIDED },
 	{ "--sdboot", ASH_OPTION_IGNORED, .text = "systemd-boot is what images have" },
 	{ "--default", ASH_OPTION_IGNORED_VALUE, .text = "an image has one kernel" },
-	{ "--extlinux", ASH_OPTION_REFUSED, .text = "images boot with systemd-boot; remove the option" },
+	{ "--extlinux", ASH_OPTION_REFUSED,
+	  .text = "images boot with systemd-boot; remove the option" },
 	{ "--password", ASH_OPTION_REFUSED_VALUE, .text = BOOT_PASSWORD },
 	{ "--md5pass", ASH_OPTION_REFUSED_VALUE, .text = BOOT_PASSWORD },
 	{ "--iscrypted", ASH_OPTION_REFUSED, .text = BOOT_PASSWORD },
@@ -307,15 +326,17 @@ static const AshOptionDef bootloader_options[] = {
 static gboolean
 check_kernel_arguments(AshKsCall *call, const char *text, GError **error)
 {
-	static const char *const decided[] = { "root=", "roothash=", "rootfstype=", "systemd.verity" };
+	static const char *const decided[] = { "root=", "roothash=", "rootfstype=",
+					       "systemd.verity" };
 	g_auto(GStrv) words = g_strsplit_set(text, " \t", -1);
 
 	for (guint i = 0; words[i] != NULL; i++)
 		for (guint j = 0; j < G_N_ELEMENTS(decided); j++)
 			if (g_str_has_prefix(words[i], decided[j]))
-				return ash_option_throw(&call->place, error,
-							"--append: the image type says \"%s\"; remove \"%s\"", decided[j],
-							words[i]);
+				return ash_option_throw(
+					&call->place, error,
+					"--append: the image type says \"%s\"; remove \"%s\"",
+					decided[j], words[i]);
 	return TRUE;
 }
 
@@ -332,22 +353,48 @@ handle_bootloader(AshKsCall *call, GError **error)
 }
 
 const AshKsCommand ash_ks_system_commands[] = {
-	{ .name = "lang", .handler = handle_lang, .options = lang_options, .values_size = sizeof(LangValues),
-	  .min_args = 1, .max_args = 1, .once = true },
-	{ .name = "keyboard", .handler = handle_keyboard, .options = keyboard_options,
-	  .values_size = sizeof(KeyboardValues), .max_args = 1, .once = true },
-	{ .name = "timezone", .handler = handle_timezone, .options = timezone_options,
-	  .values_size = sizeof(TimezoneValues), .max_args = 1, .once = true },
-	{ .name = "timesource", .handler = handle_timesource, .options = timesource_options,
+	{ .name = "lang",
+	  .handler = handle_lang,
+	  .options = lang_options,
+	  .values_size = sizeof(LangValues),
+	  .min_args = 1,
+	  .max_args = 1,
+	  .once = true },
+	{ .name = "keyboard",
+	  .handler = handle_keyboard,
+	  .options = keyboard_options,
+	  .values_size = sizeof(KeyboardValues),
+	  .max_args = 1,
+	  .once = true },
+	{ .name = "timezone",
+	  .handler = handle_timezone,
+	  .options = timezone_options,
+	  .values_size = sizeof(TimezoneValues),
+	  .max_args = 1,
+	  .once = true },
+	{ .name = "timesource",
+	  .handler = handle_timesource,
+	  .options = timesource_options,
 	  .values_size = sizeof(TimesourceValues) },
-	{ .name = "services", .handler = handle_services, .options = services_options,
+	{ .name = "services",
+	  .handler = handle_services,
+	  .options = services_options,
 	  .values_size = sizeof(ServicesValues) },
-	{ .name = "selinux", .handler = handle_selinux, .options = selinux_options,
-	  .values_size = sizeof(SelinuxValues), .once = true },
-	{ .name = "firstboot", .handler = handle_firstboot, .options = firstboot_options,
-	  .values_size = sizeof(FirstbootValues), .once = true },
+	{ .name = "selinux",
+	  .handler = handle_selinux,
+	  .options = selinux_options,
+	  .values_size = sizeof(SelinuxValues),
+	  .once = true },
+	{ .name = "firstboot",
+	  .handler = handle_firstboot,
+	  .options = firstboot_options,
+	  .values_size = sizeof(FirstbootValues),
+	  .once = true },
 	{ .name = "skipx", .handler = handle_skipx, .options = no_options },
-	{ .name = "bootloader", .handler = handle_bootloader, .options = bootloader_options,
-	  .values_size = sizeof(BootloaderValues), .once = true },
+	{ .name = "bootloader",
+	  .handler = handle_bootloader,
+	  .options = bootloader_options,
+	  .values_size = sizeof(BootloaderValues),
+	  .once = true },
 	{ NULL },
 };

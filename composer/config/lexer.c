@@ -100,10 +100,12 @@ read_character(Splitter *splitter, GError **error)
 	splitter->in_word = true;
 	if (c == '\'' || c == '"') {
 		if (!read_quotation(splitter, c))
-			return ash_throw(error, ASH_ERROR_CONFIG, "a quotation begun with %c does not end on this line", c);
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "a quotation begun with %c does not end on this line", c);
 	} else if (c == '\\') {
 		if (*splitter->next == '\0')
-			return ash_throw(error, ASH_ERROR_CONFIG, "a backslash at the end has nothing to continue with");
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "a backslash at the end has nothing to continue with");
 		g_string_append_c(splitter->word, *splitter->next++);
 	} else {
 		g_string_append_c(splitter->word, c);
@@ -159,6 +161,6 @@ ash_lexer_check_text(const char *text, gsize length, const char *file, GError **
 
 	if (g_utf8_validate_len(text, length, &bad))
 		return TRUE;
-	return ash_throw(error, ASH_ERROR_CONFIG, "%s:%u: not UTF-8 text: byte 0x%02x", file, line_of(text, bad),
-			 (guint) (guchar) *bad);
+	return ash_throw(error, ASH_ERROR_CONFIG, "%s:%u: not UTF-8 text: byte 0x%02x", file,
+			 line_of(text, bad), (guint) (guchar) *bad);
 }

@@ -16,7 +16,8 @@ ash_option_notice(const AshOptionPlace *place, const char *format, ...)
 	va_start(args, format);
 	text = g_strdup_vprintf(format, args);
 	va_end(args);
-	g_ptr_array_add(place->notices, g_strdup_printf("%s: %s: %s", place->origin, place->command, text));
+	g_ptr_array_add(place->notices,
+			g_strdup_printf("%s: %s: %s", place->origin, place->command, text));
 }
 
 gboolean
@@ -28,7 +29,8 @@ ash_option_throw(const AshOptionPlace *place, GError **error, const char *format
 	va_start(args, format);
 	text = g_strdup_vprintf(format, args);
 	va_end(args);
-	return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: %s", place->origin, place->command, text);
+	return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: %s", place->origin, place->command,
+			 text);
 }
 
 char **
@@ -96,7 +98,8 @@ static bool
 takes_value(AshOptionKind kind)
 {
 	return kind == ASH_OPTION_STRING || kind == ASH_OPTION_INT || kind == ASH_OPTION_BOOL ||
-	       kind == ASH_OPTION_LIST || kind == ASH_OPTION_IGNORED_VALUE || kind == ASH_OPTION_REFUSED_VALUE;
+	       kind == ASH_OPTION_LIST || kind == ASH_OPTION_IGNORED_VALUE ||
+	       kind == ASH_OPTION_REFUSED_VALUE;
 }
 
 static const AshOptionDef *
@@ -109,7 +112,8 @@ find_def(const AshOptionDef *defs, const char *name)
 }
 
 static gboolean
-throw_unknown(const AshOptionPlace *place, const AshOptionDef *defs, const char *name, GError **error)
+throw_unknown(const AshOptionPlace *place, const AshOptionDef *defs, const char *name,
+	      GError **error)
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new();
 	g_autofree char *hint = NULL;
@@ -122,31 +126,36 @@ throw_unknown(const AshOptionPlace *place, const AshOptionDef *defs, const char 
 }
 
 static gboolean
-parse_int(const AshOptionPlace *place, const AshOptionDef *def, const char *text, int *ret_value, GError **error)
+parse_int(const AshOptionPlace *place, const AshOptionDef *def, const char *text, int *ret_value,
+	  GError **error)
 {
 	guint64 number = 0;
 
 	if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT, &number, NULL))
-		return ash_option_throw(place, error, "%s takes a whole number, not \"%s\"", def->name, text);
+		return ash_option_throw(place, error, "%s takes a whole number, not \"%s\"",
+					def->name, text);
 	*ret_value = (int) number;
 	return TRUE;
 }
 
 static gboolean
-parse_bool(const AshOptionPlace *place, const AshOptionDef *def, const char *text, int *ret_value, GError **error)
+parse_bool(const AshOptionPlace *place, const AshOptionDef *def, const char *text, int *ret_value,
+	   GError **error)
 {
 	static const char *const yes[] = { "on", "yes", "true", "1", NULL };
 	static const char *const no[] = { "off", "no", "false", "0", NULL };
 	g_autofree char *lower = g_ascii_strdown(text, -1);
 
 	if (!g_strv_contains(yes, lower) && !g_strv_contains(no, lower))
-		return ash_option_throw(place, error, "%s takes \"yes\" or \"no\", not \"%s\"", def->name, text);
+		return ash_option_throw(place, error, "%s takes \"yes\" or \"no\", not \"%s\"",
+					def->name, text);
 	*ret_value = g_strv_contains(yes, lower);
 	return TRUE;
 }
 
 static gboolean
-store_value(const AshOptionPlace *place, const AshOptionDef *def, const char *text, gpointer field, GError **error)
+store_value(const AshOptionPlace *place, const AshOptionDef *def, const char *text, gpointer field,
+	    GError **error)
 {
 	switch (def->kind) {
 	case ASH_OPTION_FLAG:
@@ -179,14 +188,15 @@ store_value(const AshOptionPlace *place, const AshOptionDef *def, const char *te
 		return TRUE;
 	case ASH_OPTION_REFUSED:
 	case ASH_OPTION_REFUSED_VALUE:
-		return ash_option_throw(place, error, "%s is not carried out: %s", def->name, def->text);
+		return ash_option_throw(place, error, "%s is not carried out: %s", def->name,
+					def->text);
 	}
 	return TRUE;
 }
 
 /*
- * As argparse has it: "-" and "-5" are no options; what begins with a known one is; of the rest, what has a space
- * in it is not.
+ * As argparse has it: "-" and "-5" are no options; what begins with a known one is; of the rest,
+ * what has a space in it is not.
  */
 static bool
 is_option(const AshOptionDef *defs, const char *word)
@@ -200,8 +210,8 @@ is_option(const AshOptionDef *defs, const char *word)
 
 /* Reads the option at words[*index]; advances it past a value in a word of its own. */
 static gboolean
-parse_option(const AshOptionPlace *place, const AshOptionDef *defs, const char *const *words, guint *index,
-	     gpointer values, GError **error)
+parse_option(const AshOptionPlace *place, const AshOptionDef *defs, const char *const *words,
+	     guint *index, gpointer values, GError **error)
 {
 	const char *equals = strchr(words[*index], '=');
 	g_autofree char *name = equals != NULL ? g_strndup(words[*index], equals - words[*index])
@@ -222,7 +232,8 @@ parse_option(const AshOptionPlace *place, const AshOptionDef *defs, const char *
 }
 
 static gboolean
-check_required(const AshOptionPlace *place, const AshOptionDef *defs, gpointer values, GError **error)
+check_required(const AshOptionPlace *place, const AshOptionDef *defs, gpointer values,
+	       GError **error)
 {
 	for (; defs->name != NULL; defs++) {
 		const char *text = NULL;
@@ -237,8 +248,8 @@ check_required(const AshOptionPlace *place, const AshOptionDef *defs, gpointer v
 }
 
 gboolean
-ash_option_parse(const AshOptionPlace *place, const AshOptionDef *defs, const char *const *words, gpointer values,
-		 char ***positional, GError **error)
+ash_option_parse(const AshOptionPlace *place, const AshOptionDef *defs, const char *const *words,
+		 gpointer values, char ***positional, GError **error)
 {
 	bool options = true;
 

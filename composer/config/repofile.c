@@ -16,11 +16,11 @@ typedef enum {
 	KEY_STRING,
 	KEY_BOOL,
 	KEY_INT,
-	KEY_WORDS, /* char **: separated by commas or white space */
-	KEY_URL,   /* char *: a URL */
-	KEY_URLS,  /* char **: URLs */
-	KEY_FILES, /* char **: local files, as file: URL or path */
-	KEY_FILE,  /* char *: a local file */
+	KEY_WORDS,  /* char **: separated by commas or white space */
+	KEY_URL,    /* char *: a URL */
+	KEY_URLS,   /* char **: URLs */
+	KEY_FILES,  /* char **: local files, as file: URL or path */
+	KEY_FILE,   /* char *: a local file */
 	KEY_UNUSED, /* known to dnf, nothing to us */
 } KeyKind;
 
@@ -127,7 +127,8 @@ lookup_variable(const char *name, const AshRepoVars *vars, const char **ret_valu
 
 /* Expands the variable that begins at @dollar; returns what follows it, or NULL on error. */
 static const char *
-expand_variable(GString *out, const char *dollar, const AshRepoVars *vars, const char *place, GError **error)
+expand_variable(GString *out, const char *dollar, const AshRepoVars *vars, const char *place,
+		GError **error)
 {
 	bool braces = dollar[1] == '{';
 	const char *start = dollar + (braces ? 2 : 1);
@@ -139,14 +140,18 @@ expand_variable(GString *out, const char *dollar, const AshRepoVars *vars, const
 		end++;
 	name = g_strndup(start, end - start);
 	if (end == start || (braces && *end != '}'))
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "%s: \"$\" begins no variable in \"%s\"", place, dollar);
+		return ash_throw_null(error, ASH_ERROR_CONFIG,
+				      "%s: \"$\" begins no variable in \"%s\"", place, dollar);
 	if (!lookup_variable(name, vars, &value))
-		return ash_throw_null(error, ASH_ERROR_CONFIG,
-				      "%s: unknown variable \"$%s\"; there are $basearch, $arch and $releasever", place,
-				      name);
+		return ash_throw_null(
+			error, ASH_ERROR_CONFIG,
+			"%s: unknown variable \"$%s\"; there are $basearch, $arch and $releasever",
+			place, name);
 	if (value == NULL)
-		return ash_throw_null(error, ASH_ERROR_CONFIG,
-				      "%s: \"$%s\" has no value here; write the release in its place", place, name);
+		return ash_throw_null(
+			error, ASH_ERROR_CONFIG,
+			"%s: \"$%s\" has no value here; write the release in its place", place,
+			name);
 	g_string_append(out, value);
 	return braces ? end + 1 : end;
 }
@@ -168,8 +173,8 @@ ash_repofile_expand(const char *text, const AshRepoVars *vars, const char *place
 	return g_string_free(g_steal_pointer(&out), FALSE);
 }
 
-static gboolean
-reader_throw(Reader *reader, guint line, GError **error, const char *format, ...) G_GNUC_PRINTF(4, 5);
+static gboolean reader_throw(Reader *reader, guint line, GError **error, const char *format, ...)
+	G_GNUC_PRINTF(4, 5);
 
 static gboolean
 reader_throw(Reader *reader, guint line, GError **error, const char *format, ...)
@@ -199,8 +204,9 @@ split_words(const char *text)
 static char *
 resolve_relative(Reader *reader, const char *text)
 {
-	return strstr(text, ":") == NULL && !g_path_is_absolute(text) ? g_build_filename(reader->dir, text, NULL)
-								       : g_strdup(text);
+	return strstr(text, ":") == NULL && !g_path_is_absolute(text)
+		       ? g_build_filename(reader->dir, text, NULL)
+		       : g_strdup(text);
 }
 
 static char *
@@ -223,7 +229,8 @@ parse_file(Reader *reader, const char *text, GError **error)
 
 	if (!g_str_has_prefix(path, "file:") && !g_path_is_absolute(path)) {
 		reader_throw(reader, reader->key_line, error,
-			     "%s: \"%s\" is not a local file; download it, check it and name the file here",
+			     "%s: \"%s\" is not a local file; download it, check it and name the "
+			     "file here",
 			     reader->key, text);
 		return NULL;
 	}
@@ -239,7 +246,8 @@ store_words(Reader *reader, const char *text, ParseWord parse, char ***field, GE
 	g_auto(GStrv) result = ash_strv_new();
 
 	for (guint i = 0; words[i] != NULL; i++) {
-		g_autofree char *word = parse != NULL ? parse(reader, words[i], error) : g_strdup(words[i]);
+		g_autofree char *word =
+			parse != NULL ? parse(reader, words[i], error) : g_strdup(words[i]);
 
 		if (word == NULL)
 			return FALSE;
@@ -272,7 +280,8 @@ store_bool(Reader *reader, const char *text, bool *field, GError **error)
 	g_autofree char *lower = g_ascii_strdown(text, -1);
 
 	if (!g_strv_contains(yes, lower) && !g_strv_contains(no, lower))
-		return reader_throw(reader, reader->key_line, error, "%s: \"%s\" is neither 1 nor 0", reader->key, text);
+		return reader_throw(reader, reader->key_line, error,
+				    "%s: \"%s\" is neither 1 nor 0", reader->key, text);
 	*field = g_strv_contains(yes, lower);
 	return TRUE;
 }
@@ -283,8 +292,8 @@ store_int(Reader *reader, const char *text, int *field, GError **error)
 	guint64 number = 0;
 
 	if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT, &number, NULL))
-		return reader_throw(reader, reader->key_line, error, "%s: \"%s\" is not a whole number", reader->key,
-				    text);
+		return reader_throw(reader, reader->key_line, error,
+				    "%s: \"%s\" is not a whole number", reader->key, text);
 	*field = (int) number;
 	return TRUE;
 }
@@ -313,8 +322,9 @@ store_value(Reader *reader, const KeyDef *def, const char *text, GError **error)
 		return store_int(reader, text, field, error);
 	case KEY_UNUSED:
 		if (reader->notices != NULL)
-			g_ptr_array_add(reader->notices, g_strdup_printf("%s:%u: %s: has no effect here", reader->file,
-									 reader->key_line, def->name));
+			g_ptr_array_add(reader->notices,
+					g_strdup_printf("%s:%u: %s: has no effect here",
+							reader->file, reader->key_line, def->name));
 		return TRUE;
 	}
 	return TRUE;
@@ -338,8 +348,8 @@ throw_unknown_key(Reader *reader, GError **error)
 	for (guint i = 0; i < G_N_ELEMENTS(key_defs); i++)
 		names[i] = key_defs[i].name;
 	hint = ash_nearest_hint(reader->key, names);
-	return reader_throw(reader, reader->key_line, error, "%s: unknown key \"%s\"%s", reader->section->id,
-			    reader->key, hint);
+	return reader_throw(reader, reader->key_line, error, "%s: unknown key \"%s\"%s",
+			    reader->section->id, reader->key, hint);
 }
 
 /* A name is for people only: a variable without a value stays in it. */
@@ -351,7 +361,8 @@ expand_value(Reader *reader, const KeyDef *def, const char *place, GError **erro
 
 	if (def->kind == KEY_UNUSED)
 		return g_strdup("");
-	expanded = ash_repofile_expand(reader->value->str, reader->vars, place, is_name ? NULL : error);
+	expanded = ash_repofile_expand(reader->value->str, reader->vars, place,
+				       is_name ? NULL : error);
 	return expanded == NULL && is_name ? g_strdup(reader->value->str) : expanded;
 }
 
@@ -379,7 +390,9 @@ finish_key(Reader *reader, GError **error)
 bool
 ash_repofile_is_id(const char *id)
 {
-	return *id != '\0' && strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-") == strlen(id);
+	return *id != '\0' &&
+	       strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-") ==
+		       strlen(id);
 }
 
 static gboolean
@@ -390,18 +403,23 @@ begin_section(Reader *reader, const char *line, guint number, GError **error)
 	g_autofree char *origin = g_strdup_printf("%s:%u", reader->file, number);
 
 	if (close == NULL || !ash_lexer_is_blank(close + 1))
-		return reader_throw(reader, number, error, "section \"%s\" does not end with \"]\"", line);
+		return reader_throw(reader, number, error, "section \"%s\" does not end with \"]\"",
+				    line);
 	id = g_strndup(line + 1, close - line - 1);
 	if (g_str_equal(id, "main"))
-		return reader_throw(reader, number, error, "section [main] belongs into dnf.conf; remove it");
-	if (!ash_repofile_is_id(id))
 		return reader_throw(reader, number, error,
-				    "section [%s]: a repository's id has only letters, digits and \"_.:-\"", id);
+				    "section [main] belongs into dnf.conf; remove it");
+	if (!ash_repofile_is_id(id))
+		return reader_throw(
+			reader, number, error,
+			"section [%s]: a repository's id has only letters, digits and \"_.:-\"",
+			id);
 	for (guint i = 0; i < reader->confs->len; i++) {
 		const AshRepoConf *other = g_ptr_array_index(reader->confs, i);
 
 		if (g_str_equal(other->id, id))
-			return reader_throw(reader, number, error, "section [%s] is already at %s", id, other->origin);
+			return reader_throw(reader, number, error, "section [%s] is already at %s",
+					    id, other->origin);
 	}
 	reader->section = ash_repo_conf_new(id, origin);
 	g_ptr_array_add(reader->confs, reader->section);
@@ -414,9 +432,11 @@ begin_key(Reader *reader, char *line, guint number, GError **error)
 	char *equals = strchr(line, '=');
 
 	if (reader->section == NULL)
-		return reader_throw(reader, number, error, "\"%s\" stands before the first [section]", line);
+		return reader_throw(reader, number, error,
+				    "\"%s\" stands before the first [section]", line);
 	if (equals == NULL)
-		return reader_throw(reader, number, error, "\"%s\" is neither [section] nor key=value", line);
+		return reader_throw(reader, number, error,
+				    "\"%s\" is neither [section] nor key=value", line);
 	*equals = '\0';
 	reader->key = g_strdup(g_strstrip(line));
 	reader->key_line = number;
@@ -438,7 +458,8 @@ read_line(Reader *reader, char *line, guint number, GError **error)
 	}
 	if (!finish_key(reader, error))
 		return FALSE;
-	return *line == '[' ? begin_section(reader, line, number, error) : begin_key(reader, line, number, error);
+	return *line == '[' ? begin_section(reader, line, number, error)
+			    : begin_key(reader, line, number, error);
 }
 
 static gboolean
@@ -458,13 +479,16 @@ read_lines(Reader *reader, const char *text, gsize length, GError **error)
 }
 
 GPtrArray *
-ash_repofile_parse(const char *text, gsize length, const char *file, const AshRepoVars *vars, GPtrArray *notices,
-		   GError **error)
+ash_repofile_parse(const char *text, gsize length, const char *file, const AshRepoVars *vars,
+		   GPtrArray *notices, GError **error)
 {
-	g_autoptr(GPtrArray) confs = g_ptr_array_new_with_free_func((GDestroyNotify) ash_repo_conf_free);
+	g_autoptr(GPtrArray) confs =
+		g_ptr_array_new_with_free_func((GDestroyNotify) ash_repo_conf_free);
 	g_autofree char *dir = g_path_get_dirname(file);
 	g_autofree char *absolute = g_canonicalize_filename(dir, NULL);
-	Reader reader = { .file = file, .dir = absolute, .vars = vars, .notices = notices, .confs = confs };
+	Reader reader = {
+		.file = file, .dir = absolute, .vars = vars, .notices = notices, .confs = confs
+	};
 	gboolean ok = FALSE;
 
 	if (!ash_lexer_check_text(text, length, file, error))
@@ -500,7 +524,8 @@ list_repo_files(const char *dir)
 	return names;
 }
 
-/* True if there is a line "[id]": files without it are not parsed, so that a mistake in them is none of ours. */
+/* True if there is a line "[id]": files without it are not parsed, so that a mistake in them is
+ * none of ours. */
 static bool
 has_section(const char *text, const char *id)
 {
@@ -522,8 +547,8 @@ add_new_notices(GPtrArray *notices, GPtrArray *heard)
 }
 
 static gboolean
-find_in_file(const char *id, const char *path, const AshRepoVars *vars, GPtrArray *notices, AshRepoConf **ret_conf,
-	     GError **error)
+find_in_file(const char *id, const char *path, const AshRepoVars *vars, GPtrArray *notices,
+	     AshRepoConf **ret_conf, GError **error)
 {
 	gsize length = 0;
 	g_autofree char *text = ash_file_load(AT_FDCWD, path, REPO_FILE_MAX, &length, error);
@@ -549,8 +574,8 @@ find_in_file(const char *id, const char *path, const AshRepoVars *vars, GPtrArra
 }
 
 gboolean
-ash_repofile_find(const char *id, const char *const *dirs, const AshRepoVars *vars, GPtrArray *notices,
-		  AshRepoConf **ret_conf, GError **error)
+ash_repofile_find(const char *id, const char *const *dirs, const AshRepoVars *vars,
+		  GPtrArray *notices, AshRepoConf **ret_conf, GError **error)
 {
 	*ret_conf = NULL;
 	for (guint i = 0; dirs[i] != NULL; i++) {

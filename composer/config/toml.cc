@@ -12,8 +12,8 @@ extern "C" {
 #include <string>
 
 /*
- * toml++ 3.3 asserts where bad input leads ("a = [1,,2"), and without assertions it tells the compiler to
- * assume them: both are made an exception of ours.
+ * toml++ 3.3 asserts where bad input leads ("a = [1,,2"), and without assertions it tells the
+ * compiler to assume them: both are made an exception of ours.
  */
 struct BrokenAssumption : std::exception {
 	const char *
@@ -23,10 +23,10 @@ struct BrokenAssumption : std::exception {
 	}
 };
 
-#define TOML_ASSERT(condition)                                                                                         \
-	do {                                                                                                           \
-		if (!(condition))                                                                                      \
-			throw BrokenAssumption();                                                                      \
+#define TOML_ASSERT(condition)                                                                     \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			throw BrokenAssumption();                                                  \
 	} while (false)
 #define TOML_ASSERT_ASSUME(condition) TOML_ASSERT(condition)
 /* Where an assertion stands in a function that cannot throw, the program ends, as it would have. */
@@ -35,7 +35,7 @@ struct BrokenAssumption : std::exception {
 #else
 #pragma GCC diagnostic ignored "-Wterminate"
 #endif
-#define TOML_HEADER_ONLY 1
+#define TOML_HEADER_ONLY       1
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
 
@@ -48,13 +48,13 @@ struct Failure {
 };
 
 /*
- * toml++ 3.3 behaves in an undefined way when it meets some characters outside ASCII where none may be, even when it only
- * looks ahead. So it is given none: in strings they are written as escapes, in comments as "?", and
- * anywhere else they are wrong anyway. Lines stay where they are.
+ * toml++ 3.3 behaves in an undefined way when it meets some characters outside ASCII where none may
+ * be, even when it only looks ahead. So it is given none: in strings they are written as escapes,
+ * in comments as "?", and anywhere else they are wrong anyway. Lines stay where they are.
  */
 class AsciiWriter
 {
-public:
+      public:
 	explicit AsciiWriter(std::string_view text) : rest(text)
 	{
 	}
@@ -73,7 +73,7 @@ public:
 		return out;
 	}
 
-private:
+      private:
 	std::string_view rest;
 	std::string out;
 	guint line = 1;
@@ -97,7 +97,10 @@ private:
 	copy_plain()
 	{
 		if (!is_ascii(rest[0]))
-			throw Failure { line, "a character outside ASCII stands outside of strings and comments" };
+			throw Failure{
+				line,
+				"a character outside ASCII stands outside of strings and comments"
+			};
 		copy(1);
 	}
 
@@ -115,7 +118,7 @@ private:
 		gunichar c = g_utf8_get_char(rest.data());
 
 		if (quote == '\'')
-			throw Failure { line, "in \'...\' there is ASCII only; use \"...\"" };
+			throw Failure{ line, "in \'...\' there is ASCII only; use \"...\"" };
 		g_snprintf(escape, sizeof(escape), "\\U%08X", c);
 		out += escape;
 		rest.remove_prefix(g_utf8_next_char(rest.data()) - rest.data());
@@ -163,14 +166,16 @@ add_item(GPtrArray *items, const std::string &path, const toml::node &node, AshT
 bool
 all_strings(const toml::array &array)
 {
-	return std::all_of(array.begin(), array.end(), [](const toml::node &node) { return node.is_string(); });
+	return std::all_of(array.begin(), array.end(),
+			   [](const toml::node &node) { return node.is_string(); });
 }
 
 bool
 all_tables(const toml::array &array)
 {
 	return !array.empty() &&
-	       std::all_of(array.begin(), array.end(), [](const toml::node &node) { return node.is_table(); });
+	       std::all_of(array.begin(), array.end(),
+			   [](const toml::node &node) { return node.is_table(); });
 }
 
 char **
@@ -191,7 +196,8 @@ walk_array(GPtrArray *items, const std::string &path, const toml::array &array)
 {
 	if (!all_tables(array)) {
 		bool strings = all_strings(array);
-		AshTomlItem *item = add_item(items, path, array, strings ? ASH_TOML_STRINGS : ASH_TOML_OTHER);
+		AshTomlItem *item =
+			add_item(items, path, array, strings ? ASH_TOML_STRINGS : ASH_TOML_OTHER);
 
 		if (strings)
 			item->strings = dup_strings(array);
@@ -214,8 +220,9 @@ walk_value(GPtrArray *items, const std::string &path, const toml::node &node)
 	} else if (const auto *string = node.as_string()) {
 		/* A NUL would cut a C string short: no value of ours may have one. */
 		if (string->get().find('\0') != std::string::npos)
-			throw Failure { node.source().begin.line, "a string has a NUL character" };
-		add_item(items, path, node, ASH_TOML_STRING)->string = g_strdup(string->get().c_str());
+			throw Failure{ node.source().begin.line, "a string has a NUL character" };
+		add_item(items, path, node, ASH_TOML_STRING)->string =
+			g_strdup(string->get().c_str());
 	} else if (const auto *integer = node.as_integer()) {
 		add_item(items, path, node, ASH_TOML_INTEGER)->integer = integer->get();
 	} else if (const auto *boolean = node.as_boolean()) {
@@ -234,7 +241,9 @@ check_key(std::string_view key, guint line)
 	});
 
 	if (!ok)
-		throw Failure { line, "key \"" + std::string(key) + "\": only letters, digits, \"_\" and \"-\" make a key" };
+		throw Failure{ line,
+			       "key \"" + std::string(key) +
+				       "\": only letters, digits, \"_\" and \"-\" make a key" };
 }
 
 void
@@ -279,8 +288,8 @@ extern "C" const char *
 ash_toml_type_to_string(AshTomlType type)
 {
 	static const char *const names[] = {
-		"a string", "a whole number", "true or false", "an array of strings", "a table", "an array of tables",
-		"a value of another type",
+		"a string", "a whole number",     "true or false",           "an array of strings",
+		"a table",  "an array of tables", "a value of another type",
 	};
 
 	return names[type];
@@ -289,7 +298,8 @@ ash_toml_type_to_string(AshTomlType type)
 extern "C" GPtrArray *
 ash_toml_parse(const char *text, gsize length, const char *file, GError **error)
 {
-	GPtrArray *items = g_ptr_array_new_with_free_func(reinterpret_cast<GDestroyNotify>(ash_toml_item_free));
+	GPtrArray *items = g_ptr_array_new_with_free_func(
+		reinterpret_cast<GDestroyNotify>(ash_toml_item_free));
 
 	try {
 		const std::string ascii = AsciiWriter(std::string_view(text, length)).convert();

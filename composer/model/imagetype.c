@@ -173,7 +173,8 @@ ash_image_type_free(AshImageType *type)
 	g_free(type);
 }
 
-/* Groups describe whole machines: a type that only wants names leaves them, and the implied core, out. */
+/* Groups describe whole machines: a type that only wants names leaves them, and the implied core,
+ * out. */
 static AshPackageRequest *
 dup_request_part(const AshPackageRequest *request, AshFromKickstart from)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A fuzz target as a plain program: runs over the files given, or over the corpus, each file as it is, cut
- * short everywhere, and with single bytes changed. The same bytes every time; TAP on standard output.
+ * A fuzz target as a plain program: runs over the files given, or over the corpus, each file as it
+ * is, cut short everywhere, and with single bytes changed. The same bytes every time; TAP on
+ * standard output.
  */
 #include <glib.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 
 #include "fuzz.h"
 
-#define CUTS 64
+#define CUTS    64
 #define CHANGES 64
 
 static void
@@ -43,7 +44,8 @@ run_file(const char *path)
 	g_autofree char *data = NULL;
 	gsize size = 0;
 
-	if (!g_file_test(path, G_FILE_TEST_IS_REGULAR) || !g_file_get_contents(path, &data, &size, NULL))
+	if (!g_file_test(path, G_FILE_TEST_IS_REGULAR) ||
+	    !g_file_get_contents(path, &data, &size, NULL))
 		return 0;
 	run_variants(data, size);
 	return 1;

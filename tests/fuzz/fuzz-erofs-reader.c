@@ -14,7 +14,7 @@
 #define MAX_DEPTH 6
 #define MAX_NAMES 200
 
-const char *const fuzz_corpora[] = {"fuzz/corpus/erofs", NULL};
+const char *const fuzz_corpora[] = { "fuzz/corpus/erofs", NULL };
 
 /* The checksum is put right: otherwise nothing behind it would be reached. */
 static void
@@ -39,7 +39,7 @@ visit(AshErofsReader *reader, const char *path, guint depth, guint *left)
 		g_autofree char *child = g_strdup_printf("%s/%s", path, names[i]);
 		g_autofree char *target = ash_erofs_read_link(reader, child, NULL);
 		g_autoptr(GBytes) value =
-		    ash_erofs_get_xattr(reader, child, "security.selinux", NULL);
+			ash_erofs_get_xattr(reader, child, "security.selinux", NULL);
 		g_autoptr(GBytes) content = ash_erofs_load(reader, child, 1 << 20, NULL);
 		AshErofsStat st;
 

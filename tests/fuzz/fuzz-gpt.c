@@ -14,7 +14,7 @@
 #define HEAD_BYTES (34 * 512)
 #define TAIL_BYTES (33 * 512)
 
-const char *const fuzz_corpora[] = {"fuzz/corpus/gpt", NULL};
+const char *const fuzz_corpora[] = { "fuzz/corpus/gpt", NULL };
 
 /* Any bytes give a layout whose partitions lie on the disk and apart from each other, or an error
  * of ours. */

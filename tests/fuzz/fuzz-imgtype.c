@@ -4,15 +4,16 @@
 
 #include "fuzz.h"
 
-const char *const fuzz_corpora[] = { "fuzz/corpus/imgtype", "golden/imgtype/must-fail", "../imgtypes", NULL };
+const char *const fuzz_corpora[] = { "fuzz/corpus/imgtype", "golden/imgtype/must-fail",
+				     "../imgtypes", NULL };
 
 /* Any bytes give an image type that fits together, or an error of ours. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(AshImageType) type =
-		ash_imgtype_parse((const char *) data, size, "/nonexistent/fuzz.toml", "/nonexistent", &error);
+	g_autoptr(AshImageType) type = ash_imgtype_parse(
+		(const char *) data, size, "/nonexistent/fuzz.toml", "/nonexistent", &error);
 	g_autoptr(AshPackageRequest) request = ash_package_request_new();
 	g_autoptr(AshPackageRequest) result = NULL;
 

@@ -6,14 +6,14 @@
 
 #include "fuzz.h"
 
-const char *const fuzz_corpora[] = {"fuzz/corpus/uki", NULL};
+const char *const fuzz_corpora[] = { "fuzz/corpus/uki", NULL };
 
 /* As a stub: what is made of it can be taken apart again. */
 static void
 build_on(GBytes *stub)
 {
 	g_autoptr(GBytes) kernel = g_bytes_new_static("kernel", 6);
-	AshUkiParts parts = {.stub = stub, .linux_ = kernel, .cmdline = "quiet"};
+	AshUkiParts parts = { .stub = stub, .linux_ = kernel, .cmdline = "quiet" };
 	g_autoptr(GBytes) uki = ash_uki_build(&parts, NULL);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GArray) sections = NULL;

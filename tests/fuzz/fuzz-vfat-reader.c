@@ -10,7 +10,7 @@
 #define MAX_DEPTH 4
 #define MAX_NAMES 200
 
-const char *const fuzz_corpora[] = {"fuzz/corpus/vfat", NULL};
+const char *const fuzz_corpora[] = { "fuzz/corpus/vfat", NULL };
 
 static void
 visit(AshVfatReader *reader, const char *path, guint depth, guint *left)

@@ -216,7 +216,8 @@ load_schema(void)
 	return schema;
 }
 
-/* Leaves of the schema by path: "packages.add" -> its object; "partition" is the one array of tables. */
+/* Leaves of the schema by path: "packages.add" -> its object; "partition" is the one array of
+ * tables. */
 static void
 collect_leaves(GHashTable *leaves, const char *prefix, JsonObject *table)
 {
@@ -243,7 +244,8 @@ static void
 check_choices(const AshImgKey *key, JsonObject *node)
 {
 	g_auto(GStrv) choices = g_strsplit(key->choices, " ", -1);
-	JsonObject *holder = key->type == ASH_TOML_STRINGS ? json_object_get_object_member(node, "items") : node;
+	JsonObject *holder =
+		key->type == ASH_TOML_STRINGS ? json_object_get_object_member(node, "items") : node;
 	JsonArray *values = json_object_get_array_member(holder, "enum");
 
 	g_assert_cmpuint(json_array_get_length(values), ==, g_strv_length(choices));
@@ -303,7 +305,8 @@ test_manual_agrees(void)
 	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
 	for (guint i = 0; i < n; i++) {
 		const char *dot = strrchr(keys[i].path, '.');
-		g_autofree char *macro = g_strdup_printf(".It Ic %s ", dot != NULL ? dot + 1 : keys[i].path);
+		g_autofree char *macro =
+			g_strdup_printf(".It Ic %s ", dot != NULL ? dot + 1 : keys[i].path);
 
 		if (strstr(text, macro) == NULL)
 			g_error("key \"%s\" is not in the manual page", keys[i].path);
@@ -317,13 +320,17 @@ test_choices_are_parsed(void)
 	const AshImgKey *keys = ash_img_keys(&n);
 
 	for (guint i = 0; i < n; i++) {
-		g_auto(GStrv) choices = g_strsplit(keys[i].choices != NULL ? keys[i].choices : "", " ", -1);
+		g_auto(GStrv) choices =
+			g_strsplit(keys[i].choices != NULL ? keys[i].choices : "", " ", -1);
 
 		for (guint j = 0; choices[j] != NULL && keys[i].choices != NULL; j++) {
-			g_autoptr(GArray) formats = g_array_new(FALSE, FALSE, sizeof(AshDiskFormat));
+			g_autoptr(GArray) formats =
+				g_array_new(FALSE, FALSE, sizeof(AshDiskFormat));
 			gpointer field = formats;
 			char *strings[] = { choices[j], NULL };
-			AshTomlItem item = { .type = keys[i].type, .string = choices[j], .strings = strings };
+			AshTomlItem item = { .type = keys[i].type,
+					     .string = choices[j],
+					     .strings = strings };
 			g_autoptr(GError) error = NULL;
 
 			g_assert_true(keys[i].set(&keys[i], &field, &item, false, &error));
@@ -335,10 +342,12 @@ test_choices_are_parsed(void)
 static void
 test_inheritance(void)
 {
-	static const char text[] = "base = \"container\"\n[packages]\nadd = [\"nginx\"]\ndrop = [\"@base\", \"bash\"]\n"
+	static const char text[] = "base = \"container\"\n[packages]\nadd = [\"nginx\"]\ndrop = "
+				   "[\"@base\", \"bash\"]\n"
 				   "[oci]\ncmd = []\n";
 	g_autoptr(GError) error = NULL;
-	g_autoptr(AshImageType) type = ash_imgtype_parse(text, strlen(text), "/nonexistent/web.toml", data_dir, &error);
+	g_autoptr(AshImageType) type =
+		ash_imgtype_parse(text, strlen(text), "/nonexistent/web.toml", data_dir, &error);
 
 	g_assert_no_error(error);
 	g_assert_cmpstr(type->name, ==, "web");
@@ -354,7 +363,8 @@ test_inheritance(void)
 static void
 test_not_ascii(void)
 {
-	static const char text[] = "# \xc3\x9c\ndescription = \"\xc3\x9c \xf0\x9f\x98\x80 \\\"q\\u00e4\" # \xe2\x82\xac\n"
+	static const char text[] = "# \xc3\x9c\ndescription = \"\xc3\x9c \xf0\x9f\x98\x80 "
+				   "\\\"q\\u00e4\" # \xe2\x82\xac\n"
 				   "[packages]\nadd = [\"\"\"\xc3\xa4\"\"x\"\"\"]\nx = 1\n";
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GPtrArray) items = ash_toml_parse(text, strlen(text), "x.toml", &error);

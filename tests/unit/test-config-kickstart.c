@@ -44,13 +44,17 @@ format_error(const char *name)
 }
 
 /* Everything that pykickstart's F44 handler knows. */
-static const char f44_commands[] =
-	"auth authconfig authselect autopart autostep bootc bootloader btrfs cdrom clearpart cmdline device deviceprobe "
-	"dmraid driverdisk module eula fcoe firewall firstboot graphical group halt harddrive hmc ignoredisk install "
-	"iscsi iscsiname keyboard lang liveimg logging logvol mediacheck method mount multipath network nfs nvdimm "
-	"timesource ostreecontainer ostreesetup part partition poweroff raid rdp realm reboot repo reqpart rescue rootpw "
-	"selinux services shutdown skipx snapshot sshpw sshkey text timezone updates url user vnc volgroup xconfig "
-	"zerombr zfcp zipl";
+static const char f44_commands[] = "auth authconfig authselect autopart autostep bootc bootloader "
+				   "btrfs cdrom clearpart cmdline device deviceprobe "
+				   "dmraid driverdisk module eula fcoe firewall firstboot "
+				   "graphical group halt harddrive hmc ignoredisk install "
+				   "iscsi iscsiname keyboard lang liveimg logging logvol "
+				   "mediacheck method mount multipath network nfs nvdimm "
+				   "timesource ostreecontainer ostreesetup part partition poweroff "
+				   "raid rdp realm reboot repo reqpart rescue rootpw "
+				   "selinux services shutdown skipx snapshot sshpw sshkey text "
+				   "timezone updates url user vnc volgroup xconfig "
+				   "zerombr zfcp zipl";
 
 static void
 test_all_commands_known(void)
@@ -105,10 +109,12 @@ static void
 test_overrides(void)
 {
 	static const char text[] = "repo --name=a --metalink=https://a.example/\nrepo --name=b\n";
-	static const char *const urls[] = { "b=file:///b", "a=file:///a", "c=http://c.example/", NULL };
+	static const char *const urls[] = { "b=file:///b", "a=file:///a", "c=http://c.example/",
+					    NULL };
 	const AshKickstartOptions options = { .repo_urls = urls };
 	g_autoptr(GError) error = NULL;
-	g_autoptr(AshSpec) spec = ash_kickstart_parse(text, strlen(text), "x.ks", NULL, &options, &error);
+	g_autoptr(AshSpec) spec =
+		ash_kickstart_parse(text, strlen(text), "x.ks", NULL, &options, &error);
 	static const char *const expected[][2] = {
 		{ "a", "file:///a" },
 		{ "b", "file:///b" },
@@ -130,7 +136,8 @@ test_overrides(void)
 static void
 test_bad_override(void)
 {
-	static const char *const bad[] = { "a", "=file:///a", "a=", "a=relative", "a=ftp://a.example/" };
+	static const char *const bad[] = { "a", "=file:///a", "a=", "a=relative",
+					   "a=ftp://a.example/" };
 
 	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
 		const char *const urls[] = { bad[i], NULL };
@@ -146,9 +153,11 @@ static void
 test_releasever(void)
 {
 	static const char text[] = "url --url=https://mirror.example/$releasever/$basearch\n";
-	const AshKickstartOptions options = { .vars = { .basearch = "aarch64", .releasever = "4" } };
+	const AshKickstartOptions options = { .vars = { .basearch = "aarch64",
+							.releasever = "4" } };
 	g_autoptr(GError) error = NULL;
-	g_autoptr(AshSpec) spec = ash_kickstart_parse(text, strlen(text), "x.ks", NULL, &options, &error);
+	g_autoptr(AshSpec) spec =
+		ash_kickstart_parse(text, strlen(text), "x.ks", NULL, &options, &error);
 	const AshRepoConf *repo = NULL;
 
 	g_assert_no_error(error);
@@ -161,7 +170,8 @@ test_no_include_from_memory(void)
 {
 	g_autoptr(GError) error = NULL;
 
-	g_assert_null(ash_kickstart_parse("%include /etc/passwd\n", 21, "x.ks", NULL, NULL, &error));
+	g_assert_null(
+		ash_kickstart_parse("%include /etc/passwd\n", 21, "x.ks", NULL, NULL, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 	g_assert_cmpstr(error->message, ==, "x.ks:1: %include: no file can be included here");
 }

@@ -50,7 +50,8 @@ test_split(void)
 static void
 test_split_like_python(void)
 {
-	static const char program[] = "import shlex,sys\nprint('|'.join(shlex.split(sys.argv[1],comments=True)),end='')";
+	static const char program[] =
+		"import shlex,sys\nprint('|'.join(shlex.split(sys.argv[1],comments=True)),end='')";
 	g_autofree char *python = g_find_program_in_path("python3");
 
 	if (python == NULL) {
@@ -63,7 +64,8 @@ test_split_like_python(void)
 		g_autofree char *output = NULL;
 		int status = -1;
 
-		g_assert_true(g_spawn_sync(NULL, (char **) argv, NULL, 0, NULL, NULL, &output, NULL, &status, &error));
+		g_assert_true(g_spawn_sync(NULL, (char **) argv, NULL, 0, NULL, NULL, &output, NULL,
+					   &status, &error));
 		g_assert_cmpint(status, ==, 0);
 		g_assert_cmpstr(output, ==, splits[i].words);
 	}
@@ -90,7 +92,8 @@ test_lines(void)
 	static const struct {
 		const char *text;
 		guint first_line;
-	} lines[] = { { "one", 1 }, { "", 2 }, { "two  three four", 3 }, { "# no \\", 6 }, { "five", 7 }, { "last\\", 8 } };
+	} lines[] = { { "one", 1 },     { "", 2 },     { "two  three four", 3 },
+		      { "# no \\", 6 }, { "five", 7 }, { "last\\", 8 } };
 	AshLexer lexer;
 
 	ash_lexer_init(&lexer, text, strlen(text));

@@ -22,7 +22,8 @@ static GPtrArray *
 parse(const char *text, const AshRepoVars *vars, GPtrArray *notices)
 {
 	g_autoptr(GError) error = NULL;
-	GPtrArray *confs = ash_repofile_parse(text, strlen(text), "/etc/x.repo", vars, notices, &error);
+	GPtrArray *confs =
+		ash_repofile_parse(text, strlen(text), "/etc/x.repo", vars, notices, &error);
 
 	g_assert_no_error(error);
 	return confs;
@@ -53,7 +54,9 @@ test_variables(void)
 {
 	const AshRepoVars vars = { .releasever = "44" };
 	g_autoptr(GPtrArray) confs =
-		parse("[a]\nname=R $releasever\nmetalink=https://x.example/?r=${releasever}&a=$basearch\n", &vars, NULL);
+		parse("[a]\nname=R "
+		      "$releasever\nmetalink=https://x.example/?r=${releasever}&a=$basearch\n",
+		      &vars, NULL);
 	const AshRepoConf *conf = g_ptr_array_index(confs, 0);
 
 	g_assert_cmpstr(conf->name, ==, "R 44");
@@ -64,8 +67,9 @@ test_variables(void)
 static void
 test_last_value(void)
 {
-	g_autoptr(GPtrArray) confs = parse("[a]\nproxy=http://p.example\nproxy=\nbaseurl=file:///a\nbaseurl=file:///b\n",
-					   NULL, NULL);
+	g_autoptr(GPtrArray) confs =
+		parse("[a]\nproxy=http://p.example\nproxy=\nbaseurl=file:///a\nbaseurl=file:///b\n",
+		      NULL, NULL);
 	const AshRepoConf *conf = g_ptr_array_index(confs, 0);
 
 	g_assert_null(conf->proxy);
@@ -77,11 +81,13 @@ static void
 test_notices(void)
 {
 	g_autoptr(GPtrArray) notices = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GPtrArray) confs = parse("[a]\nskip_if_unavailable=1\npassword=pa$$word\n", NULL, notices);
+	g_autoptr(GPtrArray) confs =
+		parse("[a]\nskip_if_unavailable=1\npassword=pa$$word\n", NULL, notices);
 
 	g_assert_nonnull(confs);
 	g_assert_cmpuint(notices->len, ==, 2);
-	g_assert_cmpstr(g_ptr_array_index(notices, 0), ==, "/etc/x.repo:2: skip_if_unavailable: has no effect here");
+	g_assert_cmpstr(g_ptr_array_index(notices, 0), ==,
+			"/etc/x.repo:2: skip_if_unavailable: has no effect here");
 }
 
 static void
