@@ -3,7 +3,8 @@
 
 #include "model/imagetype.h"
 
-/** Image type files (ashlar.imgtype(5)): TOML 1.0, one file per type, keys in the table of imgtypekeys.c. */
+/** Image type files (ashlar.imgtype(5)): TOML 1.0, one file per type, keys in the table of
+ * imgtypekeys.c. */
 
 /**
  * Loads an image type: @name_or_path with a "/" or ending in ".toml" is a file, else it is
@@ -11,8 +12,11 @@
  */
 AshImageType *ash_imgtype_load(const char *name_or_path, const char *data_dir, GError **error);
 
-/** As ash_imgtype_load(), from memory; @file is the name in errors and of the type. "base" is looked for below @data_dir. */
-AshImageType *ash_imgtype_parse(const char *text, gsize length, const char *file, const char *data_dir, GError **error);
+/** As ash_imgtype_load(), from memory; @file is the name in errors and of the type. "base" is
+ * looked for below @data_dir. */
+AshImageType *ash_imgtype_parse(const char *text, gsize length, const char *file,
+				const char *data_dir, GError **error);
 
-/** Names of the image types in DATA_DIR/imgtypes, sorted. Owned; NULL and ASH_ERROR_CONFIG if the folder cannot be read. */
+/** Names of the image types in DATA_DIR/imgtypes, sorted. Owned; NULL and ASH_ERROR_CONFIG if the
+ * folder cannot be read. */
 char **ash_imgtype_list(const char *data_dir, GError **error);

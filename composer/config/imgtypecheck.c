@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config/imgtypecheck.h"
+
+#include "base/error.h"
+#include "config/check.h"
+#include "model/strv.h"
+
+#include <string.h>
+
+#define LABEL_MAX 36 /* UTF-16 units of a GPT name, UEFI 2.10 5.3.3 */
+
+gboolean
+ash_img_throw(const char *file, guint line, const char *key, GError **error, const char *format,
+	      ...)
+{
+	g_autofree char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	return ash_throw(error, ASH_ERROR_CONFIG, "%s:%u: %s: %s", file, line, key, text);
+}
+
+/* What is wrong with a key that was read already, or is missing: then the top of @file is where it
+ * belongs. */
+static gboolean throw_key(AshImgLoader *loader, const char *file, const char *key, GError **error,
+			  const char *format, ...) G_GNUC_PRINTF(5, 6);
+
+static gboolean
+throw_key(AshImgLoader *loader, const char *file, const char *key, GError **error,
+	  const char *format, ...)
+{
+	const char *place = g_hash_table_lookup(loader->places, key);
+	g_autofree char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	if (place == NULL)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s:1: %s: %s", file, key, text);
+	return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: %s", place, key, text);
+}
+
+/* What each role can hold. */
+static bool
+fs_goes_with_role(AshPartitionRole role, AshFsKind fs)
+{
+	switch (role) {
+	case ASH_PARTITION_ESP:
+		return fs == ASH_FS_VFAT;
+	case ASH_PARTITION_ROOT:
+		return fs == ASH_FS_EROFS || fs == ASH_FS_EXT4;
+	case ASH_PARTITION_ROOT_VERITY:
+		return fs == ASH_FS_NONE;
+	case ASH_PARTITION_VAR:
+		return fs == ASH_FS_EXT4;
+	default:
+		return fs == ASH_FS_NONE || fs == ASH_FS_EXT4 || fs == ASH_FS_VFAT;
+	}
+}
+
+static gboolean
+check_partition(const AshPartition *partition, const char *file, guint line, GError **error)
+{
+	const char *role = NULL;
+
+	if (partition->role == _ASH_PARTITION_ROLE_COUNT)
+		return ash_img_throw(file, line, "partition.role", error, "the key is required");
+	role = ash_partition_role_to_string(partition->role);
+	if (!partition->empty && !fs_goes_with_role(partition->role, partition->fs))
+		return ash_img_throw(file, line, "partition.fs", error,
+				     "\"%s\" does not go with role \"%s\"",
+				     ash_fs_kind_to_string(partition->fs), role);
+	if (partition->label != NULL && g_utf8_strlen(partition->label, -1) > LABEL_MAX)
+		return ash_img_throw(file, line, "partition.label", error,
+				     "\"%s\" is longer than %d characters", partition->label,
+				     LABEL_MAX);
+	if (partition->role == ASH_PARTITION_ESP && partition->size == 0)
+		return ash_img_throw(file, line, "partition.size", error,
+				     "role \"esp\" needs a size");
+	if (partition->size != 0 && partition->min_size != 0)
+		return ash_img_throw(file, line, "partition.min_size", error,
+				     "does not go with \"size\"");
+	if (partition->size != 0 && partition->headroom_percent != 0)
+		return ash_img_throw(file, line, "partition.headroom", error,
+				     "does not go with \"size\"");
+	if (partition->slot == 0 && partition->role == ASH_PARTITION_ROOT_VERITY)
+		return ash_img_throw(file, line, "partition.slot", error,
+				     "role \"%s\" needs a slot", role);
+	if (partition->slot != 0 && partition->role != ASH_PARTITION_ROOT &&
+	    partition->role != ASH_PARTITION_ROOT_VERITY)
+		return ash_img_throw(file, line, "partition.slot", error,
+				     "role \"%s\" has no slots", role);
+	return TRUE;
+}
+
+/* True if an earlier partition has the same role and slot. */
+static bool
+is_repeated(GPtrArray *partitions, guint index)
+{
+	const AshPartition *partition = g_ptr_array_index(partitions, index);
+
+	for (guint i = 0; i < index; i++) {
+		const AshPartition *other = g_ptr_array_index(partitions, i);
+
+		if (other->role == partition->role && other->slot == partition->slot &&
+		    partition->role != ASH_PARTITION_LINUX)
+			return true;
+	}
+	return false;
+}
+
+static gboolean
+check_partitions(AshImgLoader *loader, GError **error)
+{
+	GPtrArray *partitions = loader->type->layout->partitions;
+
+	for (guint i = 0; i < partitions->len; i++) {
+		const AshPartition *partition = g_ptr_array_index(partitions, i);
+		guint line = g_array_index(loader->partition_lines, guint, i);
+
+		if (!check_partition(partition, loader->partition_file, line, error))
+			return FALSE;
+		if (is_repeated(partitions, i))
+			return ash_img_throw(loader->partition_file, line, "partition.role", error,
+					     "there is another \"%s\" of the same slot",
+					     ash_partition_role_to_string(partition->role));
+		if (partition->grow && i + 1 < partitions->len)
+			return ash_img_throw(loader->partition_file, line, "partition.grow", error,
+					     "only the last partition can grow");
+	}
+	return TRUE;
+}
+
+static gboolean
+check_slots(AshImgLoader *loader, GError **error)
+{
+	const AshLayout *layout = loader->type->layout;
+	const char *file = loader->partition_file;
+	guint line = g_array_index(loader->partition_lines, guint, 0);
+	const AshPartition *root = ash_layout_find(layout, ASH_PARTITION_ROOT, 0);
+
+	if (ash_layout_find(layout, ASH_PARTITION_ESP, 0) == NULL)
+		return ash_img_throw(file, line, "partition", error,
+				     "there is no partition with role \"esp\"");
+	if (root == NULL || root->empty || root->slot == 'b')
+		return ash_img_throw(
+			file, line, "partition", error,
+			"the first partition with role \"root\" must be of slot \"a\" and "
+			"not empty");
+	for (const char *slot = "ab"; *slot != '\0'; slot++) {
+		bool has_root = ash_layout_find(layout, ASH_PARTITION_ROOT, *slot) != NULL;
+		bool has_hash = ash_layout_find(layout, ASH_PARTITION_ROOT_VERITY, *slot) != NULL;
+
+		if (has_hash && !has_root)
+			return ash_img_throw(
+				file, line, "partition", error,
+				"role \"root-verity\" of slot \"%c\" has no \"root\" beside it",
+				*slot);
+	}
+	return TRUE;
+}
+
+/* What follows from the role: sysupdate takes a slot with the label "_empty" for free. */
+static void
+finish_partition(AshPartition *partition)
+{
+	partition->type_guid = ash_partition_role_type_guid(partition->role);
+	if (partition->label == NULL)
+		partition->label =
+			g_strdup(partition->empty ? "_empty"
+						  : ash_partition_role_to_string(partition->role));
+}
+
+static gboolean
+check_disk(AshImgLoader *loader, const char *file, GError **error)
+{
+	const AshImageType *type = loader->type;
+
+	if (type->formats->len == 0)
+		return throw_key(loader, file, "disk.formats", error,
+				 "the key is required for kind \"disk\"");
+	if (type->layout == NULL)
+		return throw_key(loader, file, "partition", error,
+				 "at least one [[partition]] is required for kind \"disk\"");
+	if (!check_partitions(loader, error) || !check_slots(loader, error))
+		return FALSE;
+	for (guint i = 0; i < type->layout->partitions->len; i++)
+		finish_partition(g_ptr_array_index(type->layout->partitions, i));
+	return TRUE;
+}
+
+static gboolean
+check_pairs(AshImgLoader *loader, char **pairs, const char *file, const char *key, GError **error)
+{
+	for (guint i = 0; pairs[i] != NULL; i++)
+		if (strchr(pairs[i], '=') == NULL || *pairs[i] == '=')
+			return throw_key(loader, file, key, error, "\"%s\" is not NAME=VALUE",
+					 pairs[i]);
+	return TRUE;
+}
+
+static gboolean
+check_units(AshImgLoader *loader, char **units, const char *file, const char *key, GError **error)
+{
+	for (guint i = 0; units[i] != NULL; i++)
+		if (!ash_check_unit(units[i]) || strchr(units[i], '.') == NULL)
+			return throw_key(loader, file, key, error,
+					 "\"%s\" is no unit name with its suffix", units[i]);
+	return TRUE;
+}
+
+static gboolean
+check_archive(AshImgLoader *loader, const char *file, GError **error)
+{
+	const AshImageType *type = loader->type;
+	gint max = type->compression == ASH_COMPRESS_GZIP ? 9 : 19;
+
+	if (type->kind == ASH_IMAGE_WSL && type->compression == ASH_COMPRESS_ZSTD)
+		return throw_key(loader, file, "archive.compression", error, "WSL reads gzip only");
+	if (type->compression == ASH_COMPRESS_NONE && type->compression_level != -1)
+		return throw_key(loader, file, "archive.level", error,
+				 "does not go with compression \"none\"");
+	if (type->compression_level > max)
+		return throw_key(loader, file, "archive.level", error, "%s goes up to %d",
+				 ash_compression_to_string(type->compression), max);
+	if (type->wsl_icon != NULL && !ash_check_path(type->wsl_icon))
+		return throw_key(loader, file, "wsl.icon", error, "\"%s\" is no absolute path",
+				 type->wsl_icon);
+	if (type->oci_workdir != NULL && !ash_check_path(type->oci_workdir))
+		return throw_key(loader, file, "oci.workdir", error, "\"%s\" is no absolute path",
+				 type->oci_workdir);
+	return check_pairs(loader, type->oci_env, file, "oci.env", error) &&
+	       check_pairs(loader, type->oci_labels, file, "oci.labels", error);
+}
+
+gboolean
+ash_img_check(AshImgLoader *loader, const char *file, GError **error)
+{
+	const AshImageType *type = loader->type;
+
+	if (!ash_check_word(type->variant, "_.-"))
+		return throw_key(loader, file, "variant", error,
+				 "\"%s\" has other characters than letters, digits and \"_.-\"",
+				 type->variant);
+	for (guint i = 0; type->packages_add[i] != NULL; i++)
+		if (ash_strv_any_glob_matches((const char *const *) type->packages_drop,
+					      type->packages_add[i]))
+			return throw_key(loader, file, "packages.add", error,
+					 "\"%s\" is dropped by \"packages.drop\"",
+					 type->packages_add[i]);
+	if (!check_units(loader, type->services_enable, file, "services.enable", error) ||
+	    !check_units(loader, type->services_disable, file, "services.disable", error) ||
+	    !check_units(loader, type->services_mask, file, "services.mask", error))
+		return FALSE;
+	return type->kind == ASH_IMAGE_DISK ? check_disk(loader, file, error)
+					    : check_archive(loader, file, error);
+}
