@@ -135,6 +135,19 @@ test_azure_vm(void)
 	check_vm_layout(type->layout);
 }
 
+/* A type beside a kickstart finds the base that we ship, and that one's base. */
+static void
+test_azurelinux(void)
+{
+	g_autofree char *path = g_build_filename(data_dir, "kickstarts", "azurelinux-4-azure-vm.toml", NULL);
+	g_autoptr(AshImageType) type = load(path);
+
+	g_assert_cmpstr(type->name, ==, "azurelinux-4-azure-vm");
+	g_assert_true(contains(type->packages_add, "WALinuxAgent"));
+	g_assert_false(contains(type->packages_add, "waagent"));
+	check_vm_layout(type->layout);
+}
+
 static void
 test_archives(void)
 {
@@ -392,6 +405,7 @@ main(int argc, char **argv)
 	g_test_add_func("/imgtype/shipped", test_shipped);
 	g_test_add_func("/imgtype/qemu-vm", test_qemu_vm);
 	g_test_add_func("/imgtype/azure-vm", test_azure_vm);
+	g_test_add_func("/imgtype/azurelinux", test_azurelinux);
 	g_test_add_func("/imgtype/archives", test_archives);
 	g_test_add_func("/imgtype/request-of-container", test_request_of_container);
 	g_test_add_func("/imgtype/request-of-vm", test_request_of_vm);

@@ -176,6 +176,28 @@ test_no_include_from_memory(void)
 	g_assert_cmpstr(error->message, ==, "x.ks:1: %include: no file can be included here");
 }
 
+/* The kickstarts that we ship, with their repositories given. */
+static void
+test_shipped(void)
+{
+	static const char *const names[] = { "azurelinux-4.ks", "demo-vm.ks", "fedora.ks" };
+	static const char *const urls[] = { "azurelinux-base=file:///a", "demo=file:///d", "fedora=file:///f",
+					    "updates=file:///u", NULL };
+	const AshKickstartOptions options = { .repo_urls = urls };
+	const char *top = g_getenv("top_srcdir") != NULL ? g_getenv("top_srcdir") : ".";
+
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *path = g_build_filename(top, "kickstarts", names[i], NULL);
+		g_autoptr(GError) error = NULL;
+		g_autoptr(AshSpec) spec = ash_kickstart_load_full(path, &options, &error);
+
+		g_assert_no_error(error);
+		g_assert_cmpuint(spec->notices->len, ==, 0);
+		g_assert_nonnull(spec->hostname);
+		g_assert_true(spec->root_password.locked);
+	}
+}
+
 static void
 test_missing_file(void)
 {
@@ -197,6 +219,7 @@ main(int argc, char **argv)
 	g_test_add_func("/kickstart/bad-override", test_bad_override);
 	g_test_add_func("/kickstart/releasever", test_releasever);
 	g_test_add_func("/kickstart/no-include-from-memory", test_no_include_from_memory);
+	g_test_add_func("/kickstart/shipped", test_shipped);
 	g_test_add_func("/kickstart/missing-file", test_missing_file);
 	return g_test_run();
 }
