@@ -145,7 +145,9 @@ ash_cache_update_file_provides(Repo *repo, const AshRepoMetadata *metadata, Queu
 	if (repodata_lookup_idarray(data, SOLVID_META, REPOSITORY_ADDEDFILEPROVIDES, &known) &&
 	    includes_all(&known, added))
 		return;
-	repodata_set_idarray(data, SOLVID_META, REPOSITORY_ADDEDFILEPROVIDES, added);
+	for (int i = 0; i < added->count; i++)
+		queue_pushunique(&known, added->elements[i]);
+	repodata_set_idarray(data, SOLVID_META, REPOSITORY_ADDEDFILEPROVIDES, &known);
 	repodata_internalize(data);
 	save(repodata_writer(data), metadata, MAIN_NAME);
 }

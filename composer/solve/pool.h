@@ -28,8 +28,11 @@ typedef struct {
 	bool cached; /* loaded from its .solv file, so that it may be written back */
 } AshPoolRepo;
 
-/** Loads @metadata (array of AshRepoMetadata, which must outlive the pool), from .solv caches where there are. Owned. */
-AshPool *ash_pool_new(AshContext *ctx, GPtrArray *metadata, const char *arch, GError **error);
+/**
+ * Loads @metadata (array of AshRepoMetadata, which must outlive the pool), from .solv caches where there are. The
+ * absolute paths among @specs become provides of the packages that have these files, as those in dependencies do. Owned.
+ */
+AshPool *ash_pool_new(AshContext *ctx, GPtrArray *metadata, const char *arch, char **specs, GError **error);
 void ash_pool_free(AshPool *pool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPool, ash_pool_free)
 

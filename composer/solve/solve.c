@@ -205,7 +205,7 @@ AshPackageSet *
 ash_solve(AshContext *ctx, GPtrArray *metadata, const AshSolveRequest *request, GError **error)
 {
 	const char *arch = request->arch != NULL ? request->arch : DEFAULT_ARCH;
-	g_autoptr(AshPool) pool = ash_pool_new(ctx, metadata, arch, error);
+	g_autoptr(AshPool) pool = ash_pool_new(ctx, metadata, arch, request->packages->names, error);
 	g_autoptr(AshComps) comps = pool != NULL ? load_comps(metadata, arch, error) : NULL;
 	g_auto(AshJob) job = { 0 };
 

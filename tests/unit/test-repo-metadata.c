@@ -408,6 +408,7 @@ test_signed(Fixture *fixture, gconstpointer data)
 	g_autoptr(AshRepoMetadata) metadata = load(fixture);
 	trust(fixture, other, good);
 	g_autoptr(AshRepoMetadata) again = load(fixture);
+	g_assert_cmpstr(metadata->primary_path, ==, again->primary_path);
 	trust(fixture, other, NULL);
 	assert_fails(fixture, ASH_ERROR_TRUST, "signature");
 	trust(fixture, good, NULL);
