@@ -328,6 +328,14 @@ throw_target(Fetch *fetch, const LrPackageTarget *target, GError **error)
 	return ash_repo_throw(fetch->ctx, item->metadata->conf, fetch->cache_dir, cause, error);
 }
 
+/* librepo says by text alone that a target was there before or was stopped because of another. */
+static bool
+has_failed(const LrPackageTarget *target)
+{
+	return target->err != NULL && !g_str_has_prefix(target->err, "Already downloaded") &&
+	       !g_str_has_prefix(target->err, "Not finished");
+}
+
 static gboolean
 run_targets(Fetch *fetch, GSList *targets, GError **error)
 {
@@ -341,8 +349,7 @@ run_targets(Fetch *fetch, GSList *targets, GError **error)
 	}
 	for (GSList *link = targets; link != NULL; link = link->next) {
 		const LrPackageTarget *target = link->data;
-		if (target->err != NULL && strcmp(target->err, "Already downloaded") != 0 &&
-		    strcmp(target->err, "Not finished") != 0) {
+		if (has_failed(target)) {
 			g_clear_error(&cause);
 			return throw_target(fetch, target, error);
 		}

@@ -10,11 +10,11 @@
 #include <string.h>
 
 typedef struct {
-	char *dir;          /* of repositories and cache */
+	char *dir;          /* of repositories and cache; NULL until a case of it runs */
 	GPtrArray *repos;   /* of TestRepo */
 	GPtrArray *metadata;
 	AshContext *ctx;
-	guint users;        /* cases that are still to run */
+	GPtrArray *cases;   /* of Case */
 } Fixture;
 
 typedef struct {
@@ -59,13 +59,38 @@ replace(char ***vector, const char *word)
 	(*vector)[0] = g_strdup(word);
 }
 
+static void
+case_free(Case *test)
+{
+	g_free(test->name);
+	ash_package_request_free(test->packages);
+	ash_lock_free(test->lock);
+	g_string_free(test->expected, TRUE);
+	g_free(test->code);
+	g_ptr_array_unref(test->messages);
+	g_free(test);
+}
+
+static void
+fixture_free(Fixture *fixture)
+{
+	if (fixture->dir != NULL)
+		ash_file_remove_tree(AT_FDCWD, fixture->dir, NULL);
+	g_free(fixture->dir);
+	g_ptr_array_unref(fixture->cases);
+	g_ptr_array_unref(fixture->repos);
+	g_ptr_array_unref(fixture->metadata);
+	ash_context_free(fixture->ctx);
+	g_free(fixture);
+}
+
 static Case *
 case_new(Fixture *fixture, const char *name)
 {
 	Case *test = g_new0(Case, 1);
 
 	test->fixture = fixture;
-	fixture->users++;
+	g_ptr_array_add(fixture->cases, test);
 	test->name = g_strdup(name);
 	test->packages = ash_package_request_new();
 	test->packages->core = false;
@@ -74,34 +99,6 @@ case_new(Fixture *fixture, const char *name)
 	test->expected = g_string_new(NULL);
 	test->messages = g_ptr_array_new_with_free_func(g_free);
 	return test;
-}
-
-static void
-fixture_release(Fixture *fixture)
-{
-	if (--fixture->users > 0)
-		return;
-	ash_file_remove_tree(AT_FDCWD, fixture->dir, NULL);
-	g_free(fixture->dir);
-	g_ptr_array_unref(fixture->repos);
-	g_ptr_array_unref(fixture->metadata);
-	ash_context_free(fixture->ctx);
-	g_free(fixture);
-}
-
-static void
-case_free(gpointer data)
-{
-	Case *test = data;
-
-	fixture_release(test->fixture);
-	g_free(test->name);
-	ash_package_request_free(test->packages);
-	ash_lock_free(test->lock);
-	g_string_free(test->expected, TRUE);
-	g_free(test->code);
-	g_ptr_array_unref(test->messages);
-	g_free(test);
 }
 
 static void
@@ -211,8 +208,13 @@ load_repo(Fixture *fixture, TestRepo *repo)
 static void
 prepare(Fixture *fixture)
 {
-	if (fixture->metadata->len > 0)
+	g_autoptr(GError) error = NULL;
+
+	if (fixture->dir != NULL)
 		return;
+	fixture->dir = g_dir_make_tmp("ashlar-cases-XXXXXX", &error);
+	g_assert_no_error(error);
+	fixture->ctx->cache_dir = g_build_filename(fixture->dir, "cache", NULL);
 	for (guint i = 0; i < fixture->repos->len; i++)
 		load_repo(fixture, g_ptr_array_index(fixture->repos, i));
 }
@@ -273,14 +275,11 @@ static Fixture *
 fixture_new(void)
 {
 	Fixture *fixture = g_new0(Fixture, 1);
-	g_autoptr(GError) error = NULL;
 
-	fixture->dir = g_dir_make_tmp("ashlar-cases-XXXXXX", &error);
-	g_assert_no_error(error);
+	fixture->cases = g_ptr_array_new_with_free_func((GDestroyNotify)case_free);
 	fixture->repos = g_ptr_array_new_with_free_func((GDestroyNotify)test_repo_free);
 	fixture->metadata = g_ptr_array_new_with_free_func((GDestroyNotify)ash_repo_metadata_free);
 	fixture->ctx = ash_context_new();
-	fixture->ctx->cache_dir = g_build_filename(fixture->dir, "cache", NULL);
 	return fixture;
 }
 
@@ -291,10 +290,10 @@ add_case(const char *file, Case *test)
 	g_autofree char *path = g_strdup_printf("/solve/%s/%s", base, test->name);
 
 	g_strdelimit(path, " ", '-');
-	g_test_add_data_func_full(path, test, run_case, case_free);
+	g_test_add_data_func(path, test, run_case);
 }
 
-static void
+static Fixture *
 load_cases(const char *file)
 {
 	Fixture *fixture = fixture_new();
@@ -324,6 +323,7 @@ load_cases(const char *file)
 	}
 	g_assert_nonnull(test);
 	add_case(file, test);
+	return fixture;
 }
 
 static int
@@ -337,6 +337,7 @@ main(int argc, char **argv)
 {
 	g_autofree char *dir_path = NULL;
 	g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) fixtures = g_ptr_array_new_with_free_func((GDestroyNotify)fixture_free);
 
 	g_test_init(&argc, &argv, NULL);
 	dir_path = case_dir();
@@ -348,6 +349,6 @@ main(int argc, char **argv)
 	g_ptr_array_sort(files, compare_strings);
 	g_assert_cmpuint(files->len, >, 0);
 	for (guint i = 0; i < files->len; i++)
-		load_cases(g_ptr_array_index(files, i));
+		g_ptr_array_add(fixtures, load_cases(g_ptr_array_index(files, i)));
 	return g_test_run();
 }
