@@ -98,8 +98,8 @@ test_fsck(Fixture *fixture, gconstpointer data)
 	g_autoptr(AshFsTree) tree = make_odd_tree();
 	g_autofree char *path = fixture_path(fixture, "odd.erofs");
 	g_autofree char *output = NULL;
-	ash_autofd int fd = write_image(fixture, tree, "odd.erofs", 0);
 
+	close(write_image(fixture, tree, "odd.erofs", 0));
 	if (!have_program("fsck.erofs"))
 		return;
 	output = run_command(0, "fsck.erofs '%s'", path);
@@ -156,8 +156,8 @@ test_extract(Fixture *fixture, gconstpointer data)
 	g_autofree char *path = fixture_path(fixture, "odd.erofs");
 	g_autofree char *out = fixture_path(fixture, "out");
 	g_autofree char *output = NULL;
-	ash_autofd int fd = write_image(fixture, tree, "odd.erofs", 0);
 
+	close(write_image(fixture, tree, "odd.erofs", 0));
 	if (!have_program("fsck.erofs"))
 		return;
 	output = run_command(0, "fsck.erofs --extract='%s' '%s'", out, path);
@@ -185,9 +185,9 @@ test_at_offset(Fixture *fixture, gconstpointer data)
 	g_autofree char *path = fixture_path(fixture, "at-offset");
 	g_autofree char *plain = fixture_path(fixture, "plain");
 	g_autofree char *output = NULL;
-	ash_autofd int fd = write_image(fixture, tree, "at-offset", 1024 * 1024);
-	ash_autofd int plain_fd = write_image(fixture, tree, "plain", 0);
 
+	close(write_image(fixture, tree, "at-offset", 1024 * 1024));
+	close(write_image(fixture, tree, "plain", 0));
 	output = run_command(0, "tail -c +1048577 '%s' | cmp - '%s'", path, plain);
 }
 
@@ -243,10 +243,10 @@ test_short_content(Fixture *fixture, gconstpointer data)
 	g_autofree char *path = fixture_path(fixture, "content");
 	g_autoptr(GError) error = NULL;
 	ash_autofd int fd = fixture_create(fixture, "image", 0);
-	ash_autofd int content_fd = fixture_create(fixture, "content", 10);
 	AshFsNode *node = tree_file(tree->root, "f", path);
 	guint64 bytes = 0;
 
+	close(fixture_create(fixture, "content", 10));
 	node->size = 11;
 	ash_fs_tree_finish(tree);
 	g_assert_false(ash_erofs_write(fixture->ctx, tree, &options, fd, 0, &bytes, &error));

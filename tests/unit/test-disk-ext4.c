@@ -103,7 +103,6 @@ static void
 test_fsck(Fixture *fixture, gconstpointer data)
 {
 	g_autoptr(AshFsTree) tree = make_tree();
-	g_autofree char *output = NULL;
 	ash_autofd int fd = -1;
 
 	if (!have_program("e2fsck") || !have_program("debugfs"))
@@ -147,8 +146,7 @@ test_sizes(Fixture *fixture, gconstpointer data)
 	if (!have_program("e2fsck"))
 		return;
 	for (guint i = 0; i < G_N_ELEMENTS(mibs); i++) {
-		ash_autofd int fd = write_image(fixture, NULL, "disk", 0, mibs[i] * MIB);
-
+		close(write_image(fixture, NULL, "disk", 0, mibs[i] * MIB));
 		g_free(run_command(0, "cd '%s' && truncate -s %uM disk && e2fsck -fn disk",
 				   fixture->dir, mibs[i]));
 	}

@@ -86,8 +86,8 @@ test_sfdisk(Fixture *fixture, gconstpointer data)
 	g_autoptr(AshLayout) layout = make_layout();
 	g_autofree char *path = fixture_path(fixture, "disk");
 	g_autofree char *output = NULL;
-	ash_autofd int fd = write_table(fixture, layout, "disk");
 
+	close(write_table(fixture, layout, "disk"));
 	if (!have_program("sfdisk"))
 		return;
 	g_free(run_command(0, "sfdisk --verify '%s' | grep -q 'No errors detected'", path));

@@ -57,7 +57,6 @@ static void
 test_veritysetup(Fixture *fixture, gconstpointer data)
 {
 	guint blocks = GPOINTER_TO_UINT(data);
-	g_autofree char *path = fixture_path(fixture, "disk");
 	g_autofree char *salt_hex = ash_hex_encode(salt, sizeof(salt));
 	g_autofree char *root_hash = NULL;
 	g_autofree char *output = NULL;

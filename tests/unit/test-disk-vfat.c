@@ -56,13 +56,14 @@ test_sizes(Fixture *fixture, gconstpointer data)
 	if (!have_tools() || !have_program("fsck.vfat"))
 		return;
 	for (guint i = 0; i < G_N_ELEMENTS(mibs); i++) {
-		ash_autofd int fd = write_image(fixture, "disk", mibs[i]);
-		g_autofree char *output =
+		g_autofree char *output = NULL;
+
+		close(write_image(fixture, "disk", mibs[i]));
+		output =
 		    run_command(0,
 				"cd '%s' && dd if=disk of=part bs=1M conv=sparse skip=2 count=%u "
 				"status=none && truncate -s %uM part && fsck.vfat -n part",
 				fixture->dir, mibs[i], mibs[i]);
-
 		g_assert_null(strstr(output, "Warning"));
 		g_assert_null(strstr(output, "WARNING"));
 		g_assert_nonnull(strstr(output, "9 files"));
