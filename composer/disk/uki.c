@@ -235,7 +235,9 @@ check_stub(const Pe *pe, guint n_new, GError **error)
 		return ash_throw(error, ASH_ERROR_CONFIG,
 				 "the stub is signed: use the unsigned one, as adding to it breaks "
 				 "the signature");
-	if (table_end > get32(optional + OPT_HEADERS_BYTES) ||
+	if (pe->coff < DOS_PE_OFFSET + 8)
+		return ash_throw(error, ASH_ERROR_CONFIG, "the stub's headers overlap");
+	if (table_end > get32(optional + OPT_HEADERS_BYTES) || table_end > pe->length ||
 	    pe->n_sections + n_new > MAX_SECTIONS)
 		return ash_throw(error, ASH_ERROR_CONFIG,
 				 "the stub has no room for %u more sections in its headers", n_new);
