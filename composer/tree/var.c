@@ -15,6 +15,9 @@
 /* Where tmpfiles.d(5) expects the contents of its C lines. */
 #define FACTORY_DIR "usr/share/factory"
 
+/* From so many files on, a directory is one line. */
+#define WHOLE_DIRECTORY_FILES 16
+
 /* Directories at the top that machines write into: they become links into /var. */
 static const struct {
 	const char *name, *target;
@@ -143,12 +146,55 @@ move_to_factory(VarWalk *walk, int dir_fd, const char *name, const char *path, G
 	return TRUE;
 }
 
-/* A home directory is copied whole, once: files that its owner removes must not come back. */
-static bool
-is_home(const char *path)
+/* Regular files below a directory; counting stops at @limit. */
+static guint
+count_files(int dir_fd, const char *name, guint limit)
 {
-	return (g_str_has_prefix(path, "/var/home/") && strchr(path + strlen("/var/home/"), '/') == NULL) ||
-	       strcmp(path, "/var/roothome") == 0;
+	struct stat info;
+	guint count = 0;
+	ash_autofd int fd = ash_file_open_dir(dir_fd, name, false, NULL);
+	const AshTreeRoot inner = { .fd = fd };
+	g_auto(GStrv) names = ash_tree_root_list(&inner, ".");
+
+	for (gsize i = 0; names[i] != NULL && count < limit; i++) {
+		if (fstatat(fd, names[i], &info, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISDIR(info.st_mode))
+			count += count_files(fd, names[i], limit - count);
+		else if (S_ISREG(info.st_mode))
+			count++;
+	}
+	return count;
+}
+
+static bool
+has_known_below(const VarWalk *walk, const char *path)
+{
+	g_autofree char *prefix = g_strconcat(path, "/", NULL);
+	GHashTableIter iterator;
+	gpointer known;
+
+	g_hash_table_iter_init(&iterator, walk->known);
+	while (g_hash_table_iter_next(&iterator, &known, NULL))
+		if (g_str_has_prefix(known, prefix))
+			return true;
+	return false;
+}
+
+/*
+ * Home directories are copied whole, once: files that their owner removes must not come back. So are directories with a lot
+ * in them (a policy store, say), which belong together.
+ */
+static bool
+is_copied_whole(const VarWalk *walk, int dir_fd, const char *name, const char *path)
+{
+	const char *home = g_str_has_prefix(path, "/var/home/") ? path + strlen("/var/home/") : NULL;
+	bool deep = strchr(path + strlen("/var/"), '/') != NULL;
+
+	if ((home != NULL && strchr(home, '/') == NULL) || strcmp(path, "/var/roothome") == 0)
+		return true;
+	return deep && count_files(dir_fd, name, WHOLE_DIRECTORY_FILES) == WHOLE_DIRECTORY_FILES &&
+	       !g_hash_table_contains(walk->known, path) && !has_known_below(walk, path);
 }
 
 static gboolean walk_dir(VarWalk *walk, int dir_fd, const char *path, GError **error);
@@ -178,7 +224,7 @@ walk_entry(VarWalk *walk, int dir_fd, const char *name, const char *path, GError
 		return ash_throw_errno(error, "cannot read \"%s\"", path);
 	if (is_ignored(path))
 		return TRUE;
-	if (S_ISDIR(info.st_mode) && is_home(path)) {
+	if (S_ISDIR(info.st_mode) && is_copied_whole(walk, dir_fd, name, path)) {
 		g_string_append_printf(walk->lines, "C %s %04o %u %u - /%s%s\n", quoted, info.st_mode & 07777, info.st_uid,
 				       info.st_gid, FACTORY_DIR, quoted);
 		return move_to_factory(walk, dir_fd, name, path, error);

@@ -20,8 +20,9 @@ install() {
 
 	inst_multiple mkdir
 	inst_multiple -o e2fsck fsck fsck.ext4
+	inst_simple "${moddir:?}/repart.conf" /etc/systemd/system/systemd-repart.service.d/ashlar.conf
 	for unit in sysroot-var.mount sysroot-etc.mount ashlar-etc.service; do
-		inst_simple "${moddir:?}/$unit" "/etc/systemd/system/$unit"
+		inst_simple "$moddir/$unit" "/etc/systemd/system/$unit"
 		# A system without its /var or /etc must not come up as if all were well.
 		mkdir -p "${initdir:?}/etc/systemd/system/initrd-root-fs.target.requires"
 		ln -sf "../$unit" "$initdir/etc/systemd/system/initrd-root-fs.target.requires/$unit"
