@@ -54,7 +54,8 @@ typedef struct {
 } Furniture;
 
 static const Furniture furniture[] = {
-	{ "proc", "proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, true },
+	/* Read-only: to the kernel's settings in /proc/sys, root of a namespace is root if its id is 0 outside, too. */
+	{ "proc", "proc", NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, true },
 	{ "sys", "tmpfs", "0555", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, false },
 	{ "run", "tmpfs", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false },
 	{ "tmp", "tmpfs", "1777", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false },
@@ -185,8 +186,11 @@ new_furniture(const Furniture *piece)
 {
 	int fd = new_mount(piece->type, piece->mode, piece->attributes);
 
-	if (fd < 0 && errno == EPERM && strcmp(piece->type, "proc") == 0)
-		fd = clone_tree("/proc");
+	if (fd >= 0 || errno != EPERM || strcmp(piece->type, "proc") != 0)
+		return fd;
+	fd = clone_tree("/proc");
+	if (fd >= 0 && set_attributes(fd, piece->attributes) < 0)
+		ash_fd_clear(&fd);
 	return fd;
 }
 

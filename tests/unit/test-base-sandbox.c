@@ -33,6 +33,7 @@ static const Case cases[] = {
 	{ "device links", "echo hello | cat /dev/stdin", 0, "hello\n" },
 	{ "own processes only", "ls -d /proc/[0-9]* | wc -l", 0, "4\n" },
 	{ "mount is refused", "mount -t tmpfs x /tmp", 32, NULL },
+	{ "kernel settings are read-only", "(: >> /proc/sys/kernel/core_pattern) || (: >> /proc/sysrq-trigger) || echo no", 0, "no\n" },
 	{ "unshare is refused", "unshare -U true", 1, NULL },
 	{ "chroot works", "chroot / true && echo yes", 0, "yes\n" },
 	{ "owner changes work", "touch /tmp/a && chown 65534:12 /tmp/a && stat -c %u:%g /tmp/a", 0, "65534:12\n" },
