@@ -298,6 +298,16 @@ commit_tree(AshContext *ctx, AshStore *store, const AshObjectWriter *writer,
 	return ash_reflog_append(store, request->ref, checksum, error) ? g_steal_pointer(&checksum) : NULL;
 }
 
+/* libostree has no code for its own limit. */
+static void
+mark_no_space(GError **error)
+{
+	if (error == NULL || *error == NULL || strstr((*error)->message, "min-free-space") == NULL)
+		return;
+	g_autoptr(GError) cause = g_steal_pointer(error);
+	ash_throw(error, ASH_ERROR_NO_SPACE, "%s: free some space, or choose another store directory", cause->message);
+}
+
 static char *
 stage_and_commit(AshContext *ctx, AshStore *store, int root_fd, const AshCommitRequest *request,
 		 AshFsTree *tree, GError **error)
@@ -343,7 +353,9 @@ ash_store_commit(AshContext *ctx, AshStore *store, const char *root, const AshCo
 	if (tree == NULL)
 		return ash_prefix(error, "cannot commit \"%s\"", root), NULL;
 	checksum = stage_and_commit(ctx, store, root_fd, request, tree, error);
-	if (checksum == NULL)
-		ash_prefix(error, "cannot commit \"%s\"", root);
+	if (checksum == NULL) {
+		ash_prefix(error, "cannot commit to the store \"%s\"", store->dir);
+		mark_no_space(error);
+	}
 	return checksum;
 }
