@@ -68,7 +68,8 @@ ash_repo_throw(AshContext *ctx, const AshRepoConf *conf, const char *dest_dir, G
 {
 	g_autoptr(GError) owned = cause;
 
-	g_strchomp(owned->message);
+	/* Some causes are several lines, such as an XML parser's. */
+	g_strdelimit(g_strchomp(owned->message), "\n", ' ');
 	return ash_throw(error, classify(ctx, dest_dir, owned), "repository \"%s\": %s", conf->id, owned->message);
 }
 

@@ -133,6 +133,17 @@ check_status(const AshRepoConf *conf, const char *status, GError **error)
 	return TRUE;
 }
 
+/* Of what gpgv says only the last line tells what is wrong. Borrowed. */
+static const char *
+gist_of(char *message)
+{
+	static const char program[] = "gpgv: ";
+	const char *last = strrchr(g_strchomp(message), '\n');
+
+	last = last != NULL ? last + 1 : message;
+	return g_str_has_prefix(last, program) ? last + strlen(program) : last;
+}
+
 static gboolean
 run_gpgv(AshContext *ctx, const AshRepoConf *conf, const char *work_dir, const char *ring_path,
 	 const char *signature_path, const char *data_path, GError **error)
@@ -152,7 +163,7 @@ run_gpgv(AshContext *ctx, const AshRepoConf *conf, const char *work_dir, const c
 		}
 		return ash_throw(error, ASH_ERROR_TRUST,
 				 "repository \"%s\": the signature of repomd.xml is not good: %s", conf->id,
-				 cause->message);
+				 gist_of(cause->message));
 	}
 	gsize length = 0;
 	const char *data = g_bytes_get_data(output, &length);

@@ -67,6 +67,9 @@ ash_explain_problems(Solver *solver, GPtrArray *labels, GError **error)
 	for (Id problem = 1; problem <= count; problem++) {
 		int solutions = (int)solver_solution_count(solver, problem);
 		g_autofree char *gist = rule_text(solver, solver_findproblemrule(solver, problem));
+		/* The first line alone is the reason in short. */
+		if (problem == 1)
+			g_string_append_printf(text, ": %s", gist);
 		g_string_append_printf(text, "\nproblem %d of %d: %s", problem, count, gist);
 		append_rules(text, solver, problem);
 		for (Id solution = 1; solution <= MIN(solutions, SOLUTIONS_MAX); solution++)
