@@ -123,8 +123,11 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 static gboolean
 open_store_if_there(const Invocation *invocation, AshStore **ret_store, GError **error)
 {
+	g_autofree char *config = g_build_filename(invocation->common.store, "repo", "config", NULL);
+
 	*ret_store = NULL;
-	if (!g_file_test(invocation->common.store, G_FILE_TEST_IS_DIR))
+	/* An empty directory is a good place for a new one. */
+	if (!ash_file_exists(AT_FDCWD, config))
 		return TRUE;
 	*ret_store = ash_store_open(invocation->common.store, false, error);
 	return *ret_store != NULL;

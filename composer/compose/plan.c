@@ -62,6 +62,21 @@ override_repo(AshSpec *spec, const char *override, GError **error)
 	return TRUE;
 }
 
+/* Whom to trust is known before anything is fetched. */
+static gboolean
+check_keys(const AshSpec *spec, GError **error)
+{
+	for (guint i = 0; i < spec->repos->len; i++) {
+		const AshRepoConf *conf = g_ptr_array_index(spec->repos, i);
+		if (conf->enabled && (conf->gpgcheck || conf->repo_gpgcheck) && conf->gpgkeys[0] == NULL)
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "%s: repository \"%s\" has no gpgkey: name its keys in a .repo file (or do without, "
+					 "by gpgcheck=0 and repo_gpgcheck=0 there)",
+					 conf->origin, conf->id);
+	}
+	return TRUE;
+}
+
 static gboolean
 load_spec(AshPlan *plan, const AshBuildRequest *request, GError **error)
 {
@@ -238,7 +253,7 @@ ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, G
 				  ? g_strdup(request->lock_path)
 				  : g_strdup_printf("%s/%s.lock", request->out_dir, plan->spec->name);
 	plan->variants = ash_plan_variants_load(ctx, plan->spec, request->types, error);
-	if (plan->variants == NULL)
+	if (plan->variants == NULL || !check_keys(plan->spec, error))
 		return NULL;
 	ash_progress_begin(ctx->progress, "Load repositories", 2);
 	gboolean ok = load_metadata(ctx, plan, error);
