@@ -30,11 +30,11 @@ check "the image types are listed" sh -c "'$ASHLAR' types --progress=none | grep
 printf 'repo --name=x --baseurl=file:///nowhere\n%%packages\nbash\n%%end\n' >ok.ks
 printf 'repo --name=x --baseurl=file:///nowhere\npartition / --size=1\n' >partition.ks
 printf 'timezon UTC\n' >typo.ks
-printf 'name = "x"\nkind = "disk"\ncompresion = "gzip"\n' >typo.toml
+printf 'kind = "tar"\n[archive]\ncompresion = "gzip"\n' >typo.toml
 
 fails 2 "no image type is given" build ok.ks
 fails 2 "an argument is missing" build -t wsl
-fails 2 "unknown" build ok.ks -t wsl --no-such-option
+fails 2 "Unknown option --no-such-option" build ok.ks -t wsl --no-such-option
 fails 2 "exclude each other" build ok.ks -t wsl --locked --update-lock
 fails 2 "is not a UUID" build ok.ks -t wsl --seed 123
 fails 2 "may only have" build ok.ks -t wsl --version 'a/b'
@@ -43,9 +43,9 @@ fails 3 "typo.ks:1: timezon:" build typo.ks -t wsl -o images
 fails 3 "timezone" build typo.ks -t wsl -o images
 fails 3 "partition.ks:2: partition" build partition.ks -t wsl -o images
 fails 3 "no-such-type" build ok.ks -t no-such-type -o images
-fails 3 "compression" build ok.ks -t ./typo.toml -o images
+fails 3 "did you mean" build ok.ks -t ./typo.toml -o images
 fails 3 "missing.ks" build missing.ks -t wsl -o images
-fails 3 "gpgkey" build ok.ks -t wsl -o images
+fails 3 "ok.ks:1: repository \"x\" has no gpgkey" build ok.ks -t wsl -o images
 fails 3 "store" log some/ref
 
 status=0
