@@ -16,7 +16,6 @@
 static const struct {
 	const char *name, *debian, *fedora;
 } tools[_ASH_TOOL_COUNT] = {
-	[ASH_TOOL_MKFS_EROFS] = { "mkfs.erofs", "erofs-utils", "erofs-utils" },
 	[ASH_TOOL_MKFS_VFAT] = { "mkfs.vfat", "dosfstools", "dosfstools" },
 	[ASH_TOOL_MCOPY] = { "mcopy", "mtools", "mtools" },
 	[ASH_TOOL_MMD] = { "mmd", "mtools", "mtools" },
@@ -24,7 +23,6 @@ static const struct {
 	[ASH_TOOL_QEMU_SYSTEM] = { "qemu-system-x86_64", "qemu-system-x86", "qemu-system-x86-core" },
 	[ASH_TOOL_NEWUIDMAP] = { "newuidmap", "uidmap", "shadow-utils" },
 	[ASH_TOOL_NEWGIDMAP] = { "newgidmap", "uidmap", "shadow-utils" },
-	[ASH_TOOL_GPG] = { "gpg", "gnupg", "gnupg2" },
 	[ASH_TOOL_GPGV] = { "gpgv", "gpgv", "gnupg2" },
 };
 

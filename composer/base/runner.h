@@ -10,7 +10,6 @@
  * package that has them, so that a missing one is named before work starts.
  */
 typedef enum {
-	ASH_TOOL_MKFS_EROFS,
 	ASH_TOOL_MKFS_VFAT,
 	ASH_TOOL_MCOPY,
 	ASH_TOOL_MMD,
@@ -18,7 +17,6 @@ typedef enum {
 	ASH_TOOL_QEMU_SYSTEM,
 	ASH_TOOL_NEWUIDMAP,
 	ASH_TOOL_NEWGIDMAP,
-	ASH_TOOL_GPG,
 	ASH_TOOL_GPGV,
 	_ASH_TOOL_COUNT,
 } AshTool;

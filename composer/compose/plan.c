@@ -34,34 +34,6 @@ ash_plan_free(AshPlan *plan)
 	g_free(plan);
 }
 
-/* --repo NAME=URL: another place for a repository that is there, or one more. */
-static gboolean
-override_repo(AshSpec *spec, const char *override, GError **error)
-{
-	const char *equals = strchr(override, '=');
-
-	if (equals == NULL || equals == override || equals[1] == '\0')
-		return ash_throw(error, ASH_ERROR_USAGE, "--repo \"%s\" is not NAME=URL", override);
-	g_autofree char *name = g_strndup(override, (gsize) (equals - override));
-	g_autofree char *url = equals[1] == '/' ? g_strconcat("file://", equals + 1, NULL) : g_strdup(equals + 1);
-	AshRepoConf *conf = NULL;
-	for (guint i = 0; conf == NULL && i < spec->repos->len; i++) {
-		AshRepoConf *candidate = g_ptr_array_index(spec->repos, i);
-		if (strcmp(candidate->id, name) == 0)
-			conf = candidate;
-	}
-	if (conf == NULL) {
-		conf = ash_repo_conf_new(name, "--repo");
-		g_ptr_array_add(spec->repos, conf);
-	}
-	g_strfreev(conf->baseurls);
-	conf->baseurls = g_new0(char *, 2);
-	conf->baseurls[0] = g_steal_pointer(&url);
-	g_clear_pointer(&conf->mirrorlist, g_free);
-	g_clear_pointer(&conf->metalink, g_free);
-	return TRUE;
-}
-
 /* Whom to trust is known before anything is fetched. */
 static gboolean
 check_keys(const AshSpec *spec, GError **error)
@@ -80,16 +52,34 @@ check_keys(const AshSpec *spec, GError **error)
 static gboolean
 load_spec(AshPlan *plan, const AshBuildRequest *request, GError **error)
 {
-	plan->spec = ash_kickstart_load(request->kickstart, request->repo_dirs, error);
+	const AshKickstartOptions options = { .repo_dirs = request->repo_dirs, .repo_urls = request->repo_urls };
+
+	plan->spec = ash_kickstart_load_full(request->kickstart, &options, error);
 	if (plan->spec == NULL)
 		return FALSE;
-	for (guint i = 0; request->repo_urls != NULL && request->repo_urls[i] != NULL; i++)
-		if (!override_repo(plan->spec, request->repo_urls[i], error))
-			return FALSE;
 	if (plan->spec->repos->len == 0)
 		return ash_throw(error, ASH_ERROR_CONFIG,
 				 "%s: no package repository: add a \"repo\" or \"url\" command", request->kickstart);
 	return TRUE;
+}
+
+/* What the kickstart asks for and a type does not take is never left out in silence. */
+static void
+add_group_notices(AshPlan *plan)
+{
+	const AshPackageRequest *asked = &plan->spec->packages;
+
+	if (asked->groups[0] == NULL && asked->environments[0] == NULL)
+		return;
+	for (guint i = 0; i < plan->variants->len; i++) {
+		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
+		const AshImageType *type = g_ptr_array_index(variant->types, 0);
+		if (type->from_kickstart != ASH_FROM_KICKSTART_ALL)
+			g_ptr_array_add(plan->spec->notices,
+					g_strdup_printf("%s: image type \"%s\" has groups of its own and leaves out those of "
+							"%%packages",
+							asked->origin, type->name));
+	}
 }
 
 static gboolean
@@ -255,6 +245,7 @@ ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, G
 	plan->variants = ash_plan_variants_load(ctx, plan->spec, request->types, error);
 	if (plan->variants == NULL || !check_keys(plan->spec, error))
 		return NULL;
+	add_group_notices(plan);
 	ash_progress_begin(ctx->progress, "Load repositories", 2);
 	gboolean ok = load_metadata(ctx, plan, error);
 	ash_progress_end(ctx->progress);
