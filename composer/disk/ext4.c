@@ -415,7 +415,10 @@ ash_ext4_write(AshContext *ctx, const AshFsTree *tree, const AshExt4Options *opt
 			ext2fs_free(writer.fs);
 		return FALSE;
 	}
-	rc = ext2fs_close_free(&writer.fs);
+	/* Not synced here: the whole disk file is, once, when it is complete. */
+	rc = ext2fs_close2(writer.fs, EXT2_FLAG_FLUSH_NO_SYNC);
+	if (rc != 0)
+		ext2fs_free(writer.fs);
 	return rc == 0 || throw_ext2(error, rc, "ext4");
 }
 

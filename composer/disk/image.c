@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/runner.h"
 #include "base/size.h"
 #include "disk/boot.h"
 #include "disk/erofs.h"
@@ -125,6 +126,31 @@ measure_partition(Build *build, const AshPartition *partition, guint64 *ret_byte
 	return TRUE;
 }
 
+/* Every program that will be run, named before work starts if it is missing. */
+static gboolean
+check_tools(const AshDiskRequest *request, GError **error)
+{
+	static const AshTool esp_tools[] = {ASH_TOOL_MKFS_VFAT, ASH_TOOL_MMD, ASH_TOOL_MCOPY};
+	bool has_esp = ash_layout_find(request->type->layout, ASH_PARTITION_ESP, 0) != NULL;
+
+	for (guint i = 0; has_esp && i < G_N_ELEMENTS(esp_tools); i++) {
+		g_autofree char *path = ash_tool_find(esp_tools[i], error);
+
+		if (path == NULL)
+			return FALSE;
+	}
+	for (guint i = 0; i < request->type->formats->len; i++) {
+		g_autofree char *path = NULL;
+
+		if (g_array_index(request->type->formats, AshDiskFormat, i) != ASH_DISK_QCOW2)
+			continue;
+		path = ash_tool_find(ASH_TOOL_QEMU_IMG, error);
+		if (path == NULL)
+			return FALSE;
+	}
+	return TRUE;
+}
+
 static gboolean
 check_request(const AshDiskRequest *request, GError **error)
 {
@@ -139,7 +165,7 @@ check_request(const AshDiskRequest *request, GError **error)
 			return ash_throw(error, ASH_ERROR_CONFIG,
 					 "a root partition is erofs or ext4");
 	}
-	return check_word(request->name, "name", "._-", error) &&
+	return check_tools(request, error) && check_word(request->name, "name", "._-", error) &&
 	       check_word(request->version, "version", ".~^-", error);
 }
 
@@ -390,12 +416,13 @@ write_role(Build *build, AshPartitionRole role, GError **error)
 	return TRUE;
 }
 
-/* The root hash names the root partitions and goes into the UKI: roots first, the table last. */
+/* The root hash names the root partitions and goes into the UKI: roots before the ESP, the table
+ * last. */
 static gboolean
 write_raw(Build *build, GError **error)
 {
-	static const AshPartitionRole order[] = {ASH_PARTITION_ROOT, ASH_PARTITION_VAR,
-						 ASH_PARTITION_LINUX, ASH_PARTITION_ESP};
+	static const AshPartitionRole order[] = {ASH_PARTITION_VAR, ASH_PARTITION_LINUX,
+						 ASH_PARTITION_ROOT, ASH_PARTITION_ESP};
 
 	if (!open_raw(build, error))
 		return FALSE;
