@@ -12,6 +12,7 @@ typedef struct {
 	guint done_weight;  /* of its finished children */
 	guint64 done, total;
 	gint64 begun_at;
+	gboolean finished;
 } Step;
 
 struct AshProgress {
@@ -21,6 +22,7 @@ struct AshProgress {
 	GPtrArray *steps;  /* innermost last; the first is the whole */
 	gint64 told_at;    /* the last UPDATE: a sink is not called more often than it can draw */
 	double forwarded;  /* fraction of the innermost step that a worker reported */
+	double reached;    /* the highest fraction told: it never goes back */
 };
 
 #define UPDATE_INTERVAL (50 * G_TIME_SPAN_MILLISECOND)
@@ -78,7 +80,25 @@ ash_progress_free(AshProgress *progress)
 	g_free(progress);
 }
 
-/* How much of the whole is done: each level adds its part of what the level above leaves to it. */
+/* How much of a step is done by itself: by its finished children, its counters or a worker's word. */
+static double
+own_fraction(const AshProgress *progress, const Step *step, gboolean is_innermost)
+{
+	double part = (double) step->done_weight / MAX(step->total_weight, 1);
+
+	if (step->finished)
+		return 1.0;
+	if (is_innermost && step->total > 0)
+		part = MAX(part, (double) step->done / (double) step->total);
+	if (is_innermost)
+		part = MAX(part, progress->forwarded);
+	return MIN(part, 1.0);
+}
+
+/*
+ * How much of the whole is done: each level adds its part of what the level above leaves to it. Weights that do not
+ * add up and counters that start again hold the fraction where it is, but never turn it back.
+ */
 static double
 whole_fraction(AshProgress *progress)
 {
@@ -86,18 +106,16 @@ whole_fraction(AshProgress *progress)
 
 	for (guint i = 0; i < progress->steps->len; i++) {
 		const Step *step = g_ptr_array_index(progress->steps, i);
-		double part = (double) step->done_weight / MAX(step->total_weight, 1);
-		if (i + 1 < progress->steps->len) {
+		gboolean is_innermost = i + 1 == progress->steps->len;
+		double part = own_fraction(progress, step, is_innermost);
+		fraction += share * part;
+		if (!is_innermost) {
 			const Step *child = g_ptr_array_index(progress->steps, i + 1);
-			fraction += share * part;
-			share *= (double) child->weight / MAX(step->total_weight, 1);
-		} else if (step->total > 0) {
-			fraction += share * MIN(1.0, (double) step->done / (double) step->total);
-		} else {
-			fraction += share * MAX(part, progress->forwarded);
+			share *= MIN((double) child->weight / MAX(step->total_weight, 1), 1.0 - part);
 		}
 	}
-	return MIN(fraction, 1.0);
+	progress->reached = MAX(progress->reached, MIN(fraction, 1.0));
+	return progress->reached;
 }
 
 /* Called with the lock held. */
@@ -164,6 +182,7 @@ ash_progress_end(AshProgress *progress)
 	g_mutex_lock(&progress->lock);
 	if (progress->steps->len > 1) {
 		guint weight = innermost(progress)->weight;
+		innermost(progress)->finished = TRUE;
 		tell(progress, ASH_PROGRESS_STEP_END, NULL);
 		g_ptr_array_remove_index(progress->steps, progress->steps->len - 1);
 		innermost(progress)->done_weight += weight;
