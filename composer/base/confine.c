@@ -250,7 +250,8 @@ bind_point(const AshConfine *confine, int base_fd, const Bind *bind, int tree_fd
 		if (S_ISDIR(info.st_mode)) {
 			mkdirat(base_fd, path, 0755);
 		} else {
-			ash_autofd int made = openat(base_fd, path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
+			int made = openat(base_fd, path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
+			ash_fd_clear(&made);
 		}
 	}
 	return open_point(base_fd, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);

@@ -21,7 +21,8 @@ ash_digest_new(void)
 
 	digest->md = EVP_MD_CTX_new();
 	/* Only a broken OpenSSL installation can fail here, and nothing could go on without it. */
-	g_assert(digest->md != NULL && EVP_DigestInit_ex(digest->md, EVP_sha256(), NULL) == 1);
+	bool ready = digest->md != NULL && EVP_DigestInit_ex(digest->md, EVP_sha256(), NULL) == 1;
+	g_assert(ready);
 	return digest;
 }
 
@@ -118,12 +119,10 @@ ash_hex_encode(const void *data, gsize length)
 gboolean
 ash_hex_decode(const char *hex, guint8 *ret_data, gsize length)
 {
-	if (strlen(hex) != 2 * length)
+	if (strlen(hex) != 2 * length || strspn(hex, "0123456789abcdefABCDEF") != 2 * length)
 		return FALSE;
 	for (gsize i = 0; i < length; i++) {
 		int high = g_ascii_xdigit_value(hex[2 * i]), low = g_ascii_xdigit_value(hex[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return FALSE;
 		ret_data[i] = (guint8) (high << 4 | low);
 	}
 	return TRUE;

@@ -106,8 +106,8 @@ ash_file_mkdirs(int dir_fd, const char *path, mode_t mode, GError **error)
 {
 	g_autofree char *copy = g_strdup(path);
 
-	for (char *at = copy + 1; *at != '\0'; at++) {
-		if (*at != '/')
+	for (char *at = copy; *at != '\0'; at++) {
+		if (*at != '/' || at == copy)
 			continue;
 		*at = '\0';
 		if (mkdirat(dir_fd, copy, mode) < 0 && errno != EEXIST)
@@ -130,14 +130,17 @@ remove_entry(int dir_fd, const char *name, GError **error)
 {
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 		return TRUE;
-	if (errno != EISDIR && errno != EPERM && errno != EACCES)
+	int reason = errno;
+	struct stat st;
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {
+		errno = reason;
 		return ash_throw_errno(error, "cannot remove \"%s\"", name);
+	}
 	ash_autofd int child = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (child < 0 && errno == EACCES && fchmodat(dir_fd, name, 0700, 0) == 0)
 		child = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (child < 0)
 		return ash_throw_errno(error, "cannot remove \"%s\"", name);
-	struct stat st;
 	if (fstat(child, &st) == 0 && (st.st_mode & 0300) != 0300)
 		(void) !fchmod(child, 0700);
 	if (!remove_children(child, error))

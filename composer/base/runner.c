@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gunixinputstream.h>
 #include <poll.h>
 #include <signal.h>
@@ -153,7 +154,7 @@ spawn(AshRun *run, GSubprocessFlags flags, GError **error)
 	g_subprocess_launcher_set_child_setup(launcher, set_up_child, NULL, NULL);
 	for (guint i = 0; i < run->fds->len; i++) {
 		int fd = g_array_index(run->fds, int, i);
-		int copy = dup(fd);
+		int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (copy < 0)
 			return ash_throw_errno_null(error, "cannot start \"%s\"", run->name);
 		g_subprocess_launcher_take_fd(launcher, copy, fd);
