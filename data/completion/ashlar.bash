@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Completion of ashlar(1) for bash. Commands and options are asked of the program itself, so that they are those
+# of the version at hand.
+
+_ashlar_commands() {
+	"$1" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)  *.*/\1/p'
+}
+
+_ashlar_options() { # PROGRAM COMMAND
+	"$1" "$2" --help 2>/dev/null | sed -nE 's/^  (-., )?(--[a-z0-9-]+)(=?).*/\2\3/p'
+}
+
+_ashlar_types() {
+	"$1" types --progress=none 2>/dev/null | sed -n '2,$s/ .*//p'
+}
+
+_ashlar_refs() { # PROGRAM [OPTION OF THE STORE]
+	"$@" log --progress=none 2>/dev/null | sed -n 's/^  ref \([^ ]*\) .*/\1/p' | sort -u
+}
+
+# Words that begin with what was typed, one a line.
+_ashlar_reply() { # WORDS
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+	[[ ${#COMPREPLY[@]} != 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace
+}
+
+_ashlar_files() {
+	compopt -o filenames
+	mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+
+_ashlar() {
+	local program=$1 cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+	local -a store=()
+	local i
+	COMPREPLY=()
+
+	# bash takes "=" for a word of its own.
+	[[ $cur != = ]] || cur=
+	[[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
+	if [[ $COMP_CWORD = 1 ]]; then
+		_ashlar_reply "$(_ashlar_commands "$program") --help --version"
+		return
+	fi
+	for ((i = 2; i + 1 < COMP_CWORD; i++)); do
+		[[ ${COMP_WORDS[i]} != --store ]] || store=(--store "${COMP_WORDS[i + 1 + (${#COMP_WORDS[i + 1]} == 1)]}")
+	done
+	case $previous in
+	-t | --type)
+		_ashlar_reply "$(_ashlar_types "$program")"
+		[[ ${#COMPREPLY[@]} != 0 ]] || _ashlar_files
+		return ;;
+	--progress) _ashlar_reply "bar plain json none"; return ;;
+	--accel) _ashlar_reply "kvm tcg"; return ;;
+	-o | --output | --repos | --store)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return ;;
+	--lock) _ashlar_files; return ;;
+	-V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh)
+		[[ $previous = -n && $command != log ]] || return ;;
+	esac
+	if [[ $cur = -* ]]; then
+		_ashlar_reply "$(_ashlar_options "$program" "$command")"
+		return
+	fi
+	case $command in
+	image | log | ls | diff | cat) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")" ;;
+	types) ;;
+	*) _ashlar_files ;;
+	esac
+}
+
+complete -F _ashlar ashlar
