@@ -34,17 +34,30 @@ collect(GPtrArray *units, char **names)
 		g_ptr_array_add(units, unit_name(names[i]));
 }
 
-/* Units to enable must be there; what is not there needs no disabling. */
+/* What is not there needs no disabling. */
+static void
+drop_missing(const AshTreeRoot *root, GPtrArray *units)
+{
+	for (guint i = 0; i < units->len; i++)
+		if (!ash_tree_root_has_unit(root, g_ptr_array_index(units, i)))
+			g_ptr_array_remove_index(units, i--);
+}
+
+/*
+ * A unit to enable must be there in a machine. Other kinds of trees leave packages of the machine out on purpose: one kickstart
+ * serves them all, and what is left out is said.
+ */
 static gboolean
-check_units(const AshTreeRoot *root, GPtrArray *units, bool required, GError **error)
+check_enabled(const AshTreeRoot *root, GPtrArray *units, GError **error)
 {
 	for (guint i = 0; i < units->len; i++) {
 		const char *unit = g_ptr_array_index(units, i);
 		if (ash_tree_root_has_unit(root, unit))
 			continue;
-		if (required)
+		if (root->request->type->bootable)
 			return ash_throw(error, ASH_ERROR_CONFIG,
 					 "service \"%s\" cannot be enabled: no package of this system has it", unit);
+		ash_progress_message(root->ctx->progress, "note: service \"%s\" is not in this kind of image", unit);
 		g_ptr_array_remove_index(units, i--);
 	}
 	return TRUE;
@@ -79,7 +92,8 @@ collect_firstboot(const AshTreeRoot *root, GPtrArray *enable, GPtrArray *disable
 }
 
 /*
- * Packages have enabled what their distribution's presets say. The image type comes first, the kickstart has the last word.
+ * Packages have enabled what their distribution's presets say. Then comes the kickstart; the image type has the last word, because
+ * it knows where the system will run.
  */
 gboolean
 ash_step_services(AshTreeRoot *root, GError **error)
@@ -96,16 +110,17 @@ ash_step_services(AshTreeRoot *root, GError **error)
 	collect(on, spec->services_enabled);
 	collect(off, spec->services_disabled);
 	if (!ash_tree_root_has_program(root, "systemctl")) {
-		if (on->len > 0)
+		if (on->len > 0 && type->bootable)
 			return ash_throw(error, ASH_ERROR_CONFIG, "service \"%s\" cannot be enabled: this system has no systemd",
 					 (char *) g_ptr_array_index(on, 0));
 		return TRUE;
 	}
 	collect_firstboot(root, on, off);
-	return check_units(root, type_on, true, error) && check_units(root, type_off, false, error) &&
-	       check_units(root, on, true, error) && check_units(root, off, false, error) &&
-	       run_systemctl(root, "disable", type_off, error) && run_systemctl(root, "enable", type_on, error) &&
+	drop_missing(root, type_off);
+	drop_missing(root, off);
+	return check_enabled(root, type_on, error) && check_enabled(root, on, error) &&
 	       run_systemctl(root, "disable", off, error) && run_systemctl(root, "enable", on, error) &&
+	       run_systemctl(root, "disable", type_off, error) && run_systemctl(root, "enable", type_on, error) &&
 	       mask_units(root, type->services_mask, error);
 }
 
