@@ -20,9 +20,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QCOW2_MAGIC    "QFI\xfb"
-#define MAX_TEXT_BYTES (16 * ASH_MIB)
-#define UKI_DIRECTORY  "EFI/Linux"
+#define QCOW2_MAGIC "QFI\xfb"
+/* Two partition tables and something between them; also more than any header read here. */
+#define LEAST_DISK_BYTES (128 * 512)
+#define MAX_TEXT_BYTES   (16 * ASH_MIB)
+#define UKI_DIRECTORY    "EFI/Linux"
 
 static void
 content_free(AshDiskContent *content)
@@ -150,11 +152,15 @@ open_disk(AshContext *ctx, AshDiskInfo *info, GError **error)
 
 	if (fd < 0 || !ash_fd_stat(fd, info->path, &st, error))
 		return -1;
+	if (!S_ISREG(st.st_mode) || st.st_size < LEAST_DISK_BYTES) {
+		ash_throw(error, ASH_ERROR_CONFIG,
+			  "\"%s\" is not a disk image: no file, or too small", info->path);
+		return -1;
+	}
 	info->format = ASH_DISK_RAW;
 	info->file_bytes = (guint64) st.st_size;
 	info->disk_bytes = info->file_bytes;
-	if (S_ISREG(st.st_mode) && st.st_size >= 512 &&
-	    ash_fd_read_exact(fd, magic, sizeof(magic), 0, NULL) &&
+	if (ash_fd_read_exact(fd, magic, sizeof(magic), 0, NULL) &&
 	    memcmp(magic, QCOW2_MAGIC, sizeof(magic)) == 0) {
 		ash_autofd int raw_fd = convert_qcow2(ctx, fd, error);
 

@@ -357,10 +357,18 @@ static void
 test_inspect_refusals(Fixture *fixture, gconstpointer data)
 {
 	g_autofree char *path = fixture_path(fixture, "zeros");
+	g_autofree char *empty = fixture_path(fixture, "empty");
 	g_autoptr(GError) error = NULL;
 	ash_autofd int fd = fixture_create(fixture, "zeros", 4 << 20);
 
 	g_assert_null(ash_disk_inspect(fixture->ctx, path, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_clear_error(&error);
+	g_assert_null(ash_disk_inspect(fixture->ctx, fixture->dir, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_clear_error(&error);
+	close(fixture_create(fixture, "empty", 0));
+	g_assert_null(ash_disk_inspect(fixture->ctx, empty, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 	g_clear_error(&error);
 	/* A qcow2 file that wants /etc/passwd as its backing file. */
