@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "compose/artifact.h"
+#include "compose/outdir.h"
 #include "compose/workers.h"
 #include "config/imgtype.h"
 #include "install/verify.h"
@@ -182,20 +183,19 @@ build_variant(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPlanVari
 	g_autoptr(GError) local = NULL;
 	/* Also after Ctrl-C: the cancellable would stop the removal. */
 	AshContext quiet = { .cache_dir = ctx->cache_dir, .data_dir = ctx->data_dir, .jobs = ctx->jobs };
-	if (!ash_workers_remove(&quiet, staging, &local))
+	if (!ash_workers_remove(&quiet, store, staging, &local))
 		ash_progress_message(ctx->progress, "warning: %s", local->message);
 	return ok;
 }
 
 static gboolean
-write_images(AshContext *ctx, AshStore *store, const AshPlanVariant *variant, const AshBuildRequest *request,
+write_images(AshContext *ctx, AshStore *store, const AshPlanVariant *variant, const char *dir, const AshUuid *seed,
 	     AshBuildResult *result, GError **error)
 {
 	for (guint i = 0; i < variant->types->len; i++) {
 		const AshImageType *type = g_ptr_array_index(variant->types, i);
 		g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_ARTIFACT, "Write", type->name);
-		if (!ash_artifact_write(ctx, store, variant->commit, type, request->out_dir, request->seed,
-					result->artifacts, error))
+		if (!ash_artifact_write(ctx, store, variant->commit, type, dir, seed, result->artifacts, error))
 			return FALSE;
 	}
 	return TRUE;
@@ -253,12 +253,14 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 		if (!add_commit_info(store, variant->commit, result, error))
 			return NULL;
 	}
-	if (!ash_file_mkdirs(AT_FDCWD, request->out_dir, 0755, error))
+	g_autoptr(AshOutdir) outdir = ash_outdir_new(request->out_dir, error);
+	if (outdir == NULL)
 		return NULL;
 	for (guint i = 0; i < plan->variants->len; i++)
-		if (!write_images(ctx, store, g_ptr_array_index(plan->variants, i), request, result, error))
+		if (!write_images(ctx, store, g_ptr_array_index(plan->variants, i), ash_outdir_get_path(outdir),
+				  request->seed, result, error))
 			return NULL;
-	if (!save_lock(plan, request, error))
+	if (!ash_outdir_publish(outdir, result->artifacts, error) || !save_lock(plan, request, error))
 		return NULL;
 	return g_steal_pointer(&result);
 }
@@ -270,8 +272,10 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 	g_autoptr(AshBuildResult) result = build_result_new();
 	g_autofree char *checksum = ash_store_resolve(store, commit, error);
 
-	if (checksum == NULL || !add_commit_info(store, checksum, result, error) ||
-	    !ash_file_mkdirs(AT_FDCWD, out_dir, 0755, error))
+	if (checksum == NULL || !add_commit_info(store, checksum, result, error))
+		return NULL;
+	g_autoptr(AshOutdir) outdir = ash_outdir_new(out_dir, error);
+	if (outdir == NULL)
 		return NULL;
 	result->unchanged = true;
 	ash_progress_set_total_weight(ctx->progress, g_strv_length((char **) types));
@@ -280,8 +284,11 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 		if (type == NULL)
 			return NULL;
 		g_auto(Stage) stage = stage_begin(ctx, result, 1, "Write", type->name);
-		if (!ash_artifact_write(ctx, store, checksum, type, out_dir, seed, result->artifacts, error))
+		if (!ash_artifact_write(ctx, store, checksum, type, ash_outdir_get_path(outdir), seed, result->artifacts,
+					error))
 			return NULL;
 	}
+	if (!ash_outdir_publish(outdir, result->artifacts, error))
+		return NULL;
 	return g_steal_pointer(&result);
 }

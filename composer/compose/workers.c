@@ -146,6 +146,10 @@ remove_worker(AshContext *ctx, JsonObject *request, GError **error)
 
 	if (path == NULL || !ash_file_remove_tree(AT_FDCWD, path, error))
 		return NULL;
+	/* What a worker that was ended in the middle left, too. */
+	g_autoptr(AshStore) store = ash_store_open(ash_json_get_string(request, "store", NULL), false, error);
+	if (store == NULL || !ash_store_clean_stale(store, error))
+		return NULL;
 	return json_object_new();
 }
 
@@ -228,10 +232,11 @@ ash_workers_commit(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPla
 }
 
 gboolean
-ash_workers_remove(AshContext *ctx, const char *path, GError **error)
+ash_workers_remove(AshContext *ctx, const AshStore *store, const char *path, GError **error)
 {
 	g_autoptr(JsonObject) request = json_object_new();
 
+	json_object_set_string_member(request, "store", ash_store_get_dir(store));
 	json_object_set_string_member(request, "path", path);
 	g_autoptr(JsonObject) reply = ash_worker_call(ctx, "remove", request, error);
 	return reply != NULL;

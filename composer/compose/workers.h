@@ -20,5 +20,5 @@ gboolean ash_workers_install(AshContext *ctx, const AshPlanVariant *variant, con
 gboolean ash_workers_commit(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPlanVariant *variant,
 			    const char *root, GError **error);
 
-/** Removes @path, whatever ids its files belong to. */
-gboolean ash_workers_remove(AshContext *ctx, const char *path, GError **error);
+/** Removes @path, whatever ids its files belong to, and what is stale in @store. */
+gboolean ash_workers_remove(AshContext *ctx, const AshStore *store, const char *path, GError **error);

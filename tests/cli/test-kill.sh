@@ -61,7 +61,7 @@ round() {
 		if [ "$name" != KILL ] && [ $status = 130 ]; then
 			find store/tmp out -mindepth 1 2>/dev/null | sed 's/^/left: /'
 		fi
-		[ ! -f store/repo/config ] || ostree fsck --quiet --repo=store/repo 2>&1 || echo "ostree fsck failed"
+		[ ! -f store/repo/config ] || ostree fsck --quiet --repo=store/repo >log 2>&1 || { echo "ostree fsck failed" && cat log; }
 		"${command[@]}" >log 2>&1 || { echo "run again: status $?" && cat log; }
 		outcome 2>&1 | diff expected -
 	} >.problems 2>&1

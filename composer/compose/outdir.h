@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/**
+ * AshOutdir: where artifacts are written before they are shown. All of them, or none, end up in the output
+ * directory: they are made in DIR/.ashlar-XXXXXX and renamed together at the end. What a killed build left of that kind is
+ * removed by the next one.
+ */
+typedef struct AshOutdir AshOutdir;
+
+/** Makes the output directory @dir, if needed, and the hidden one in it. Owned; NULL on failure. */
+AshOutdir *ash_outdir_new(const char *dir, GError **error);
+/** Removes the hidden directory with what is still in it. */
+void ash_outdir_free(AshOutdir *outdir);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshOutdir, ash_outdir_free)
+
+/** The hidden directory: write here. Borrowed. */
+const char *ash_outdir_get_path(const AshOutdir *outdir);
+
+/** Renames every one of @artifacts (of AshArtifact) into the output directory, replacing older ones, and sets their paths. */
+gboolean ash_outdir_publish(AshOutdir *outdir, GPtrArray *artifacts, GError **error);
