@@ -13,6 +13,7 @@ AshDigest *ash_digest_new(void);
 void ash_digest_free(AshDigest *digest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshDigest, ash_digest_free)
 
+/** Feeds bytes. */
 void ash_digest_update(AshDigest *digest, const void *data, gsize length);
 /** Feeds a string and its NUL, so that ("ab","c") and ("a","bc") differ; NULL counts as "absent". */
 void ash_digest_update_string(AshDigest *digest, const char *text);

@@ -33,9 +33,11 @@ AshRun *ash_run_new(AshTool tool, GError **error);
 void ash_run_free(AshRun *run);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshRun, ash_run_free)
 
+/** Adds arguments (copied): one, several up to NULL, one by a format. */
 void ash_run_arg(AshRun *run, const char *arg);
 void ash_run_args(AshRun *run, ...) G_GNUC_NULL_TERMINATED;
 void ash_run_argf(AshRun *run, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/** Adds to the environment. */
 void ash_run_setenv(AshRun *run, const char *name, const char *value);
 /** Lets the program inherit @fd under the same number (borrowed). Use "/proc/self/fd/N" in an argument. */
 void ash_run_inherit_fd(AshRun *run, int fd);

@@ -44,6 +44,7 @@ gboolean ash_command_parse(AshCommandEnv *env, const GOptionEntry *entries, int 
 /** The row of the table for @name, or NULL. */
 const AshCommand *ash_command_find(const char *name);
 
+/** The commands, one each: argv[0] is the command's own name. They print their results and report failure by @error. */
 gboolean ash_command_build(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_plan(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_resolve(AshCommandEnv *env, int argc, char **argv, GError **error);

@@ -6,8 +6,7 @@
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
 
-/* Results on standard output: tables for people, or one JSON object. */
-
+/** Results on standard output: tables for people, or one JSON object. */
 void ash_render_plan(const AshPlan *plan, bool json);
 void ash_render_result(const AshBuildResult *result, bool json);
 

@@ -15,6 +15,9 @@ typedef enum {
 	ASH_FROM_KICKSTART_NONE,  /* nothing: the type alone says what is in it */
 } AshFromKickstart;
 
+/**
+ * Names as configuration has them, and back: borrowed static strings; parsing is FALSE (no error) for any other text.
+ */
 const char *ash_image_kind_to_string(AshImageKind kind); /* "disk", "oci", "wsl", "tar" */
 gboolean ash_image_kind_parse(const char *text, AshImageKind *ret_kind);
 gboolean ash_disk_format_parse(const char *text, AshDiskFormat *ret_format);

@@ -52,6 +52,7 @@ typedef struct {
 	guint64 size;          /* bytes of the whole disk; 0 until computed */
 } AshLayout;
 
+/** Owned; a copy is deep. */
 AshPartition *ash_partition_new(AshPartitionRole role);
 AshPartition *ash_partition_copy(const AshPartition *partition);
 void ash_partition_free(AshPartition *partition);

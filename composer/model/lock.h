@@ -27,6 +27,7 @@ typedef struct {
 AshLock *ash_lock_new(const char *variant);
 void ash_lock_free(AshLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshLock, ash_lock_free)
+/** Adds a repository by the digest of its repomd.xml; strings are copied. */
 void ash_lock_add_repo(AshLock *lock, const char *id, const char *repomd_sha256);
 
 /** Adds what a lock keeps of @package (borrowed: copied): NEVRA, digest, repository and reason. */

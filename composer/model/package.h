@@ -51,6 +51,7 @@ typedef struct {
 AshPackageSet *ash_package_set_new(void);
 void ash_package_set_free(AshPackageSet *set);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPackageSet, ash_package_set_free)
+/** Sorts by name, arch, version. */
 void ash_package_set_sort(AshPackageSet *set);
 /** Borrowed; NULL if absent. */
 AshPackage *ash_package_set_find(const AshPackageSet *set, const char *name);

@@ -17,6 +17,7 @@ typedef struct {
 	Map group;     /* packages that a group member means */
 } AshJob;
 
+/** An empty job; pool and request are borrowed until it is cleared. */
 void ash_job_init(AshJob *job, AshPool *pool, const AshSolveRequest *request);
 void ash_job_clear(AshJob *job);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshJob, ash_job_clear)

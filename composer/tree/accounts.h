@@ -10,6 +10,7 @@
  */
 typedef struct AshAccounts AshAccounts;
 
+/** Reads them all; one that is missing is empty. Owned. */
 AshAccounts *ash_accounts_load(const AshTreeRoot *root, GError **error);
 /** Writes what changed, with the modes that the files had, or have on a new system. */
 gboolean ash_accounts_save(AshAccounts *accounts, const AshTreeRoot *root, GError **error);

@@ -144,7 +144,7 @@ echo 'kind = ' >syntax.toml
 type=./syntax.toml fails "an image type that is not TOML" 3 syntax.toml:1
 echo 'network --hostname=a b "' >syntax.ks
 kickstart_file=syntax.ks fails "a kickstart with an open quote" 3 syntax.ks:1
-key= kickstart good </dev/null
+key="" kickstart good </dev/null
 fails "no key named" 3 repos/test.repo "\"test\"" gpgkey
 key=file://$work/no-such-key kickstart good </dev/null
 fails "a key file that is not there" 3 no-such-key
@@ -299,7 +299,7 @@ fi
 
 for name in INT TERM; do
 	kickstart slow </dev/null
-	alone=(--signal $name --after 2)
+	alone=(--signal "$name" --after 2)
 	began=$SECONDS
 	fails "SIG$name while a scriptlet runs" 130 interrupted
 	check "at once" test $((SECONDS - began)) -lt 8
