@@ -163,7 +163,7 @@ build_tree(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPlanVariant
 {
 	{
 		g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_INSTALL, "Install", variant->name);
-		if (!ash_workers_install(ctx, variant, root, error))
+		if (!ash_workers_install(ctx, store, variant, root, error))
 			return FALSE;
 	}
 	g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_TREE, "Make and commit tree", variant->name);

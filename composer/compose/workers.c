@@ -242,8 +242,28 @@ ash_workers_remove(AshContext *ctx, const AshStore *store, const char *path, GEr
 	return reply != NULL;
 }
 
+/* What every scriptlet said, for whoever wonders later: STORE/logs/REF.scriptlets, of the last installation. */
+static gboolean
+save_script_log(AshStore *store, const AshPlanVariant *variant, const AshTransactionResult *result, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("%s/logs/%s.scriptlets", ash_store_get_dir(store), variant->ref);
+	g_autofree char *dir = g_path_get_dirname(path);
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (guint i = 0; i < result->scripts->len; i++) {
+		const AshScriptRecord *record = g_ptr_array_index(result->scripts, i);
+		g_string_append_printf(text, "== %s %s (%.2f s)\n%s", record->package, record->kind, record->seconds,
+				       record->output);
+		if (*record->output != '\0' && !g_str_has_suffix(record->output, "\n"))
+			g_string_append_c(text, '\n');
+	}
+	return ash_file_mkdirs(AT_FDCWD, dir, 0755, error) &&
+	       ash_file_save(AT_FDCWD, path, text->str, (gssize) text->len, 0644, error);
+}
+
 gboolean
-ash_workers_install(AshContext *ctx, const AshPlanVariant *variant, const char *root, GError **error)
+ash_workers_install(AshContext *ctx, AshStore *store, const AshPlanVariant *variant, const char *root,
+		    GError **error)
 {
 	g_autoptr(AshTransactionPlan) plan = ash_transaction_plan_new(root);
 
@@ -256,5 +276,5 @@ ash_workers_install(AshContext *ctx, const AshPlanVariant *variant, const char *
 		return FALSE;
 	for (char **notice = result->notices; *notice != NULL; notice++)
 		ash_progress_message(ctx->progress, "note: %s", *notice);
-	return TRUE;
+	return save_script_log(store, variant, result, error);
 }

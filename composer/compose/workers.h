@@ -11,8 +11,12 @@ extern const AshWorkerEntry ash_compose_workers[];
  * The caller's side, private to compose/: each runs one worker and waits for it.
  */
 
-/** Installs variant->set (fetched and verified) into the empty directory @root. */
-gboolean ash_workers_install(AshContext *ctx, const AshPlanVariant *variant, const char *root, GError **error);
+/**
+ * Installs variant->set (fetched and verified) into the empty directory @root. What the scriptlets said is kept in the
+ * store's directory, logs/REF.scriptlets.
+ */
+gboolean ash_workers_install(AshContext *ctx, AshStore *store, const AshPlanVariant *variant, const char *root,
+			     GError **error);
 
 /**
  * Turns the installed @root into a tree and commits it; the root is used up. Sets variant->commit.

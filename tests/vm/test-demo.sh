@@ -23,7 +23,7 @@ image=$work/out/demo-vm-qemu-vm.raw
 [ -f "$image" ] || { finish; exit; }
 
 port=$((20000 + $$ % 20000))
-ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg} "$ASHLAR" boot "$image" --ssh $port --until "no such text is ever said" --timeout 900 >"$console" 2>&1 &
+ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg} "$ASHLAR" boot "$image" --ssh $port --until "no such text is ever said" --timeout 3000 >"$console" 2>&1 &
 vm=$!
 
 remote() {
@@ -43,8 +43,9 @@ wait_for() { # SECONDS COMMAND...
 prompts() { [ "$(grep -ac ' login: ' "$console")" -ge "$1" ]; }
 up() { remote true; }
 
-check "a login prompt appears on the serial console" wait_for 300 prompts 1
-check "SSH answers" wait_for 120 up
+check "a login prompt appears on the serial console" wait_for 600 prompts 1
+check "SSH answers" wait_for 300 up
+up || { tail -n 30 "$console" | sed 's/^/# /'; finish; exit; }
 # is-system-running waits until the boot is over; anything but "running" is shown with its reasons.
 state=$(remote "systemctl is-system-running --wait" 2>&1)
 check_equal "the system is running with no failed unit" running "$state"
@@ -71,7 +72,8 @@ as_root "echo kept > /etc/ashlar-test; echo kept > /var/lib/ashlar-test; sync"
 first_boot=$(remote "cat /proc/sys/kernel/random/boot_id")
 as_root "systemctl reboot" >/dev/null 2>&1
 rebooted() { [ "$(remote "cat /proc/sys/kernel/random/boot_id")" != "$first_boot" ] && up; }
-check "the system comes back after a reboot" wait_for 300 rebooted
+check "the system comes back after a reboot" wait_for 900 rebooted
+up || { tail -n 30 "$console" | sed 's/^/# /'; finish; exit; }
 check_equal "a file put into /etc survives" kept "$(remote "cat /etc/ashlar-test")"
 check_equal "a file put into /var survives" kept "$(remote "cat /var/lib/ashlar-test")"
 check_equal "running again" running "$(remote "systemctl is-system-running --wait")"
