@@ -176,14 +176,14 @@ ash_command_resolve(AshCommandEnv *env, int argc, char **argv, GError **error)
 		return FALSE;
 	print_notices(env, plan);
 	ash_terminal_clear(env->terminal);
-	/* The lock is written only where the user says so; else it is the output. */
-	if (invocation.options.lock == NULL && !invocation.options.update_lock) {
+	/* The lock is written only where the user says so, over an older one only with --update-lock; else it is the output. */
+	bool missing = invocation.options.lock != NULL && !ash_file_exists(AT_FDCWD, plan->lock_path);
+	if (!missing && !invocation.options.update_lock) {
 		fputs(plan->lock_text, stdout);
 		return TRUE;
 	}
-	if (!plan->lock_changed || invocation.options.locked)
-		return TRUE;
-	return ash_file_save(AT_FDCWD, plan->lock_path, plan->lock_text, -1, 0644, error);
+	return !plan->lock_changed ||
+	       ash_file_save(AT_FDCWD, plan->lock_path, plan->lock_text, -1, 0644, error);
 }
 
 static bool
