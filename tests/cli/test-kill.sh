@@ -42,7 +42,7 @@ mounts_before=$(mounts)
 
 # round NUMBER SIGNAL: one build that is killed, and one that is not
 round() {
-	local number=$1 name=$2 delay=$((RANDOM % milliseconds)) status=0 began_again
+	local number=$1 name=$2 delay=$((RANDOM % milliseconds)) status=0
 	# Every fourth begins with nothing; the others with what was left before, but nothing that is done.
 	[ $((number % 4)) != 1 ] || rm -rf store
 	[ ! -d store/repo ] || ostree refs --repo=store/repo --delete test >/dev/null
