@@ -38,9 +38,9 @@ check "veritysetup verify" veritysetup verify "$work/root-a" "$work/hash-a" "$ro
 refute "veritysetup refuses another root hash" veritysetup verify "$work/root-a" "$work/hash-a" "${roothash%?}0000"
 check_equal "PARTUUID of root A is the root hash's first half" "${roothash:0:32}" \
 	"$(jq -r '[.partitiontable.partitions[] | select(.type == "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709" and .name != "_empty")][0] | .uuid' "$work/table.json" | tr -d - | tr A-F a-f)"
-check_equal "qemu-img calls the VHD vpc" vpc "$(qemu-img info --output=json "$vhd" | jq -r .format)"
-check_equal "the VHD is whole MiB" 0 "$(($(qemu-img info --output=json "$vhd" | jq '."virtual-size"') % 1048576))"
-check_equal "the VHD is its virtual size and a footer" "$(($(qemu-img info --output=json "$vhd" | jq '."virtual-size"') + 512))" "$(stat -c %s "$vhd")"
+check_equal "qemu-img calls the VHD vpc" vpc "$(qemu-img info -f vpc --output=json "$vhd" | jq -r .format)"
+check_equal "the VHD is whole MiB" 0 "$(($(qemu-img info -f vpc --output=json "$vhd" | jq '."virtual-size"') % 1048576))"
+check_equal "the VHD is its virtual size and a footer" "$(($(qemu-img info -f vpc --output=json "$vhd" | jq '."virtual-size"') + 512))" "$(stat -c %s "$vhd")"
 check "the qcow2 holds the same disk" qemu-img compare -f raw -F qcow2 "$raw" "$out/demo-vm-qemu-vm.qcow2"
 if command -v systemd-dissect >/dev/null && systemd-dissect --json=short "$raw" >"$work/dissect.json" 2>"$work/dissect.err"; then
 	check "systemd-dissect sees a verity root" jq -e '[.. | objects | select(.designator? == "root")] | length > 0' "$work/dissect.json"
