@@ -2,6 +2,7 @@
 #include "base/runner.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,7 +135,7 @@ ash_run_stdin(AshRun *run, const void *data, gsize length)
 	run->input = g_bytes_new(data, length);
 }
 
-/* Between fork and exec: a child must not outlive us, and signals that we wait for in a thread must reach it. */
+/* Between fork and exec: a child must not outlive us, and signals that we block or ignore must reach it. */
 static void
 set_up_child(gpointer user_data)
 {
@@ -141,15 +143,32 @@ set_up_child(gpointer user_data)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* A file in memory, not a pipe: a program that fails before it has read everything is then told by its own words. */
+static gboolean
+give_input(GSubprocessLauncher *launcher, GBytes *input, GError **error)
+{
+	ash_autofd int fd = memfd_create("stdin", MFD_CLOEXEC);
+	gsize length;
+	const void *data = g_bytes_get_data(input, &length);
+
+	if (fd < 0)
+		return ash_throw_errno(error, "cannot make a file in memory");
+	if (!ash_fd_write_all(fd, data, length, 0, error))
+		return FALSE;
+	g_subprocess_launcher_take_stdin_fd(launcher, ash_fd_steal(&fd));
+	return TRUE;
 }
 
 static GSubprocess *
 spawn(AshRun *run, GSubprocessFlags flags, GError **error)
 {
-	if (run->input != NULL)
-		flags |= G_SUBPROCESS_FLAGS_STDIN_PIPE;
 	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(flags);
+	if (run->input != NULL && !give_input(launcher, run->input, error))
+		return NULL;
 	g_subprocess_launcher_set_environ(launcher, run->env);
 	g_subprocess_launcher_set_child_setup(launcher, set_up_child, NULL, NULL);
 	for (guint i = 0; i < run->fds->len; i++) {
@@ -202,7 +221,7 @@ ash_run_sync(AshRun *run, AshContext *ctx, GBytes **ret_stdout, GError **error)
 
 	if (process == NULL)
 		return ash_prefix(error, "cannot start \"%s\"", run->name);
-	if (!g_subprocess_communicate(process, run->input, ctx != NULL ? ctx->cancellable : NULL, &out, &err,
+	if (!g_subprocess_communicate(process, NULL, ctx != NULL ? ctx->cancellable : NULL, &out, &err,
 				      error)) {
 		g_subprocess_force_exit(process);
 		g_subprocess_wait(process, NULL, NULL);

@@ -117,6 +117,8 @@ test_failure_kinds(Fixture *fixture, gconstpointer data)
 	} cases[] = {
 		{ "echo 'write: No space left on device' >&2; exit 1", "(exit status 1)", ASH_ERROR_NO_SPACE },
 		{ "kill -9 $$", "\"mcopy\" was killed by signal 9", ASH_ERROR_INTERNAL },
+		/* As we ignore it, and a pipeline of the program relies on it. */
+		{ "kill -PIPE $$", "\"mcopy\" was killed by signal 13", ASH_ERROR_INTERNAL },
 		{ "printf 'bad \\377\\376 bytes' >&2; exit 1", "bad", ASH_ERROR_INTERNAL },
 		{ "exit 1", "(exit status 1)", ASH_ERROR_INTERNAL },
 	};
@@ -149,6 +151,10 @@ test_stdin(Fixture *fixture, gconstpointer data)
 	ash_run_stdin(deaf, large, length);
 	ash_run_sync(deaf, fixture->ctx, NULL, &error);
 	g_assert_no_error(error);
+	g_autoptr(AshRun) failing = run_script(fixture, "echo own words >&2; exit 9");
+	ash_run_stdin(failing, large, length);
+	g_assert_false(ash_run_sync(failing, fixture->ctx, NULL, &error));
+	g_assert_cmpstr(error->message, ==, "\"mcopy\" failed (exit status 9): own words");
 }
 
 static void
@@ -249,6 +255,7 @@ test_foreground(Fixture *fixture, gconstpointer data)
 int
 main(int argc, char **argv)
 {
+	signal(SIGPIPE, SIG_IGN); /* as the program's main() does */
 	g_test_init(&argc, &argv, NULL);
 	ADD("/base/runner/missing-tool", test_missing_tool);
 	ADD("/base/runner/arguments-and-environment", test_arguments_and_environment);
