@@ -101,25 +101,39 @@ read_known(VarWalk *walk, const char *dir, GError **error)
 	return TRUE;
 }
 
-/* A path or target as tmpfiles.d(5) reads it: specifiers doubled, and quoted with C escapes where it must be. Owned. */
+/* A path as tmpfiles.d(5) reads it: specifiers doubled, and quoted where it must be. Owned. */
 static char *
 quote(const char *text)
 {
 	g_autoptr(GString) quoted = g_string_new(NULL);
-	bool plain = true;
+	bool plain = strpbrk(text, " \t\\\"'") == NULL;
 
 	for (const char *c = text; *c != '\0'; c++) {
 		if (*c == '%')
-			g_string_append(quoted, "%%");
-		else if (strchr("\\\"'", *c) != NULL)
-			g_string_append_printf(quoted, "\\%c", *c);
-		else if (*c <= ' ')
-			g_string_append_printf(quoted, "\\x%02x", (guint8) *c);
-		else
-			g_string_append_c(quoted, *c);
-		plain = plain && *c > ' ' && strchr("\\\"'", *c) == NULL;
+			g_string_append_c(quoted, '%');
+		if (*c == '\\' || *c == '"')
+			g_string_append_c(quoted, '\\');
+		g_string_append_c(quoted, *c);
 	}
 	return plain ? g_string_free(g_steal_pointer(&quoted), FALSE) : g_strdup_printf("\"%s\"", quoted->str);
+}
+
+/* The last word of a line is taken as it is, but for specifiers. Owned. */
+static char *
+escape(const char *text)
+{
+	g_auto(GStrv) parts = g_strsplit(text, "%", -1);
+
+	return g_strjoinv("%%", parts);
+}
+
+static void
+add_copy(VarWalk *walk, const char *path, const struct stat *info)
+{
+	g_autofree char *quoted = quote(path), *escaped = escape(path);
+
+	g_string_append_printf(walk->lines, "C %s %04o %u %u - /%s%s\n", quoted, info->st_mode & 07777, info->st_uid,
+			       info->st_gid, FACTORY_DIR, escaped);
 }
 
 static bool
@@ -208,8 +222,8 @@ walk_link(VarWalk *walk, int dir_fd, const char *name, const char *path, GError 
 	if (length < 0)
 		return ash_throw_errno(error, "cannot read the link \"%s\"", path);
 	target[length] = '\0';
-	g_autofree char *quoted = quote(path), *quoted_target = quote(target);
-	g_string_append_printf(walk->lines, "L %s - - - - %s\n", quoted, quoted_target);
+	g_autofree char *quoted = quote(path), *escaped = escape(target);
+	g_string_append_printf(walk->lines, "L %s - - - - %s\n", quoted, escaped);
 	return TRUE;
 }
 
@@ -225,8 +239,7 @@ walk_entry(VarWalk *walk, int dir_fd, const char *name, const char *path, GError
 	if (is_ignored(path))
 		return TRUE;
 	if (S_ISDIR(info.st_mode) && is_copied_whole(walk, dir_fd, name, path)) {
-		g_string_append_printf(walk->lines, "C %s %04o %u %u - /%s%s\n", quoted, info.st_mode & 07777, info.st_uid,
-				       info.st_gid, FACTORY_DIR, quoted);
+		add_copy(walk, path, &info);
 		return move_to_factory(walk, dir_fd, name, path, error);
 	}
 	if (S_ISDIR(info.st_mode)) {
@@ -243,8 +256,7 @@ walk_entry(VarWalk *walk, int dir_fd, const char *name, const char *path, GError
 	/* Sockets, fifos and devices are for whoever uses them to make. */
 	if (!S_ISREG(info.st_mode))
 		return TRUE;
-	g_string_append_printf(walk->lines, "C %s %04o %u %u - /%s%s\n", quoted, info.st_mode & 07777, info.st_uid,
-			       info.st_gid, FACTORY_DIR, quoted);
+	add_copy(walk, path, &info);
 	return move_to_factory(walk, dir_fd, name, path, error);
 }
 

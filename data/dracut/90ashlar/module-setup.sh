@@ -19,7 +19,8 @@ install() {
 	local unit
 
 	inst_multiple mkdir
-	inst_multiple -o e2fsck fsck fsck.ext4
+	# systemd reads /sysroot/etc/fstab already in the initrd, and grows /var there.
+	inst_multiple -o e2fsck fsck fsck.ext4 "${systemdutildir:?}/systemd-growfs"
 	inst_simple "${moddir:?}/repart.conf" /etc/systemd/system/systemd-repart.service.d/ashlar.conf
 	for unit in sysroot-var.mount sysroot-etc.mount ashlar-etc.service; do
 		inst_simple "$moddir/$unit" "/etc/systemd/system/$unit"

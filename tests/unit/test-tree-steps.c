@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "base/file.h"
+#include "tree/steps.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Steps that need no program of the tree: a few files before, a few after. */
+
+typedef struct {
+	char *dir;
+	AshContext *ctx;
+	AshSpec *spec;
+	AshImageType *type;
+	AshTreeRequest request;
+	AshTreeRoot root;
+} Fixture;
+
+static void
+setup(Fixture *fixture, gconstpointer data)
+{
+	fixture->dir = g_dir_make_tmp("ashlar-XXXXXX", NULL);
+	fixture->ctx = ash_context_new();
+	fixture->spec = ash_spec_new("demo");
+	fixture->type = ash_image_type_new("vm");
+	fixture->type->bootable = true;
+	fixture->request = (AshTreeRequest){
+		.root_path = fixture->dir, .spec = fixture->spec, .type = fixture->type, .version = "3.1", .epoch = 1700000000,
+	};
+	fixture->root = (AshTreeRoot){
+		.ctx = fixture->ctx, .request = &fixture->request, .fd = ash_file_open_dir(AT_FDCWD, fixture->dir, false, NULL),
+	};
+}
+
+static void
+teardown(Fixture *fixture, gconstpointer data)
+{
+	close(fixture->root.fd);
+	ash_context_free(fixture->ctx);
+	ash_spec_free(fixture->spec);
+	ash_image_type_free(fixture->type);
+	ash_file_remove_tree(AT_FDCWD, fixture->dir, NULL);
+	g_free(fixture->dir);
+}
+
+static void
+make(Fixture *fixture, const char *path, const char *text)
+{
+	g_assert_true(ash_tree_root_save(&fixture->root, path, text, 0644, NULL));
+}
+
+static void
+assert_file(Fixture *fixture, const char *path, const char *expected)
+{
+	g_autofree char *text = NULL;
+
+	g_assert_true(ash_tree_root_load(&fixture->root, path, &text, NULL));
+	g_assert_cmpstr(text, ==, expected);
+}
+
+static void
+assert_contains(Fixture *fixture, const char *path, const char *part)
+{
+	g_autofree char *text = NULL;
+
+	g_assert_true(ash_tree_root_load(&fixture->root, path, &text, NULL));
+	if (text == NULL || strstr(text, part) == NULL)
+		g_error("\"%s\" is not in \"%s\": %s", part, path, text != NULL ? text : "(missing)");
+}
+
+static void
+assert_link(Fixture *fixture, const char *path, const char *expected)
+{
+	char target[256];
+	ssize_t length = readlinkat(fixture->root.fd, path, target, sizeof target - 1);
+
+	g_assert_cmpint(length, >, 0);
+	target[length] = '\0';
+	g_assert_cmpstr(target, ==, expected);
+}
+
+static void
+run(Fixture *fixture, AshTreeStepFunc step)
+{
+	g_autoptr(GError) error = NULL;
+
+	step(&fixture->root, &error);
+	g_assert_no_error(error);
+}
+
+static void
+fail(Fixture *fixture, AshTreeStepFunc step, const char *text)
+{
+	g_autoptr(GError) error = NULL;
+
+	g_assert_false(step(&fixture->root, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_assert_nonnull(strstr(error->message, text));
+}
+
+/* A link of the tree that points outside of it must lead nowhere but into the tree. */
+static void
+test_confined(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *outside = g_strconcat(fixture->dir, "-outside", NULL);
+
+	g_assert_cmpint(mkdir(outside, 0755), ==, 0);
+	g_assert_cmpint(symlinkat(outside, fixture->root.fd, "etc"), ==, 0);
+	g_autoptr(GError) error = NULL;
+	ash_tree_root_save(&fixture->root, "etc/passwd", "x", 0644, &error);
+	g_assert_cmpint(rmdir(outside), ==, 0);
+}
+
+static void
+test_locale(Fixture *fixture, gconstpointer data)
+{
+	g_clear_pointer(&fixture->spec->lang, g_free);
+	run(fixture, ash_step_locale);
+	assert_file(fixture, "etc/locale.conf", "LANG=C.UTF-8\n");
+	g_assert_false(ash_tree_root_has(&fixture->root, "etc/default/locale"));
+	fixture->spec->lang = g_strdup("de_AT.UTF-8");
+	make(fixture, "etc/default/x", "");
+	run(fixture, ash_step_locale);
+	assert_file(fixture, "etc/default/locale", "LANG=de_AT.UTF-8\n");
+}
+
+static void
+test_timezone(Fixture *fixture, gconstpointer data)
+{
+	g_free(fixture->spec->timezone);
+	fixture->spec->timezone = g_strdup("Europe/Vienna");
+	fail(fixture, ash_step_timezone, "Europe/Vienna");
+	make(fixture, "usr/share/zoneinfo/Europe/Vienna", "TZif");
+	make(fixture, "etc/timezone", "UTC\n");
+	run(fixture, ash_step_timezone);
+	assert_link(fixture, "etc/localtime", "../usr/share/zoneinfo/Europe/Vienna");
+	assert_file(fixture, "etc/timezone", "Europe/Vienna\n");
+	assert_contains(fixture, "etc/adjtime", "LOCAL");
+}
+
+static void
+test_release(Fixture *fixture, gconstpointer data)
+{
+	make(fixture, "usr/lib/os-release", "ID=x\nIMAGE_ID=old\nVERSION=1\n");
+	run(fixture, ash_step_release);
+	run(fixture, ash_step_release);
+	assert_file(fixture, "usr/lib/os-release", "ID=x\nVERSION=1\nIMAGE_ID=\"demo\"\nIMAGE_VERSION=\"3.1\"\n");
+}
+
+static void
+test_network(Fixture *fixture, gconstpointer data)
+{
+	AshNetworkSpec *fixed = ash_network_spec_new("eth1", "demo.ks:7");
+
+	g_ptr_array_add(fixture->spec->networks, fixed);
+	fail(fixture, ash_step_network, "demo.ks:7");
+	make(fixture, "usr/lib/systemd/system/systemd-networkd.service", "");
+	g_free(fixed->bootproto);
+	fixed->bootproto = g_strdup("static");
+	fixed->ip = g_strdup("10.0.0.300");
+	fail(fixture, ash_step_network, "10.0.0.300");
+	g_free(fixed->ip);
+	fixed->ip = g_strdup("10.0.0.3");
+	fixed->netmask = g_strdup("255.255.240.0");
+	fixed->gateway = g_strdup("10.0.0.1");
+	run(fixture, ash_step_network);
+	assert_contains(fixture, "etc/systemd/network/60-eth1.network", "Name=eth1\n");
+	assert_contains(fixture, "etc/systemd/network/60-eth1.network", "Address=10.0.0.3/20\nGateway=10.0.0.1\n");
+	g_free(fixed->netmask);
+	fixed->netmask = g_strdup("255.0.255.0");
+	fail(fixture, ash_step_network, "no netmask");
+}
+
+static void
+test_network_default(Fixture *fixture, gconstpointer data)
+{
+	make(fixture, "usr/lib/systemd/system/NetworkManager.service", "");
+	run(fixture, ash_step_network);
+	assert_contains(fixture, "etc/NetworkManager/system-connections/80-ethernet.nmconnection", "[ipv4]\nmethod=auto\n");
+}
+
+static void
+test_selinux(Fixture *fixture, gconstpointer data)
+{
+	fixture->spec->selinux = ASH_SELINUX_ENFORCING;
+	fail(fixture, ash_step_selinux, "no package");
+	make(fixture, "etc/selinux/config", "# SELINUX= can be\nSELINUX=permissive\nSELINUXTYPE=default\n");
+	run(fixture, ash_step_selinux);
+	assert_file(fixture, "etc/selinux/config", "# SELINUX= can be\nSELINUXTYPE=default\nSELINUX=enforcing\n");
+}
+
+static void
+test_wsl(Fixture *fixture, gconstpointer data)
+{
+	fixture->type->wsl_systemd = true;
+	fixture->type->wsl_default_uid = 1000;
+	fixture->type->wsl_oobe_command = g_strdup("/usr/libexec/wsl/oobe.sh");
+	fixture->type->wsl_icon = g_strdup("/usr/share/wsl/icon.ico");
+	fail(fixture, ash_step_wsl, "useradd");
+	make(fixture, "usr/sbin/useradd", "");
+	run(fixture, ash_step_wsl);
+	assert_file(fixture, "etc/wsl.conf", "[boot]\nsystemd=true\n");
+	assert_file(fixture, "etc/wsl-distribution.conf",
+		    "[oobe]\ncommand = /usr/libexec/wsl/oobe.sh\ndefaultUid = 1000\ndefaultName = demo\n"
+		    "\n[shortcut]\nenabled = true\nicon = /usr/share/wsl/icon.ico\n");
+	assert_contains(fixture, "usr/libexec/wsl/oobe.sh", "uid=1000\n");
+	g_assert_true(ash_tree_root_has(&fixture->root, "usr/share/wsl/icon.ico"));
+}
+
+static void
+test_kernel(Fixture *fixture, gconstpointer data)
+{
+	fail(fixture, ash_step_kernel, "no kernel");
+	make(fixture, "usr/lib/modules/6.1/modules.dep", "");
+	make(fixture, "boot/vmlinuz-6.1", "kernel");
+	make(fixture, "boot/loader/x", "");
+	run(fixture, ash_step_kernel);
+	assert_file(fixture, "usr/lib/modules/6.1/vmlinuz", "kernel");
+	g_auto(GStrv) names = ash_tree_root_list(&fixture->root, "boot");
+	g_assert_cmpuint(g_strv_length(names), ==, 0);
+	make(fixture, "usr/lib/modules/6.2/vmlinuz", "kernel");
+	fail(fixture, ash_step_kernel, "two kernels");
+}
+
+static void
+test_cleanup(Fixture *fixture, gconstpointer data)
+{
+	make(fixture, "etc/passwd-", "");
+	make(fixture, "etc/ssh/ssh_host_rsa_key", "");
+	make(fixture, "etc/ssh/ssh_host_rsa_key.pub", "");
+	make(fixture, "etc/ssh/sshd_config", "");
+	make(fixture, "var/log/dir/file.log", "");
+	make(fixture, "var/cache/dnf/x", "");
+	run(fixture, ash_step_cleanup);
+	g_assert_false(ash_tree_root_has(&fixture->root, "etc/passwd-"));
+	g_assert_false(ash_tree_root_has(&fixture->root, "var/log/dir/file.log"));
+	g_assert_true(ash_tree_root_has(&fixture->root, "var/log/dir"));
+	g_assert_true(ash_tree_root_has(&fixture->root, "var/cache/dnf"));
+	g_assert_false(ash_tree_root_has(&fixture->root, "var/cache/dnf/x"));
+	g_auto(GStrv) names = ash_tree_root_list(&fixture->root, "etc/ssh");
+	g_assert_cmpuint(g_strv_length(names), ==, 1);
+}
+
+static void
+test_var(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *ids = g_strdup_printf("%u %u", getuid(), getgid());
+	g_autofree char *expected = g_strdup_printf(
+		"# What packages have in /var, made when the image was composed.\n"
+		"d /var/home 0755 %s - -\n"
+		"C /var/home/ann 0755 %s - /usr/share/factory/var/home/ann\n"
+		"d /var/lib 0755 %s - -\n"
+		"C /var/lib/big 0755 %s - /usr/share/factory/var/lib/big\n"
+		"d /var/lib/one 0755 %s - -\n"
+		"C \"/var/lib/one/a b%%%%\" 0644 %s - /usr/share/factory/var/lib/one/a b%%%%\n"
+		"L /var/link - - - - lib/one\n",
+		ids, ids, ids, ids, ids, ids);
+
+	make(fixture, "usr/lib/tmpfiles.d/known.conf", "# x\nd /var/lib/known 0700 - - -\n");
+	make(fixture, "home/ann/.bashrc", "x");
+	make(fixture, "var/lib/known/dir", "");
+	g_assert_true(ash_tree_root_remove(&fixture->root, "var/lib/known/dir", NULL));
+	make(fixture, "var/lib/one/a b%", "state");
+	g_assert_true(ash_tree_root_link(&fixture->root, "var/link", "lib/one", NULL));
+	for (guint i = 0; i < 20; i++) {
+		g_autofree char *path = g_strdup_printf("var/lib/big/%u", i);
+		make(fixture, path, "");
+	}
+	run(fixture, ash_step_toplevel);
+	assert_link(fixture, "home", "var/home");
+	run(fixture, ash_step_var);
+	assert_file(fixture, "usr/lib/tmpfiles.d/ashlar-var.conf", expected);
+	assert_file(fixture, "usr/share/factory/var/lib/one/a b%", "state");
+	assert_file(fixture, "usr/share/factory/var/home/ann/.bashrc", "x");
+	g_auto(GStrv) names = ash_tree_root_list(&fixture->root, "var");
+	g_assert_cmpuint(g_strv_length(names), ==, 0);
+}
+
+/* What we write is what systemd-tmpfiles reads. */
+static void
+test_var_with_systemd(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *program = g_find_program_in_path("systemd-tmpfiles");
+	g_autofree char *text = NULL;
+	g_autofree char *option = g_strconcat("--root=", fixture->dir, NULL);
+	const char *const argv[] = { program, option, "--create", NULL };
+	int status = 0;
+
+	if (program == NULL || getuid() != 0) {
+		g_test_skip("needs systemd-tmpfiles and root, for whom it makes files");
+		return;
+	}
+	make(fixture, "var/lib/one/a b%", "state");
+	run(fixture, ash_step_var);
+	g_assert_true(g_spawn_sync(NULL, (char **) argv, NULL, 0, NULL, NULL, NULL, &text, &status, NULL));
+	g_test_message("%s", text);
+	assert_file(fixture, "var/lib/one/a b%", "state");
+}
+
+#define TEST(name, function) g_test_add("/tree/steps/" name, Fixture, NULL, setup, function, teardown)
+
+int
+main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	TEST("confined", test_confined);
+	TEST("locale", test_locale);
+	TEST("timezone", test_timezone);
+	TEST("release", test_release);
+	TEST("network", test_network);
+	TEST("network-default", test_network_default);
+	TEST("selinux", test_selinux);
+	TEST("wsl", test_wsl);
+	TEST("kernel", test_kernel);
+	TEST("cleanup", test_cleanup);
+	TEST("var", test_var);
+	TEST("var-with-systemd", test_var_with_systemd);
+	return g_test_run();
+}
