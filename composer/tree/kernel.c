@@ -87,7 +87,7 @@ choose_compressor(const AshTreeRoot *root)
 	return ash_tree_root_has_program(root, "gzip") ? "gzip -n -9" : "cat";
 }
 
-/* Modules that dracut of this tree does not have are an error of the image type; ours is bound in. */
+/* Modules that dracut of this tree does not have are an error of the image type; ours is put in. */
 static gboolean
 check_modules(const AshTreeRoot *root, char **modules, GError **error)
 {
@@ -111,7 +111,6 @@ run_dracut(AshTreeRoot *root, const char *version, const char *output_path, GErr
 	const AshImageType *type = root->request->type;
 	g_autofree char *modules = g_strjoinv(" ", type->initramfs_modules);
 	g_autofree char *drivers = g_strjoinv(" ", type->initramfs_drivers);
-	g_autofree char *source = g_build_filename(root->request->data_dir, "dracut", "90ashlar", NULL);
 	g_autofree char *absolute = g_strconcat("/", output_path, NULL);
 	g_autofree char *output = NULL;
 	int status = 0;
@@ -120,11 +119,9 @@ run_dracut(AshTreeRoot *root, const char *version, const char *output_path, GErr
 		"--nostrip", "--nohardlink", "--tmpdir", "/tmp", "--kver", version, "--modules", modules, "--drivers",
 		drivers, "--filesystems", "erofs ext4 overlay vfat", "--compress", choose_compressor(root), absolute, NULL,
 	};
-	const char *const binds[] = { DRACUT_MODULES_DIR "/90ashlar", source, NULL };
 	const AshSandboxCommand command = {
 		.root_path = root->request->root_path,
 		.argv = argv,
-		.bind_pairs = binds,
 		.timeout_seconds = INITRAMFS_TIMEOUT_SECONDS,
 		.epoch = root->request->epoch,
 	};
@@ -135,6 +132,26 @@ run_dracut(AshTreeRoot *root, const char *version, const char *output_path, GErr
 	/* dracut goes on after many a failure; without the module that mounts /var the image is of no use. */
 	if (status != 0 || !ash_tree_root_has(root, output_path) || strstr(output, "dracut: FAILED") != NULL)
 		return ash_throw(error, ASH_ERROR_SCRIPT, "initramfs: dracut failed (exit status %d): %s", status, lines);
+	return TRUE;
+}
+
+/* Our module, into the tree: owner and mode of our files are this machine's, and dracut keeps what it finds. */
+static gboolean
+copy_module(const AshTreeRoot *root, GError **error)
+{
+	g_autofree char *path = g_build_filename(root->request->data_dir, "dracut", "90ashlar", NULL);
+	ash_autofd int data = ash_file_open_dir(AT_FDCWD, path, false, error);
+	const AshTreeRoot source = { .fd = data };
+	g_auto(GStrv) names = data >= 0 ? ash_tree_root_list(&source, ".") : NULL;
+
+	if (data < 0)
+		return FALSE;
+	for (gsize i = 0; names[i] != NULL; i++) {
+		g_autofree char *to = g_build_filename(DRACUT_MODULES_DIR "/90ashlar", names[i], NULL);
+		g_autofree char *text = ash_file_load(data, names[i], 0, NULL, error);
+		if (text == NULL || !ash_tree_root_save(root, to, text, 0644, error))
+			return FALSE;
+	}
 	return TRUE;
 }
 
@@ -156,7 +173,7 @@ ash_step_initramfs(AshTreeRoot *root, GError **error)
 	if (version == NULL || !check_modules(root, type->initramfs_modules, error))
 		return FALSE;
 	g_autofree char *path = g_build_filename(MODULES_DIR, version, INITRAMFS_NAME, NULL);
-	if (!ash_tree_root_mkdirs(root, DRACUT_MODULES_DIR "/90ashlar", 0755, error))
+	if (!copy_module(root, error))
 		return FALSE;
 	gboolean made = run_dracut(root, version, path, error);
 	if (!ash_tree_root_remove(root, DRACUT_MODULES_DIR "/90ashlar", made ? error : NULL) || !made)
