@@ -71,7 +71,8 @@ make_store(const char *dir, const char *repo_path, GError **error)
 	g_autofree char *tmp = g_build_filename(dir, "tmp", NULL);
 	g_autofree char *config = g_build_filename(repo_path, "config", NULL);
 
-	if (!ash_file_mkdirs(AT_FDCWD, dir, 0755, error) || !ash_file_mkdirs(AT_FDCWD, tmp, 0755, error))
+	/* A staging root of root's holds real set-user-ID programs: nobody else gets near it. */
+	if (!ash_file_mkdirs(AT_FDCWD, dir, 0755, error) || !ash_file_mkdirs(AT_FDCWD, tmp, 0700, error))
 		return FALSE;
 	if (ash_file_exists(AT_FDCWD, config))
 		return TRUE;
