@@ -9,7 +9,7 @@
 # shellcheck source=tests/cli/user.sh
 . "$(dirname "$0")/user.sh"
 need_distro
-need jq ostree
+need ostree
 cd "$work" || exit 1
 read -ra types <<<"${REPRODUCIBLE_TYPES:-qemu-vm azure-vm container wsl}"
 type_options=("${types[@]/#/--type=}")
@@ -21,22 +21,23 @@ chown -R "$user" user-side
 
 build_root() (
 	cd root-side || exit
-	exec "$program" build "$kickstart" "${type_options[@]}" --repos "$distro/release" --store store -o out --progress=none --json
+	exec "$program" build "$kickstart" "${type_options[@]}" --repos "$distro/release" --store store -o out --progress=none
 )
 build_user() {
 	as_user env -i PATH="$PATH" HOME="$work/user-side/deeper/home" TZ=Asia/Kathmandu LC_ALL=C LANG=de_AT.UTF-8 TMPDIR=/tmp \
 		"$BASH" -c 'umask 0077; cd "$1" && shift && exec "$@"' build "$work/user-side/deeper" \
-		"$program" build "$kickstart" "${type_options[@]}" --repos "$shared/release" --store a/store --output b/out --progress=none --json
+		"$program" build "$kickstart" "${type_options[@]}" --repos "$shared/release" --store a/store --output b/out --progress=none
 }
 seconds=$SECONDS
 check "$(id -un) builds ${types[*]}" build_root
-cp .output root.json
 note "$((SECONDS - seconds)) s"
 seconds=$SECONDS
 check "$user builds the same" build_user
-cp .output user.json
 note "$((SECONDS - seconds)) s"
-[ -s root.json ] && [ -s user.json ] || { finish; exit; }
+if [ ! -d root-side/out ] || [ ! -d user-side/deeper/b/out ]; then
+	finish
+	exit
+fi
 
 refs() { ostree refs --repo="$1" | sort | while read -r ref; do echo "$ref $(ostree rev-parse --repo="$1" "$ref")"; done; }
 check_equal "the same commits" "$(refs root-side/store/repo)" "$(refs user-side/deeper/a/store/repo)"
