@@ -5,10 +5,12 @@
 . "$(dirname "$0")/../lib.sh"
 cd "$work" || exit 1
 export ASHLAR_STORE=$work/store ASHLAR_CACHE=$work/cache
-printf 'repo --name=x --baseurl=file:///nowhere\n%%packages\nbash\n%%end\n' >ok.ks
+printf 'repo --name=x\n%%packages\nbash\n%%end\n' >ok.ks
+mkdir repos
+printf '[x]\nbaseurl=file:///nowhere\ngpgcheck=0\nrepo_gpgcheck=0\n' >repos/x.repo
 
 build() { # [OPTION...]
-	"$ASHLAR" build ok.ks -t wsl -o out "$@" >output 2>errors
+	"$ASHLAR" build ok.ks -t wsl -o out --repos repos "$@" >output 2>errors
 	check_equal "build $* cannot fetch" 5 $?
 	check_equal "build $* prints nothing on standard output" "" "$(cat output)"
 	check "build $* ends with the error" sh -c 'tail -n 1 errors | grep -q "^ashlar: repository \"x\": "'

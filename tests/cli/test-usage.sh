@@ -38,7 +38,7 @@ fails 2 "Unknown option --no-such-option" build ok.ks -t wsl --no-such-option
 fails 2 "exclude each other" build ok.ks -t wsl --locked --update-lock
 fails 2 "is not a UUID" build ok.ks -t wsl --seed 123
 fails 2 "may only have" build ok.ks -t wsl --version 'a/b'
-fails 2 "is not NAME=URL" build ok.ks -t wsl --repo foo
+fails 2 "NAME=URL" build ok.ks -t wsl --repo foo
 fails 3 "typo.ks:1: timezon:" build typo.ks -t wsl -o images
 fails 3 "timezone" build typo.ks -t wsl -o images
 fails 3 "partition.ks:2: partition" build partition.ks -t wsl -o images
