@@ -23,7 +23,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshBuildResult, ash_build_result_free)
 
 /**
  * Carries out @plan: fetch, verify, then per variant install, tree, commit, and then every artifact. On failure nothing
- * new is in the output directory, and the store is as before. Owned.
+ * new is in the output directory; commits that were finished stay in the store, and the next build goes on from them. Owned.
  */
 AshBuildResult *ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildRequest *request,
 			      GError **error);

@@ -125,7 +125,7 @@ def main():
     if not os.path.exists(os.path.join(DISTRO, "updates/repodata/repomd.xml")):
         requests = [request for request in requests if "updates" not in request.partition(":")[0]]
     print(f"1..{2 * len(requests)}")
-    work = tempfile.mkdtemp(prefix="ashlar-compare-dnf-")
+    work = tempfile.mkdtemp(prefix="ashlar-compare-dnf.sh-")
     try:
         good = [compare(2 * i + 1 + j, work, request, weak)
                 for i, request in enumerate(requests) for j, weak in enumerate((True, False))]
