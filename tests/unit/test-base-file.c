@@ -68,6 +68,18 @@ test_clear_and_steal(Fixture *fixture, gconstpointer data)
 	g_assert_cmpint(fcntl(number, F_GETFD), ==, -1);
 }
 
+/* FALSE where there is no openat2(2), as under valgrind before 3.20; the test is skipped then. */
+static bool
+can_open_in_root(void)
+{
+	g_autoptr(GError) error = NULL;
+	ash_autofd int fd = ash_fd_open_in_root(AT_FDCWD, ".", O_PATH, 0, &error);
+
+	if (fd < 0)
+		g_test_skip(error->message);
+	return fd >= 0;
+}
+
 /* What @path is when the fixture's "root" is "/"; NULL and @error if it cannot be opened. */
 static char *
 load_in_root(Fixture *fixture, const char *path, GError **error)
@@ -88,6 +100,8 @@ test_in_root(Fixture *fixture, gconstpointer data)
 	static const char *const paths[] = { "secret", "/secret", "../secret", "../../secret", "absolute", "up",
 					     "away/secret", "away/../secret", "relative" };
 
+	if (!can_open_in_root())
+		return;
 	put(fixture, "secret", "outside");
 	g_assert_true(ash_file_mkdirs(fixture->dir, "root/sub", 0755, NULL));
 	put(fixture, "root/secret", "inside");
@@ -108,6 +122,8 @@ test_in_root_refuses(Fixture *fixture, gconstpointer data)
 {
 	static const char *const paths[] = { "missing", "magic", "loop", "dangling" };
 
+	if (!can_open_in_root())
+		return;
 	g_assert_true(ash_file_mkdirs(fixture->dir, "root", 0755, NULL));
 	g_assert_cmpint(symlinkat("/proc/self/cwd", fixture->dir, "root/magic"), ==, 0);
 	g_assert_cmpint(symlinkat("loop", fixture->dir, "root/loop"), ==, 0);
