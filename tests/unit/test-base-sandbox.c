@@ -12,12 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* gcc says it by a macro, clang by a feature. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
+#include "sanitizers.h"
 
 /* Each test is one shell script run in a root that borrows the host's /usr, read-only. */
 
@@ -237,10 +232,10 @@ test_enter(Fixture *fixture, gconstpointer data)
 
 	if (!can_work())
 		return;
-#ifdef __SANITIZE_ADDRESS__
-	g_test_skip("the leak sanitizer cannot look at a process that may not use ptrace");
-	return;
-#endif
+	if (ASH_TEST_UNDER_ASAN) {
+		g_test_skip("the leak sanitizer cannot work in a confined process");
+		return;
+	}
 	g_autoptr(JsonObject) reply = ash_worker_call(fixture->ctx, "enter", fixture->request, &error);
 	g_assert_no_error(error);
 	for (gsize i = 0; i < G_N_ELEMENTS(yes); i++) {

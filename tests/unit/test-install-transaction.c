@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "install-fixture.h"
+#include "sanitizers.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -56,6 +57,10 @@ setup(Fixture *fixture, gconstpointer data)
 
 	if (!ash_worker_check(&error)) {
 		g_test_skip(error->message);
+		return;
+	}
+	if (ASH_TEST_UNDER_ASAN) {
+		g_test_skip("the leak sanitizer cannot work in a confined process");
 		return;
 	}
 	fixture->usable = ash_rpm_fixture_setup(&fixture->rpms);
