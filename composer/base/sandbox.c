@@ -289,3 +289,13 @@ ash_sandbox_last_lines(const char *output, guint count)
 	}
 	return g_strdup(start);
 }
+
+char *
+ash_sandbox_quote_lines(const char *output, guint count)
+{
+	g_autofree char *lines = ash_sandbox_last_lines(output, count);
+	g_auto(GStrv) split = g_strsplit(lines, "\n", -1);
+	g_autofree char *joined = g_strjoinv("\n  ", split);
+
+	return *joined != '\0' ? g_strconcat(":\n  ", joined, NULL) : g_strdup("");
+}

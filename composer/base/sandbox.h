@@ -47,3 +47,6 @@ gboolean ash_sandbox_run(AshContext *ctx, const AshSandboxCommand *command, char
 
 /** The last @count lines of an output, for errors. Owned. */
 char *ash_sandbox_last_lines(const char *output, guint count);
+
+/** The same as the end of an error: a colon, and each line indented on a line of its own; "" if there is no output. Owned. */
+char *ash_sandbox_quote_lines(const char *output, guint count);

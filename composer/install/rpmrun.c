@@ -209,7 +209,7 @@ static void
 note_script_failure(AshRpmRun *run, const AshScriptRecord *record, bool timed_out)
 {
 	g_autofree char *kind = NULL, *package = NULL, *reason = NULL;
-	g_autofree char *lines = ash_sandbox_last_lines(record->output, ERROR_LINES);
+	g_autofree char *lines = ash_sandbox_quote_lines(record->output, ERROR_LINES);
 
 	if (!parse_complaint(run->script_complaints->str, &kind, &package, &reason)) {
 		kind = g_strdup(record->kind);
@@ -223,8 +223,8 @@ note_script_failure(AshRpmRun *run, const AshScriptRecord *record, bool timed_ou
 					 run->plan->script_timeout_seconds != 0 ? run->plan->script_timeout_seconds
 										: DEFAULT_SCRIPT_TIMEOUT_SECONDS);
 	}
-	ash_throw(&run->failure, ASH_ERROR_SCRIPT, "package \"%s\": %s failed (%s)%s%s", whole, spec_kind(kind),
-		  reason, *lines != '\0' ? ": " : "", lines);
+	ash_throw(&run->failure, ASH_ERROR_SCRIPT, "package \"%s\": %s failed (%s)%s", whole, spec_kind(kind),
+		  reason, lines);
 	/* Nothing further is run or unpacked; librpm comes to its end quickly. */
 	rpmtsSetFlags(run->ts, rpmtsFlags(run->ts) | RPMTRANS_FLAG_NOSCRIPTS | RPMTRANS_FLAG_NOTRIGGERS |
 				       _noTransScripts | _noTransTriggers | RPMTRANS_FLAG_JUSTDB);

@@ -128,10 +128,10 @@ run_dracut(AshTreeRoot *root, const char *version, const char *output_path, GErr
 
 	if (!ash_sandbox_run(root->ctx, &command, &output, &status, error))
 		return ash_prefix(error, "initramfs");
-	g_autofree char *lines = ash_sandbox_last_lines(output, ERROR_LINES);
+	g_autofree char *lines = ash_sandbox_quote_lines(output, ERROR_LINES);
 	/* dracut goes on after many a failure; without the module that mounts /var the image is of no use. */
 	if (status != 0 || !ash_tree_root_has(root, output_path) || strstr(output, "dracut: FAILED") != NULL)
-		return ash_throw(error, ASH_ERROR_SCRIPT, "initramfs: dracut failed (exit status %d): %s", status, lines);
+		return ash_throw(error, ASH_ERROR_SCRIPT, "initramfs: dracut failed (exit status %d)%s", status, lines);
 	return TRUE;
 }
 

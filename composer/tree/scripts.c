@@ -68,11 +68,11 @@ run_script(AshTreeRoot *root, const AshScriptSpec *script, GError **error)
 		return ash_prefix(error, "%s: %%post", script->origin);
 	if (status == 0)
 		return TRUE;
-	g_autofree char *lines = ash_sandbox_last_lines(output, ERROR_LINES);
+	g_autofree char *lines = ash_sandbox_quote_lines(output, ERROR_LINES);
 	if (script->error_on_fail)
-		return ash_throw(error, ASH_ERROR_SCRIPT, "%s: %%post failed (exit status %d): %s", script->origin, status,
+		return ash_throw(error, ASH_ERROR_SCRIPT, "%s: %%post failed (exit status %d)%s", script->origin, status,
 				 lines);
-	ash_progress_message(root->ctx->progress, "warning: %s: %%post failed (exit status %d): %s", script->origin, status,
+	ash_progress_message(root->ctx->progress, "warning: %s: %%post failed (exit status %d)%s", script->origin, status,
 			     lines);
 	return TRUE;
 }

@@ -219,7 +219,7 @@ ash_tree_root_run(const AshTreeRoot *root, const char *const *argv, GError **err
 		return FALSE;
 	if (status == 0)
 		return TRUE;
-	g_autofree char *lines = ash_sandbox_last_lines(output, ERROR_LINES);
+	g_autofree char *lines = ash_sandbox_quote_lines(output, ERROR_LINES);
 	g_autofree char *line = g_strjoinv(" ", (char **) argv);
-	return ash_throw(error, ASH_ERROR_SCRIPT, "\"%s\" in the tree failed (exit status %d): %s", line, status, lines);
+	return ash_throw(error, ASH_ERROR_SCRIPT, "\"%s\" in the tree failed (exit status %d)%s", line, status, lines);
 }

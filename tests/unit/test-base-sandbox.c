@@ -250,6 +250,10 @@ test_last_lines(void)
 {
 	g_autofree char *two = ash_sandbox_last_lines("a\nb\nc\n", 2), *all = ash_sandbox_last_lines("a\nb\n", 9);
 	g_autofree char *none = ash_sandbox_last_lines(NULL, 2);
+	g_autofree char *quoted = ash_sandbox_quote_lines("a\nb\nc\n", 2), *nothing = ash_sandbox_quote_lines("", 2);
+
+	g_assert_cmpstr(quoted, ==, ":\n  b\n  c");
+	g_assert_cmpstr(nothing, ==, "");
 
 	g_assert_cmpstr(two, ==, "b\nc");
 	g_assert_cmpstr(all, ==, "a\nb");
