@@ -61,7 +61,7 @@ typedef struct {
 	AshBuildResult *result;
 	char *name;
 	gint64 begun_at;
-} G_GNUC_UNUSED Stage;
+} G_GNUC_UNUSED Stage; /* a scope is all the use that some are: clang would warn */
 
 static void
 stage_end(Stage *stage)
@@ -100,7 +100,7 @@ total_weight(const AshPlan *plan)
 	return weight;
 }
 
-/* Packages of all variants that have to be built, each once. The set borrows nothing: it owns copies of no package. */
+/* Packages of all variants that have to be built, each once; borrowed from the variants. */
 static AshPackageSet *
 packages_to_fetch(const AshPlan *plan)
 {
