@@ -90,6 +90,9 @@ identify_partition(const AshDiskRequest *request, AshPartition *partition, guint
 		partition->flags |= ASH_GPT_FLAG_GROW;
 	if (partition->read_only)
 		partition->flags |= ASH_GPT_FLAG_READ_ONLY;
+	/* Tools that pick the root by type and newest label would take a free slot for one: systemd 252 compares "_empty" too. */
+	if (partition->empty)
+		partition->flags |= ASH_GPT_FLAG_NO_AUTO;
 }
 
 static guint64

@@ -43,9 +43,11 @@ check_equal "the VHD is whole MiB" 0 "$(($(qemu-img info -f vpc --output=json "$
 check_equal "the VHD is its virtual size and a footer" "$(($(qemu-img info -f vpc --output=json "$vhd" | jq '."virtual-size"') + 512))" "$(stat -c %s "$vhd")"
 check "the qcow2 holds the same disk" qemu-img compare -f raw -F qcow2 "$raw" "$out/demo-vm-qemu-vm.qcow2"
 if command -v systemd-dissect >/dev/null && systemd-dissect --json=short "$raw" >"$work/dissect.json" 2>"$work/dissect.err"; then
-	check "systemd-dissect sees a verity root" jq -e '[.. | objects | select(.designator? == "root")] | length > 0' "$work/dissect.json"
+	check "systemd-dissect sees a bootable disk" jq -e '.useBootableUefi' "$work/dissect.json"
+	check "and takes the filled slot for the root" jq -e '.mounts | map(select(.designator == "root" and .partno == 3 and .fstype == "erofs")) | length == 1' "$work/dissect.json"
+	check "with its hash tree" jq -e '.mounts | map(select(.designator == "root-verity" and .partno == 2)) | length == 1' "$work/dissect.json"
 else
-	skip "systemd-dissect sees a verity root" "it needs a loop device here: $(head -n 1 "$work/dissect.err" 2>/dev/null)"
+	skip "systemd-dissect sees a bootable disk" "it needs a loop device here: $(head -n 1 "$work/dissect.err" 2>/dev/null)"
 fi
 ashlar inspect "$raw" --json >"$work/inspect.json"
 check "ashlar inspect finds the root verified" jq -e '.roots[0].verified' "$work/inspect.json"

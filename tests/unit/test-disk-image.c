@@ -152,6 +152,7 @@ check_partitions(int fd, const char *root_hash)
 	g_assert_cmpuint(root->flags, ==, ASH_GPT_FLAG_READ_ONLY);
 	g_assert_cmpstr(((AshPartition *) layout->partitions->pdata[3])->label, ==, "_empty");
 	g_assert_cmpuint(((AshPartition *) layout->partitions->pdata[3])->size, ==, root->size);
+	g_assert_cmpuint(((AshPartition *) layout->partitions->pdata[3])->flags & ASH_GPT_FLAG_NO_AUTO, !=, 0);
 	g_assert_cmpuint(((AshPartition *) layout->partitions->pdata[5])->flags, ==,
 			 ASH_GPT_FLAG_GROW);
 }
