@@ -12,6 +12,8 @@ find_user() {
 		user=${ASHLAR_TEST_USER:-$(first_subid_user)}
 		if [ -z "$user" ]; then
 			user=ashlar-test
+			# useradd gives subordinate ids only where these files are.
+			touch /etc/subuid /etc/subgid
 			useradd --create-home "$user" 2>/dev/null || skip_all "no ordinary user with subordinate ids can be made"
 		fi
 	fi
