@@ -24,6 +24,7 @@ find_user() {
 
 first_subid_user() {
 	local name
+	[ -f /etc/subuid ] || return 0
 	while IFS=: read -r name _; do
 		if id -u "$name" >/dev/null 2>&1 && [ "$(id -u "$name")" != 0 ]; then
 			echo "$name"
