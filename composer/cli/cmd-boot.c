@@ -155,8 +155,13 @@ boot_until(AshCommandEnv *env, const BootOptions *options, const char *accel, bo
 	};
 
 	*ret_silent = false;
-	if (run == NULL || !ash_run_foreground(run, env->ctx, watch_console, &watch, NULL, error))
+	if (run == NULL)
 		return FALSE;
+	if (!ash_run_foreground(run, env->ctx, watch_console, &watch, NULL, error)) {
+		/* QEMU itself may fail where KVM is there but does not work. */
+		*ret_silent = watch.silence_deadline != G_MAXINT64 && ash_context_check(env->ctx, NULL);
+		return FALSE;
+	}
 	putchar('\n');
 	*ret_silent = watch.silent;
 	if (watch.found || watch.silent)
@@ -209,13 +214,14 @@ ash_command_boot(AshCommandEnv *env, int argc, char **argv, GError **error)
 		fprintf(stderr, "The serial console follows; Ctrl-A X ends it.\n");
 		return run != NULL && ash_run_foreground(run, env->ctx, NULL, NULL, NULL, error);
 	}
-	if (!boot_until(env, &options, accel, &silent, error))
-		return FALSE;
+	gboolean ok = boot_until(env, &options, accel, &silent, error);
 	if (!silent)
-		return TRUE;
+		return ok;
 	if (!may_fall_back)
-		return ash_throw(error, ASH_ERROR_INTERNAL, "\"%s\" says nothing under KVM: try --accel tcg",
-				 options.arguments[0]);
+		return ok ? ash_throw(error, ASH_ERROR_INTERNAL, "\"%s\" says nothing under KVM: try --accel tcg",
+				      options.arguments[0])
+			  : ash_prefix(error, "KVM does not work here (try --accel tcg)");
+	g_clear_error(error);
 	fprintf(stderr, "ashlar: the guest says nothing under KVM; trying again without it\n");
 	return boot_until(env, &options, "tcg", &silent, error);
 }
