@@ -37,10 +37,10 @@ visit(AshErofsReader *reader, const char *path, guint depth, guint *left)
 
 	for (guint i = 0; names != NULL && names[i] != NULL && *left > 0; i++) {
 		g_autofree char *child = g_strdup_printf("%s/%s", path, names[i]);
-		g_autofree char *target = ash_erofs_read_link(reader, child, NULL);
-		g_autoptr(GBytes) value =
+		G_GNUC_UNUSED g_autofree char *target = ash_erofs_read_link(reader, child, NULL);
+		G_GNUC_UNUSED g_autoptr(GBytes) value =
 			ash_erofs_get_xattr(reader, child, "security.selinux", NULL);
-		g_autoptr(GBytes) content = ash_erofs_load(reader, child, 1 << 20, NULL);
+		G_GNUC_UNUSED g_autoptr(GBytes) content = ash_erofs_load(reader, child, 1 << 20, NULL);
 		AshErofsStat st;
 
 		(*left)--;

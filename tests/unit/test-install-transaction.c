@@ -182,6 +182,7 @@ test_database(Fixture *fixture, gconstpointer data)
 	g_autofree char *path = g_build_filename(fixture->root, ASH_RPMDB_DIR, "rpmdb.sqlite", NULL);
 	g_autoptr(AshTransactionResult) result = ash_transaction_install(fixture->ctx, fixture->plan, &error);
 	g_assert_no_error(error);
+	g_assert_nonnull(result);
 	g_assert_true(g_file_get_contents(path, &first, &first_length, NULL));
 	g_autofree char *listed = ash_fixture_run("ls -A %s/" ASH_RPMDB_DIR, fixture->root);
 	g_assert_cmpstr(listed, ==, "rpmdb.sqlite\n");
@@ -194,6 +195,7 @@ test_database(Fixture *fixture, gconstpointer data)
 	g_usleep(1100000);
 	g_autoptr(AshTransactionResult) again = ash_transaction_install(fixture->ctx, fixture->plan, &error);
 	g_assert_no_error(error);
+	g_assert_nonnull(again);
 	g_assert_true(g_file_get_contents(path, &second, &second_length, NULL));
 	g_assert_cmpmem(first, first_length, second, second_length);
 }
