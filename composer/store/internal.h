@@ -14,6 +14,7 @@ struct AshStore {
 	int dir_fd;     /* DIR */
 	int tmp_fd;     /* DIR/tmp */
 	int objects_fd; /* DIR/repo/objects */
+	int use_fd;     /* DIR/use, locked by ash_store_use(); else -1 */
 };
 
 /* Keys of a commit's metadata. */
@@ -35,3 +36,6 @@ void ash_store_object_name(const char *checksum, char ret_name[ASH_STORE_OBJECT_
 
 /* Waits for and takes the store's lock: an fd to be closed, or -1. */
 int ash_store_lock(AshStore *store, GError **error);
+
+/* Removes the lock files of stages that nobody is at. The caller has the store's lock. */
+void ash_store_clean_locks(AshStore *store);

@@ -110,6 +110,7 @@ ash_store_free(AshStore *store)
 	ash_fd_clear(&store->dir_fd);
 	ash_fd_clear(&store->tmp_fd);
 	ash_fd_clear(&store->objects_fd);
+	ash_fd_clear(&store->use_fd);
 	g_free(store->dir);
 	g_free(store->repo_path);
 	g_free(store);
@@ -186,6 +187,7 @@ clean_stale(AshStore *store, GError **error)
 
 	if (names == NULL)
 		return FALSE;
+	ash_store_clean_locks(store);
 	for (guint i = 0; i < names->len; i++) {
 		const char *name = g_ptr_array_index(names, i);
 		if (!is_kept(store, name) && !ash_file_remove_tree(store->tmp_fd, name, error))
@@ -201,7 +203,7 @@ ash_store_open(const char *dir, bool create, GError **error)
 	g_autofree char *config = NULL;
 	ash_autofd int lock_fd = -1;
 
-	store->dir_fd = store->tmp_fd = store->objects_fd = -1;
+	store->dir_fd = store->tmp_fd = store->objects_fd = store->use_fd = -1;
 	store->dir = g_canonicalize_filename(dir, NULL);
 	store->repo_path = g_build_filename(store->dir, "repo", NULL);
 	config = g_build_filename(store->repo_path, "config", NULL);
