@@ -4,9 +4,11 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "store/commitmeta.h"
 #include "store/internal.h"
 #include "store/object.h"
 #include "store/reflog.h"
+#include "store/stage.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -15,14 +17,16 @@
 
 /* A transaction of libostree, given up unless it was committed. */
 typedef struct {
-	OstreeRepo *repo; /* borrowed; NULL once it is over */
+	OstreeRepo *repo; /* owned; NULL before it began */
+	bool is_open;
 } Transaction;
 
 static void
 transaction_clear(Transaction *transaction)
 {
-	if (transaction->repo != NULL)
+	if (transaction->is_open)
 		ostree_repo_abort_transaction(transaction->repo, NULL, NULL);
+	g_clear_object(&transaction->repo);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Transaction, transaction_clear)
@@ -49,14 +53,6 @@ typedef struct {
 	OstreeRepo *repo;
 	GHashTable *dirmetas; /* GBytes -> checksum: most directories have the same metadata */
 } TreeWriter;
-
-/* Walk-order lists that OSTree has no place for. */
-typedef struct {
-	guint64 timestamp;
-	GHashTable *places; /* AshFsNode -> its place, of each first name that has other names */
-	GVariantBuilder mtimes, hardlinks;
-	guint32 at;
-} Extras;
 
 static const char *
 write_dirmeta(TreeWriter *writer, const AshFsNode *node, GError **error)
@@ -124,178 +120,94 @@ write_directory(TreeWriter *writer, AshFsNode *node, OstreeMutableTree *mtree, G
 
 /* The root of what was written; NULL on failure. */
 static OstreeRepoFile *
-write_tree(AshContext *ctx, AshStore *store, const AshFsTree *tree, GError **error)
+write_tree(AshContext *ctx, OstreeRepo *repo, const AshFsTree *tree, GError **error)
 {
 	g_autoptr(GHashTable) dirmetas = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
 							       (GDestroyNotify) g_bytes_unref, g_free);
 	g_autoptr(OstreeMutableTree) mtree = ostree_mutable_tree_new();
-	TreeWriter writer = { .ctx = ctx, .repo = store->repo, .dirmetas = dirmetas };
+	TreeWriter writer = { .ctx = ctx, .repo = repo, .dirmetas = dirmetas };
 	g_autoptr(GFile) root = NULL;
 
 	if (!write_directory(&writer, tree->root, mtree, error))
 		return NULL;
-	if (!ostree_repo_write_mtree(store->repo, mtree, &root, ctx->cancellable, error))
+	if (!ostree_repo_write_mtree(repo, mtree, &root, ctx->cancellable, error))
 		return NULL;
 	return OSTREE_REPO_FILE(g_steal_pointer(&root));
 }
 
-static gboolean
-add_extra(AshFsNode *node, gpointer user_data, GError **error)
-{
-	Extras *extras = user_data;
-	guint64 mtime = MIN((guint64) MAX(node->mtime, 0), extras->timestamp);
-
-	g_variant_builder_add(&extras->mtimes, "u", GUINT32_TO_BE((guint32) MIN(mtime, G_MAXUINT32)));
-	if (node->hardlink != NULL) {
-		guint32 first = GPOINTER_TO_UINT(g_hash_table_lookup(extras->places, node->hardlink));
-		g_variant_builder_add(&extras->hardlinks, "(uu)", GUINT32_TO_BE(extras->at),
-				      GUINT32_TO_BE(first));
-	} else if (node->children == NULL && node->nlink > 1) {
-		g_hash_table_insert(extras->places, node, GUINT_TO_POINTER(extras->at));
-	}
-	extras->at++;
-	return TRUE;
-}
-
-/* Takes the floating @value. */
-static void
-add_value(GHashTable *dict, const char *key, GVariant *value)
-{
-	g_hash_table_insert(dict, g_strdup(key), g_variant_ref_sink(value));
-}
-
-static void
-add_string(GHashTable *dict, const char *key, const char *value)
-{
-	if (value != NULL)
-		add_value(dict, key, g_variant_new_string(value));
-}
-
-static void
-add_extras(GHashTable *dict, AshFsTree *tree, guint64 timestamp)
-{
-	g_autoptr(GHashTable) places = g_hash_table_new(NULL, NULL);
-	Extras extras = { .timestamp = timestamp, .places = places };
-
-	g_variant_builder_init(&extras.mtimes, G_VARIANT_TYPE("au"));
-	g_variant_builder_init(&extras.hardlinks, G_VARIANT_TYPE("a(uu)"));
-	ash_fs_tree_walk(tree, add_extra, &extras, NULL);
-	add_value(dict, ASH_STORE_KEY_MTIMES, g_variant_builder_end(&extras.mtimes));
-	add_value(dict, ASH_STORE_KEY_HARDLINKS, g_variant_builder_end(&extras.hardlinks));
-}
-
-static int
-compare_strings(gconstpointer a, gconstpointer b)
-{
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-static GVariant *
-new_sorted_strv(const char *const *strings)
-{
-	g_autoptr(GPtrArray) sorted = g_ptr_array_new();
-
-	for (guint i = 0; strings != NULL && strings[i] != NULL; i++)
-		g_ptr_array_add(sorted, (gpointer) strings[i]);
-	g_ptr_array_sort(sorted, compare_strings);
-	return g_variant_new_strv((const char *const *) sorted->pdata, sorted->len);
-}
-
-/* With its keys sorted. */
-static GVariant *
-dict_to_variant(GHashTable *dict)
-{
-	g_autoptr(GPtrArray) keys = g_ptr_array_new();
-	GVariantBuilder builder;
-	GHashTableIter iter;
-	gpointer key;
-
-	g_hash_table_iter_init(&iter, dict);
-	while (g_hash_table_iter_next(&iter, &key, NULL))
-		g_ptr_array_add(keys, key);
-	g_ptr_array_sort(keys, compare_strings);
-	g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
-	for (guint i = 0; i < keys->len; i++) {
-		key = g_ptr_array_index(keys, i);
-		g_variant_builder_add(&builder, "{sv}", key, g_hash_table_lookup(dict, key));
-	}
-	return g_variant_ref_sink(g_variant_builder_end(&builder));
-}
-
-static GVariant *
-new_metadata(const AshCommitRequest *request, AshFsTree *tree)
-{
-	g_autoptr(GHashTable) dict = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-							   (GDestroyNotify) g_variant_unref);
-	const char *const refs[] = { request->ref, NULL };
-	GHashTableIter iter;
-	gpointer key, value;
-
-	if (request->metadata != NULL) {
-		g_hash_table_iter_init(&iter, request->metadata);
-		while (g_hash_table_iter_next(&iter, &key, &value))
-			add_string(dict, key, value);
-	}
-	add_string(dict, ASH_STORE_KEY_VERSION, request->version);
-	add_string(dict, ASH_STORE_KEY_LOCK, request->lock_digest);
-	add_string(dict, ASH_STORE_KEY_INPUT, request->input_digest);
-	add_value(dict, ASH_STORE_KEY_REFS, g_variant_new_strv(refs, 1));
-	add_value(dict, ASH_STORE_KEY_PACKAGES, new_sorted_strv(request->packages));
-	add_extras(dict, tree, request->timestamp);
-	return dict_to_variant(dict);
-}
-
-/* New content into REPO/objects; it is on the disk before it has its final name. */
-static gboolean
-write_objects(AshContext *ctx, const AshObjectWriter *writer, AshFsTree *tree, GError **error)
-{
-	if (!ash_object_write_files(ctx, writer, tree, error))
-		return FALSE;
-	if (syncfs(writer->stage_fd) < 0)
-		return ash_throw_errno(error, "cannot sync the new objects");
-	return ash_object_publish(writer, error);
-}
-
 static char *
-write_commit(AshContext *ctx, AshStore *store, const AshCommitRequest *request, AshFsTree *tree,
-	     GError **error)
+write_commit(AshContext *ctx, OstreeRepo *repo, const AshCommitRequest *request, AshFsTree *tree, GError **error)
 {
 	g_autofree char *checksum = NULL;
-	g_autoptr(OstreeRepoFile) root = write_tree(ctx, store, tree, error);
+	g_autoptr(OstreeRepoFile) root = write_tree(ctx, repo, tree, error);
+	g_autoptr(GHashTable) meta = NULL;
 	g_autoptr(GVariant) metadata = NULL;
 
 	if (root == NULL)
 		return NULL;
-	metadata = new_metadata(request, tree);
+	meta = ash_commit_meta_new(request);
+	ash_commit_meta_add_tree(meta, tree, request->timestamp);
+	metadata = ash_commit_meta_end(meta);
 	/* No parent: see store/reflog.h. */
-	if (!ostree_repo_write_commit_with_time(store->repo, NULL, request->subject, NULL, metadata, root,
+	if (!ostree_repo_write_commit_with_time(repo, NULL, request->subject, NULL, metadata, root,
 						request->timestamp, &checksum, ctx->cancellable, error))
 		return NULL;
-	ostree_repo_transaction_set_ref(store->repo, NULL, request->ref, checksum);
 	return g_steal_pointer(&checksum);
 }
 
-/* All that happens under the store's lock. */
+/* A transaction in a repository object of its own: several threads may commit to one store. */
+static gboolean
+transaction_begin(Transaction *transaction, AshContext *ctx, AshStore *store, GError **error)
+{
+	g_autoptr(OstreeRepo) repo = ostree_repo_open_at(AT_FDCWD, store->repo_path, ctx->cancellable, error);
+
+	if (repo == NULL)
+		return FALSE;
+	/* It would sync each of 256 directories: see publish(). */
+	ostree_repo_set_disable_fsync(repo, TRUE);
+	if (!ostree_repo_prepare_transaction(repo, NULL, ctx->cancellable, error))
+		return FALSE;
+	transaction->repo = g_steal_pointer(&repo);
+	transaction->is_open = true;
+	return TRUE;
+}
+
+static gboolean
+transaction_end(Transaction *transaction, AshContext *ctx, GError **error)
+{
+	if (!ostree_repo_commit_transaction(transaction->repo, NULL, ctx->cancellable, error))
+		return FALSE;
+	transaction->is_open = false;
+	return TRUE;
+}
+
+/*
+ * Everything new has a temporary name, or is an inode without a name in the repository, until one syncfs(2) has brought it to
+ * the disk. The names follow; whoever reads a ref from the disk finds them too, since writing a ref syncs it, and journals
+ * keep the order of names.
+ */
+static gboolean
+publish(AshContext *ctx, const AshObjectWriter *writer, Transaction *transaction, GError **error)
+{
+	if (syncfs(writer->objects_fd) < 0)
+		return ash_throw_errno(error, "cannot sync the new objects");
+	return ash_object_publish(ctx, writer, error) && transaction_end(transaction, ctx, error);
+}
+
+/* No lock is held: an object is the same whoever writes it, and nothing is removed while the store is in use. */
 static char *
-commit_tree(AshContext *ctx, AshStore *store, const AshObjectWriter *writer,
-	    const AshCommitRequest *request, AshFsTree *tree, GError **error)
+write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCommitRequest *request,
+	      AshFsTree *tree, GError **error)
 {
 	g_auto(Transaction) transaction = { NULL };
 	g_autofree char *checksum = NULL;
 
-	if (!ostree_repo_prepare_transaction(store->repo, NULL, ctx->cancellable, error))
+	if (!transaction_begin(&transaction, ctx, store, error) || !ash_object_write_files(ctx, writer, tree, error))
 		return NULL;
-	transaction.repo = store->repo;
-	if (!write_objects(ctx, writer, tree, error))
+	checksum = write_commit(ctx, transaction.repo, request, tree, error);
+	if (checksum == NULL || !publish(ctx, writer, &transaction, error))
 		return NULL;
-	checksum = write_commit(ctx, store, request, tree, error);
-	if (checksum == NULL)
-		return NULL;
-	/* The ref is written last, after what it refers to was synced. */
-	if (!ostree_repo_commit_transaction(store->repo, NULL, ctx->cancellable, error))
-		return NULL;
-	transaction.repo = NULL;
-	return ash_reflog_append(store, request->ref, checksum, error) ? g_steal_pointer(&checksum) : NULL;
+	return g_steal_pointer(&checksum);
 }
 
 /* libostree has no code for its own limit. */
@@ -310,22 +222,28 @@ mark_no_space(GError **error)
 
 static char *
 stage_and_commit(AshContext *ctx, AshStore *store, int root_fd, const AshCommitRequest *request,
-		 AshFsTree *tree, GError **error)
+		 AshFsTree *tree, const GArray *inodes, GError **error)
 {
 	g_auto(Stage) stage = { .fd = -1 };
-	ash_autofd int lock_fd = -1;
-	AshObjectWriter writer = {
+	g_auto(AshObjectWriter) writer = {
 		.root_fd = root_fd,
 		.objects_fd = store->objects_fd,
 		.adopt = request->adopt,
+		.inodes = inodes,
 	};
+	g_autofree char *checksum = NULL;
 
 	stage.path = ash_store_make_staging(store, "objects", &stage.fd, error);
 	if (stage.path == NULL)
 		return NULL;
 	writer.stage_fd = stage.fd;
-	lock_fd = ash_store_lock(store, error);
-	return lock_fd >= 0 ? commit_tree(ctx, store, &writer, request, tree, error) : NULL;
+	checksum = write_objects(ctx, store, &writer, request, tree, error);
+	/* The ref is written last, after what it refers to was synced. */
+	if (checksum == NULL || !ash_store_set_ref(store, request->ref, checksum, error))
+		return NULL;
+	if (request->counts != NULL)
+		*request->counts = writer.counts;
+	return g_steal_pointer(&checksum);
 }
 
 gboolean
@@ -337,25 +255,79 @@ ash_store_set_ref(AshStore *store, const char *ref, const char *checksum, GError
 	       ash_reflog_append(store, ref, checksum, error);
 }
 
+static gboolean
+check_request(AshContext *ctx, AshStore *store, const AshCommitRequest *request, GError **error)
+{
+	if (!ostree_validate_rev(request->ref, error))
+		return ash_prefix(error, "cannot commit as \"%s\"", request->ref);
+	return ash_store_use(ctx, store, error);
+}
+
 char *
 ash_store_commit(AshContext *ctx, AshStore *store, const char *root, const AshCommitRequest *request,
 		 GError **error)
 {
 	ash_autofd int root_fd = ash_file_open_dir(AT_FDCWD, root, false, error);
+	g_autoptr(GArray) inodes = g_array_new(FALSE, FALSE, sizeof(AshScanInode));
 	g_autoptr(AshFsTree) tree = NULL;
 	char *checksum;
 
-	if (root_fd < 0)
+	if (root_fd < 0 || !check_request(ctx, store, request, error))
 		return NULL;
-	if (!ostree_validate_rev(request->ref, error))
-		return ash_prefix(error, "cannot commit as \"%s\"", request->ref), NULL;
-	tree = ash_scan_directory(root_fd, &request->scan, error);
+	tree = ash_scan_directory(root_fd, &request->scan, inodes, error);
 	if (tree == NULL)
 		return ash_prefix(error, "cannot commit \"%s\"", root), NULL;
-	checksum = stage_and_commit(ctx, store, root_fd, request, tree, error);
+	checksum = stage_and_commit(ctx, store, root_fd, request, tree, inodes, error);
 	if (checksum == NULL) {
 		ash_prefix(error, "cannot commit to the store \"%s\"", store->dir);
 		mark_no_space(error);
 	}
 	return checksum;
+}
+
+/* It is on the disk when this returns. */
+static char *
+write_recommit(AshContext *ctx, AshStore *store, GVariant *metadata, OstreeRepoFile *root,
+	       const AshCommitRequest *request, GError **error)
+{
+	g_auto(Transaction) transaction = { NULL };
+	g_autofree char *checksum = NULL, *name = NULL;
+	ash_autofd int fd = -1;
+
+	if (!transaction_begin(&transaction, ctx, store, error) ||
+	    !ostree_repo_write_commit_with_time(transaction.repo, NULL, request->subject, NULL, metadata, root,
+						request->timestamp, &checksum, ctx->cancellable, error) ||
+	    !transaction_end(&transaction, ctx, error))
+		return NULL;
+	/* Not syncfs(2): others may write images at this time. */
+	name = g_strdup_printf("%.2s/%s.commit", checksum, checksum + 2);
+	fd = ash_fd_open(store->objects_fd, name, O_RDONLY | O_NOFOLLOW, 0, error);
+	if (fd < 0)
+		return NULL;
+	return fsync(fd) == 0 ? g_steal_pointer(&checksum)
+			      : ash_throw_errno_null(error, "cannot sync \"objects/%s\"", name);
+}
+
+char *
+ash_store_recommit(AshContext *ctx, AshStore *store, const char *commit, const AshCommitRequest *request,
+		   GError **error)
+{
+	g_autoptr(GHashTable) meta = ash_commit_meta_new(request);
+	g_autofree char *old = ash_store_resolve(store, commit, error), *checksum = NULL;
+	g_autoptr(GVariant) variant = NULL, old_metadata = NULL, metadata = NULL;
+	g_autoptr(GFile) root = NULL;
+
+	if (old == NULL || !check_request(ctx, store, request, error) ||
+	    !ostree_repo_load_commit(store->repo, old, &variant, NULL, error) ||
+	    !ostree_repo_read_commit(store->repo, old, &root, NULL, ctx->cancellable, error))
+		return NULL;
+	old_metadata = g_variant_get_child_value(variant, 0);
+	if (!ash_commit_meta_add_commit(meta, old_metadata, ostree_commit_get_timestamp(variant), request->timestamp,
+					error))
+		return ash_prefix(error, "cannot commit the tree of \"%s\" again", old), NULL;
+	metadata = ash_commit_meta_end(meta);
+	checksum = write_recommit(ctx, store, metadata, OSTREE_REPO_FILE(root), request, error);
+	if (checksum == NULL || !ash_store_set_ref(store, request->ref, checksum, error))
+		return ash_prefix(error, "cannot commit to the store \"%s\"", store->dir), NULL;
+	return g_steal_pointer(&checksum);
 }

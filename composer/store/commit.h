@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "store/object.h"
 #include "store/scan.h"
 #include "store/store.h"
 
@@ -14,18 +15,29 @@ typedef struct {
 	const char *input_digest; /* hex: see ash_store_find_by_input() */
 	const char *const *packages; /* NEVRAs, NULL-terminated; sorted by us */
 	GHashTable *metadata;     /* char * -> char *: more keys, e.g. "ashlar.sbom" */
-	bool adopt;               /* use the directory up instead of copying it: remove it afterwards */
+	bool adopt;               /* use the directory up instead of copying it: remove it afterwards; shared files stay good */
 	AshScanOptions scan;
+	AshObjectCounts *counts;  /* may be NULL; set if the commit succeeds */
 } AshCommitRequest;
 
 /**
  * Commits everything below the directory @root, and sets the ref to it. To be called where the files' owners, modes
  * and capabilities read as they shall be: in a worker, or as root. The same tree and request
- * give the same commit. The repository is consistent whenever this is killed. Returns the
- * commit's checksum, owned; NULL on failure.
+ * give the same commit. Shared files (base/shared.h) become objects by a link, and those that are objects are
+ * not read. The file system is synced once; the repository is consistent whenever this is killed. Any number of processes and
+ * threads may commit at the same time. Returns the commit's checksum, owned; NULL on failure.
  */
 char *ash_store_commit(AshContext *ctx, AshStore *store, const char *root, const AshCommitRequest *request,
 		       GError **error);
+
+/**
+ * Makes the commit that ash_store_commit() would make with @request (adopt, scan and counts aside) of the tree of @commit (see
+ * ash_store_resolve()), and sets the ref to it. Costs no more than writing that one object. ASH_ERROR_CONFIG if it cannot be
+ * known what that commit is: when some mtimes of @commit were, or may have been, lowered to its timestamp
+ * and that of @request is newer, or when another program made it.
+ */
+char *ash_store_recommit(AshContext *ctx, AshStore *store, const char *commit, const AshCommitRequest *request,
+			 GError **error);
 
 /** Lets @ref point to a commit that is in the store already, and notes it in the ref's history. */
 gboolean ash_store_set_ref(AshStore *store, const char *ref, const char *checksum, GError **error);

@@ -19,6 +19,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
 /* What Linux allows for a list of names and for a value (xattr(7)). */
 #define XATTR_MAX 65536
 
+/* Enough for the names that files usually have. */
+#define SHORT_LIST 512
+
 /* A prefix ends with a dot. */
 static const char *const kept_xattrs[] = {
 	"security.capability",
@@ -28,8 +31,9 @@ static const char *const kept_xattrs[] = {
 	"user.",
 };
 
-/* Of other programs' bookkeeping on the build host. */
+/* Bookkeeping on the build host, our own and other programs'. */
 static const char *const dropped_xattrs[] = {
+	"user.ashlar.",
 	"user.ostreemeta",
 	"user.overlay.",
 	"user.fuseoverlayfs.",
@@ -39,18 +43,14 @@ static const char *const dropped_xattrs[] = {
 
 typedef struct {
 	const AshScanOptions *options;
-	GHashTable *inodes; /* Inode -> AshFsNode (borrowed): those with more than one name */
+	GArray *inodes;    /* of AshScanInode; borrowed */
+	GHashTable *links; /* AshScanInode -> AshFsNode (borrowed): those with more than one name */
 } Scan;
-
-typedef struct {
-	dev_t dev;
-	ino_t ino;
-} Inode;
 
 static guint
 inode_hash(gconstpointer key)
 {
-	const Inode *inode = key;
+	const AshScanInode *inode = key;
 
 	return (guint) inode->ino ^ (guint) (inode->ino >> 32) ^ (guint) inode->dev;
 }
@@ -58,7 +58,7 @@ inode_hash(gconstpointer key)
 static gboolean
 inode_equal(gconstpointer a, gconstpointer b)
 {
-	const Inode *left = a, *right = b;
+	const AshScanInode *left = a, *right = b;
 
 	return left->ino == right->ino && left->dev == right->dev;
 }
@@ -91,18 +91,36 @@ throw_for_node(GError **error, const AshFsNode *node, const char *what)
 	return ash_throw_errno(error, "cannot %s \"/%s\"", what, path);
 }
 
+/* The names, one behind the other; owned. Most files have none, or few: *@ret_length is 0 then, or a short list. */
+static char *
+list_xattrs(int fd, const AshFsNode *node, gsize *ret_length, GError **error)
+{
+	gsize size = SHORT_LIST;
+	g_autofree char *names = g_malloc(size);
+	ssize_t length = flistxattr(fd, names, size);
+
+	if (length < 0 && errno == ERANGE) {
+		size = XATTR_MAX;
+		names = g_realloc(names, size);
+		length = flistxattr(fd, names, size);
+	}
+	if (length < 0 && errno == ENOTSUP)
+		length = 0;
+	if (length < 0)
+		return throw_for_node(error, node, "list the extended attributes of"), NULL;
+	*ret_length = (gsize) length;
+	return g_steal_pointer(&names);
+}
+
 gboolean
 ash_scan_read_xattrs(int fd, AshFsNode *node, GError **error)
 {
-	g_autofree char *names = NULL, *value = NULL;
-	ssize_t length = flistxattr(fd, NULL, 0);
+	g_autofree char *value = NULL;
+	gsize length = 0;
+	g_autofree char *names = list_xattrs(fd, node, &length, error);
 
-	if (length == 0 || (length < 0 && errno == ENOTSUP))
-		return TRUE;
-	names = g_malloc(XATTR_MAX);
-	length = flistxattr(fd, names, XATTR_MAX);
-	if (length < 0)
-		return throw_for_node(error, node, "list the extended attributes of");
+	if (names == NULL)
+		return FALSE;
 	for (const char *name = names; name < names + length; name += strlen(name) + 1) {
 		if (!is_kept(name))
 			continue;
@@ -132,23 +150,26 @@ read_target(int dir_fd, AshFsNode *node, GError **error)
 static void
 note_inode(Scan *scan, AshFsNode *node, const struct stat *st)
 {
-	Inode inode = { .dev = st->st_dev, .ino = st->st_ino };
-	AshFsNode *first = g_hash_table_lookup(scan->inodes, &inode);
+	AshScanInode inode = { .dev = st->st_dev, .ino = st->st_ino };
+	AshFsNode *first = g_hash_table_lookup(scan->links, &inode);
 
 	node->hardlink = first;
 	if (first == NULL)
-		g_hash_table_insert(scan->inodes, g_memdup2(&inode, sizeof(inode)), node);
+		g_hash_table_insert(scan->links, g_memdup2(&inode, sizeof(inode)), node);
 }
 
 static void
-set_stat(AshFsNode *node, const struct stat *st)
+set_stat(Scan *scan, AshFsNode *node, const struct stat *st)
 {
+	AshScanInode inode = { .dev = st->st_dev, .ino = st->st_ino, .nlink = (guint32) st->st_nlink };
+
 	node->mode = st->st_mode;
 	node->uid = st->st_uid;
 	node->gid = st->st_gid;
 	node->mtime = st->st_mtime;
 	node->size = S_ISREG(st->st_mode) ? (guint64) st->st_size : 0;
-	node->number = (guint32) st->st_nlink;
+	node->number = scan->inodes->len;
+	g_array_append_val(scan->inodes, inode);
 }
 
 static gboolean scan_directory(Scan *scan, int fd, AshFsNode *node, GError **error);
@@ -177,7 +198,7 @@ scan_entry(Scan *scan, int dir_fd, AshFsNode *parent, const char *name, GError *
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
 		return refuse_special(scan, parent, name, error);
 	node = ash_fs_node_new(parent, name, st.st_mode);
-	set_stat(node, &st);
+	set_stat(scan, node, &st);
 	if (S_ISDIR(st.st_mode)) {
 		int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		return fd >= 0 ? scan_directory(scan, fd, node, error)
@@ -230,17 +251,17 @@ label_node(AshFsNode *node, gpointer user_data, GError **error)
 }
 
 AshFsTree *
-ash_scan_directory(int root_fd, const AshScanOptions *options, GError **error)
+ash_scan_directory(int root_fd, const AshScanOptions *options, GArray *inodes, GError **error)
 {
 	g_autoptr(AshFsTree) tree = ash_fs_tree_new();
-	g_autoptr(GHashTable) inodes = g_hash_table_new_full(inode_hash, inode_equal, g_free, NULL);
-	Scan scan = { .options = options, .inodes = inodes };
+	g_autoptr(GHashTable) links = g_hash_table_new_full(inode_hash, inode_equal, g_free, NULL);
+	Scan scan = { .options = options, .inodes = inodes, .links = links };
 	struct stat st;
 	int fd;
 
 	if (!ash_fd_stat(root_fd, "/", &st, error))
 		return NULL;
-	set_stat(tree->root, &st);
+	set_stat(&scan, tree->root, &st);
 	/* Not a dup(): that would share, and move, the caller's position in the directory. */
 	fd = ash_fd_open(root_fd, ".", O_RDONLY | O_DIRECTORY, 0, error);
 	if (fd < 0 || !scan_directory(&scan, fd, tree->root, error))

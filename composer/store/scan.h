@@ -3,6 +3,8 @@
 
 #include "model/fstree.h"
 
+#include <sys/types.h>
+
 /**
  * The SELinux label of @path ("/usr/bin/sh") with @mode, owned, or NULL for none. Called from one thread,
  * in walk order.
@@ -15,13 +17,20 @@ typedef struct {
 	gpointer label_data;
 } AshScanOptions;
 
+/** What a tree does not say of the inode of a node that is no directory. */
+typedef struct {
+	dev_t dev;
+	ino_t ino;
+	guint32 nlink; /* in the file system: more than the node's own if there are names outside the tree */
+} AshScanInode;
+
 /**
  * Reads the metadata of everything below @root_fd into a tree, content unread: names, modes, owners,
  * mtimes, sizes, link targets and hard links; xattrs of directories and labels. The xattrs of regular files are
- * left to whoever opens them for their content, with ash_scan_read_xattrs(). A node's number is st_nlink of its
- * inode, so that links from outside can be told. The tree has no open function. NULL on failure.
+ * left to whoever opens them for their content, with ash_scan_read_xattrs(). Appends to @inodes, an array of
+ * AshScanInode, one for each node: its place there is the node's number. The tree has no open function. NULL on failure.
  */
-AshFsTree *ash_scan_directory(int root_fd, const AshScanOptions *options, GError **error);
+AshFsTree *ash_scan_directory(int root_fd, const AshScanOptions *options, GArray *inodes, GError **error);
 
 /**
  * Adds to @node those extended attributes of the open file @fd that belong to the system that is composed: file

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/objectmap.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
+
+/* The part of a file object's name that is in its directory: 62 digits and this. */
+#define SUFFIX ".file"
+#define NAME_LENGTH (62 + sizeof SUFFIX - 1)
+
+struct AshObjectMap {
+	GHashTable *checksums; /* inode number -> checksum, owned; NULL until it is found */
+};
+
+/* Where pointers are shorter than inode numbers, two numbers may meet: the map is a hint. */
+static gpointer
+key_of(ino_t ino)
+{
+	return GSIZE_TO_POINTER((gsize) ino);
+}
+
+AshObjectMap *
+ash_object_map_new(void)
+{
+	AshObjectMap *map = g_new0(AshObjectMap, 1);
+
+	map->checksums = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	return map;
+}
+
+void
+ash_object_map_free(AshObjectMap *map)
+{
+	if (map == NULL)
+		return;
+	g_hash_table_unref(map->checksums);
+	g_free(map);
+}
+
+void
+ash_object_map_want(AshObjectMap *map, ino_t ino)
+{
+	g_hash_table_insert(map->checksums, key_of(ino), NULL);
+}
+
+static gboolean
+load_directory(AshObjectMap *map, int objects_fd, const char *prefix, GError **error)
+{
+	ash_autofd int fd = ash_fd_open(objects_fd, prefix, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
+	g_autoptr(DIR) stream = NULL;
+	struct dirent *entry;
+
+	if (fd < 0)
+		return FALSE;
+	stream = fdopendir(fd);
+	if (stream == NULL)
+		return ash_throw_errno(error, "cannot read the objects");
+	ash_fd_steal(&fd);
+	while ((entry = readdir(stream)) != NULL) {
+		gpointer key = key_of(entry->d_ino);
+
+		if (g_hash_table_contains(map->checksums, key) && strlen(entry->d_name) == NAME_LENGTH &&
+		    g_str_has_suffix(entry->d_name, SUFFIX))
+			g_hash_table_insert(map->checksums, key,
+					    g_strdup_printf("%s%.62s", prefix, entry->d_name));
+	}
+	return TRUE;
+}
+
+gboolean
+ash_object_map_load(AshObjectMap *map, int objects_fd, GError **error)
+{
+	ash_autofd int fd = -1;
+	g_autoptr(DIR) stream = NULL;
+	struct dirent *entry;
+
+	if (g_hash_table_size(map->checksums) == 0)
+		return TRUE;
+	fd = ash_fd_open(objects_fd, ".", O_RDONLY | O_DIRECTORY, 0, error);
+	if (fd < 0)
+		return FALSE;
+	stream = fdopendir(fd);
+	if (stream == NULL)
+		return ash_throw_errno(error, "cannot read the objects");
+	ash_fd_steal(&fd);
+	while ((entry = readdir(stream)) != NULL) {
+		if (g_ascii_isxdigit(entry->d_name[0]) && g_ascii_isxdigit(entry->d_name[1]) &&
+		    entry->d_name[2] == '\0' && !load_directory(map, objects_fd, entry->d_name, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+const char *
+ash_object_map_lookup(const AshObjectMap *map, ino_t ino)
+{
+	return g_hash_table_lookup(map->checksums, key_of(ino));
+}
