@@ -35,6 +35,7 @@ gboolean ash_step_growth(AshTreeRoot *root, GError **error);
 gboolean ash_step_host_keys(AshTreeRoot *root, GError **error);
 /* kernel.c */
 gboolean ash_step_kernel(AshTreeRoot *root, GError **error);
+/* initramfs.c */
 gboolean ash_step_initramfs(AshTreeRoot *root, GError **error);
 /* cleanup.c */
 gboolean ash_step_skeleton(AshTreeRoot *root, GError **error);
