@@ -15,6 +15,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshDigest, ash_digest_free)
 
 /** Feeds bytes. */
 void ash_digest_update(AshDigest *digest, const void *data, gsize length);
+/** Feeds @length zeros. */
+void ash_digest_update_zeros(AshDigest *digest, guint64 length);
 /** Feeds a string and its NUL, so that ("ab","c") and ("a","bc") differ; NULL counts as "absent". */
 void ash_digest_update_string(AshDigest *digest, const char *text);
 /** Finishes into @ret_sum; @digest can only be freed afterwards. */
@@ -26,7 +28,7 @@ char *ash_digest_finish_hex(AshDigest *digest);
 void ash_sha256(const void *data, gsize length, guint8 ret_sum[ASH_SHA256_SIZE]);
 /** One call for a buffer; @length -1 for a string. Lower-case hex, owned. */
 char *ash_sha256_hex(const void *data, gssize length);
-/** The digest of a whole open file from offset 0, its position untouched. Owned hex; NULL on failure. */
+/** The digest of a whole open file from offset 0, its position untouched; holes are not read. Owned hex; NULL on failure. */
 char *ash_sha256_fd_hex(int fd, GError **error);
 
 /** Lower-case hex of @data. Owned. */

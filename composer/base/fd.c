@@ -142,6 +142,34 @@ ash_fd_copy_range(int from_fd, guint64 from_offset, int to_fd, guint64 to_offset
 }
 
 gboolean
+ash_fd_find_data(int fd, guint64 from, guint64 end, guint64 *ret_start, guint64 *ret_end, GError **error)
+{
+	off_t data = from < end ? lseek(fd, (off_t) from, SEEK_DATA) : -1;
+	off_t hole;
+
+	*ret_start = *ret_end = end;
+	if (from >= end || (data < 0 && errno == ENXIO))
+		return TRUE;
+	if (data < 0 && errno == EINVAL) {
+		*ret_start = from;
+		return TRUE;
+	}
+	hole = data >= 0 ? lseek(fd, data, SEEK_HOLE) : -1;
+	if (hole < 0)
+		return ash_throw_errno(error, "cannot find the holes of a file");
+	*ret_start = MIN((guint64) data, end);
+	*ret_end = MIN((guint64) hole, end);
+	return TRUE;
+}
+
+void
+ash_fd_start_write_back(int fd, guint64 offset, guint64 length)
+{
+	if (length > 0)
+		(void) sync_file_range(fd, (off_t) offset, (off_t) length, SYNC_FILE_RANGE_WRITE);
+}
+
+gboolean
 ash_fd_stat(int fd, const char *what, struct stat *ret_stat, GError **error)
 {
 	if (fstat(fd, ret_stat) < 0)

@@ -37,5 +37,18 @@ gboolean ash_fd_write_all(int fd, const void *buffer, gsize length, guint64 offs
 gboolean ash_fd_copy_range(int from_fd, guint64 from_offset, int to_fd, guint64 to_offset, guint64 length,
 			   GError **error);
 
+/**
+ * Finds the next range that is no hole, from @from on and before @end, which is at most the file's size (SEEK_DATA of
+ * lseek(2), which moves the descriptor's own position). If there is none, both results are @end. Where a file system
+ * knows no holes, everything is data; data may be zeros anyway.
+ */
+gboolean ash_fd_find_data(int fd, guint64 from, guint64 end, guint64 *ret_start, guint64 *ret_end, GError **error);
+
+/**
+ * Has the kernel begin to write a finished range to the disk, without waiting for it: a later sync then finds less to do.
+ * Only a hint.
+ */
+void ash_fd_start_write_back(int fd, guint64 offset, guint64 length);
+
 /** fstat(2) with @error naming @what. */
 gboolean ash_fd_stat(int fd, const char *what, struct stat *ret_stat, GError **error);

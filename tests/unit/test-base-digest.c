@@ -74,6 +74,35 @@ test_sha256_fd(void)
 	g_assert_nonnull(error);
 }
 
+/* Holes at both ends and between, and a file that is nothing else. */
+static void
+test_sha256_holes(void)
+{
+	static const off_t places[] = { 70000, 3000000, 3000001 };
+	g_autofree char *path = g_build_filename(g_get_tmp_dir(), "ashlar-digest-XXXXXX", NULL);
+	int fd = g_mkstemp(path);
+	gsize length = 9 * 1024 * 1024 + 17;
+	g_autofree guint8 *plain = g_malloc0(length);
+
+	g_assert_cmpint(fd, >=, 0);
+	g_assert_cmpint(unlink(path), ==, 0);
+	g_assert_cmpint(ftruncate(fd, (off_t) length), ==, 0);
+	for (gsize i = 0; i <= G_N_ELEMENTS(places); i++) {
+		g_autofree char *expected = ash_sha256_hex(plain, (gssize) length);
+		g_autofree char *found = NULL;
+
+		g_assert_cmpint(lseek(fd, 5, SEEK_SET), ==, 5);
+		found = ash_sha256_fd_hex(fd, NULL);
+		g_assert_cmpstr(found, ==, expected);
+		g_assert_cmpint(lseek(fd, 0, SEEK_CUR), ==, 5);
+		if (i == G_N_ELEMENTS(places))
+			break;
+		g_assert_cmpint(pwrite(fd, "content", 7, places[i]), ==, 7);
+		memcpy(plain + places[i], "content", 7);
+	}
+	close(fd);
+}
+
 static void
 test_hex(void)
 {
@@ -206,6 +235,7 @@ main(int argc, char **argv)
 	g_test_add_func("/base/digest/sha256", test_sha256);
 	g_test_add_func("/base/digest/strings-are-apart", test_strings_are_apart);
 	g_test_add_func("/base/digest/fd", test_sha256_fd);
+	g_test_add_func("/base/digest/holes", test_sha256_holes);
 	g_test_add_func("/base/digest/hex", test_hex);
 	g_test_add_func("/base/digest/uuid-parse", test_uuid_parse);
 	g_test_add_func("/base/digest/uuid-derive", test_uuid_derive);
