@@ -3,17 +3,22 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/size.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* As much as is worth a call. */
+#define WRITE_BACK_BYTES (8 * ASH_MIB)
+
 struct AshOutput {
 	char *path;
 	char *temporary; /* NULL once there is nothing to remove */
 	int fd;
-	guint64 size; /* bytes */
+	guint64 size;         /* bytes */
+	guint64 written_back; /* bytes that the kernel was told to write */
 };
 
 AshOutput *
@@ -51,6 +56,10 @@ ash_output_write(gpointer data, const void *bytes, gsize length, GError **error)
 	if (!ash_fd_write_all(output->fd, bytes, length, output->size, error))
 		return ash_prefix(error, "\"%s\"", output->path);
 	output->size += length;
+	if (output->size - output->written_back >= WRITE_BACK_BYTES) {
+		ash_fd_start_write_back(output->fd, output->written_back, output->size - output->written_back);
+		output->written_back = output->size;
+	}
 	return TRUE;
 }
 
@@ -71,8 +80,9 @@ ash_output_get_size(const AshOutput *output)
 gboolean
 ash_output_commit(AshOutput *output, GError **error)
 {
-	if (fchmod(output->fd, 0644) < 0 || fsync(output->fd) < 0)
-		return ash_throw_errno(error, "cannot write \"%s\"", output->path);
+	if (fchmod(output->fd, 0644) < 0)
+		return ash_throw_errno(error, "cannot change the mode of \"%s\"", output->path);
+	ash_fd_start_write_back(output->fd, output->written_back, output->size - output->written_back);
 	if (rename(output->temporary, output->path) < 0)
 		return ash_throw_errno(error, "cannot rename to \"%s\"", output->path);
 	g_clear_pointer(&output->temporary, g_free);

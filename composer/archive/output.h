@@ -8,7 +8,7 @@ typedef gboolean (*AshSinkFunc)(gpointer user_data, const void *data, gsize leng
 
 /**
  * AshOutput: a file written as a stream under a temporary name beside its own, which it gets only when it is
- * whole and on the disk.
+ * whole. It is not synced: whoever shows the file to others does that, once for all files.
  */
 typedef struct AshOutput AshOutput;
 
@@ -24,5 +24,5 @@ gboolean ash_output_write(gpointer output, const void *data, gsize length, GErro
 gboolean ash_output_patch(AshOutput *output, guint64 offset, const void *data, gsize length, GError **error);
 /** Bytes appended so far. */
 guint64 ash_output_get_size(const AshOutput *output);
-/** fsync and rename: afterwards the file is there, with mode 0644. */
+/** Renames: afterwards the file is there, with mode 0644. */
 gboolean ash_output_commit(AshOutput *output, GError **error);

@@ -92,9 +92,31 @@ ash_outdir_get_path(const AshOutdir *outdir)
 	return outdir->path;
 }
 
+/*
+ * The writers leave this to us: one wait for all files, when the last is written, and the kernel has long begun to write
+ * the first ones. File by file, as syncfs() would also wait for whatever else the file system has to write.
+ */
+static gboolean
+sync_artifacts(AshOutdir *outdir, GPtrArray *artifacts, GError **error)
+{
+	for (guint i = 0; i < artifacts->len; i++) {
+		const AshArtifact *artifact = g_ptr_array_index(artifacts, i);
+		g_autofree char *name = g_path_get_basename(artifact->path);
+		ash_autofd int fd = ash_fd_open(outdir->fd, name, O_RDONLY | O_NOFOLLOW, 0, error);
+
+		if (fd < 0)
+			return FALSE;
+		if (fdatasync(fd) < 0)
+			return ash_throw_errno(error, "cannot write \"%s\" out", artifact->path);
+	}
+	return TRUE;
+}
+
 gboolean
 ash_outdir_publish(AshOutdir *outdir, GPtrArray *artifacts, GError **error)
 {
+	if (!sync_artifacts(outdir, artifacts, error))
+		return FALSE;
 	for (guint i = 0; i < artifacts->len; i++) {
 		AshArtifact *artifact = g_ptr_array_index(artifacts, i);
 		g_autofree char *name = g_path_get_basename(artifact->path);

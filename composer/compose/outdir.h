@@ -19,5 +19,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshOutdir, ash_outdir_free)
 /** The hidden directory: write here. Borrowed. */
 const char *ash_outdir_get_path(const AshOutdir *outdir);
 
-/** Renames every one of @artifacts (of AshArtifact) into the output directory, replacing older ones, and sets their paths. */
+/**
+ * Syncs every one of @artifacts (of AshArtifact), which their writers do not, then renames them into the output directory,
+ * replacing older ones, and sets their paths.
+ */
 gboolean ash_outdir_publish(AshOutdir *outdir, GPtrArray *artifacts, GError **error);

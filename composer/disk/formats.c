@@ -4,10 +4,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/runner.h"
+#include "base/parallel.h"
+#include "disk/qcow2.h"
 #include "disk/vhd.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -18,32 +18,30 @@ ash_formats_file_name(const char *stem, AshDiskFormat format)
 	return g_strdup_printf("%s.%s", stem, ash_disk_format_to_extension(format));
 }
 
-gboolean
-ash_formats_copy_sparse(int from_fd, int to_fd, guint64 bytes, GError **error)
+/* Leaves out the holes; the new file @to_fd gets that length. */
+static gboolean
+copy_sparse(int from_fd, int to_fd, guint64 bytes, GError **error)
 {
-	guint64 at = 0;
+	guint64 start, end;
 
 	if (ftruncate(to_fd, (off_t) bytes) < 0)
 		return ash_throw_errno(error, "cannot set the size of a disk file");
-	while (at < bytes) {
-		off_t data = lseek(from_fd, (off_t) at, SEEK_DATA);
-		off_t hole;
-
-		if (data < 0 && errno == ENXIO)
-			break;
-		hole = data >= 0 ? lseek(from_fd, data, SEEK_HOLE) : -1;
-		if (data < 0 || hole < 0)
-			return ash_throw_errno(error, "cannot find the holes of a disk file");
-		if ((guint64) data >= bytes)
-			break;
-		hole = MIN(hole, (off_t) bytes);
-		if (!ash_fd_copy_range(from_fd, (guint64) data, to_fd, (guint64) data,
-				       (guint64) (hole - data), error))
+	for (guint64 at = 0; at < bytes; at = end) {
+		if (!ash_fd_find_data(from_fd, at, bytes, &start, &end, error) ||
+		    !ash_fd_copy_range(from_fd, start, to_fd, start, end - start, error))
 			return FALSE;
-		at = (guint64) hole;
 	}
 	return TRUE;
 }
+
+/** The formats of one disk, each made by one thread. */
+typedef struct {
+	AshContext *ctx;
+	const AshFormatsRequest *request;
+	int dir_fd;
+	AshDiskFormat taking_over; /* is made of the raw file itself; none of those wanted if that is not */
+	char **digests;            /* by index in request->formats */
+} Work;
 
 static bool
 wants(const AshFormatsRequest *request, AshDiskFormat format)
@@ -55,115 +53,137 @@ wants(const AshFormatsRequest *request, AshDiskFormat format)
 	return false;
 }
 
-/* The temporary name that a format's file has until it is complete. */
-static char *
-partial_name(const AshFormatsRequest *request, AshDiskFormat format)
+static AshDiskFormat
+get_format(const AshFormatsRequest *request, guint index)
 {
-	g_autofree char *name = ash_formats_file_name(request->stem, format);
+	return g_array_index(request->formats, AshDiskFormat, index);
+}
 
+/* The temporary name that a format's file has until all are complete. Owned. */
+static char *
+partial_name(const Work *work, AshDiskFormat format)
+{
+	g_autofree char *name = NULL;
+
+	if (format == work->taking_over)
+		return g_strdup(work->request->partial);
+	name = ash_formats_file_name(work->request->stem, format);
 	return g_strdup_printf(".%s.partial", name);
 }
 
-static gboolean
-finish_file(const AshFormatsRequest *request, int dir_fd, const char *partial, AshDiskFormat format,
-	    GError **error)
+static int
+create_partial(const Work *work, AshDiskFormat format, GError **error)
 {
-	g_autofree char *name = ash_formats_file_name(request->stem, format);
+	g_autofree char *partial = partial_name(work, format);
 
-	if (renameat(dir_fd, partial, dir_fd, name) < 0)
-		return ash_throw_errno(error, "cannot rename \"%s\" to \"%s\"", partial, name);
+	return ash_fd_open(work->dir_fd, partial, O_RDWR | O_CREAT | O_TRUNC, 0644, error);
+}
+
+static gboolean
+finish_file(int fd, char **ret_digest, GError **error)
+{
+	*ret_digest = ash_sha256_fd_hex(fd, error);
+	return *ret_digest != NULL;
+}
+
+static gboolean
+append_footer(const AshFormatsRequest *request, int fd, GError **error)
+{
+	return ash_vhd_append_footer(fd, request->disk_bytes, &request->vhd_uuid, request->epoch, error);
+}
+
+static gboolean
+write_raw(const Work *work, char **ret_digest, GError **error)
+{
+	return finish_file(work->request->fd, ret_digest, error);
+}
+
+static gboolean
+write_qcow2(const Work *work, char **ret_digest, GError **error)
+{
+	const AshFormatsRequest *request = work->request;
+	ash_autofd int fd = create_partial(work, ASH_DISK_QCOW2, error);
+
+	return fd >= 0 && ash_qcow2_write(work->ctx, request->fd, request->disk_bytes, fd, ret_digest, error);
+}
+
+static gboolean
+write_vhd(const Work *work, char **ret_digest, GError **error)
+{
+	const AshFormatsRequest *request = work->request;
+	ash_autofd int fd = -1;
+
+	if (work->taking_over == ASH_DISK_VHD)
+		return append_footer(request, request->fd, error) && finish_file(request->fd, ret_digest, error);
+	fd = create_partial(work, ASH_DISK_VHD, error);
+	if (fd < 0 || !copy_sparse(request->fd, fd, request->disk_bytes, error) ||
+	    !append_footer(request, fd, error))
+		return FALSE;
+	ash_fd_start_write_back(fd, 0, request->disk_bytes);
+	return finish_file(fd, ret_digest, error);
+}
+
+/* By AshDiskFormat. */
+static gboolean (*const writers[])(const Work *work, char **ret_digest, GError **error) = {
+	[ASH_DISK_RAW] = write_raw,
+	[ASH_DISK_QCOW2] = write_qcow2,
+	[ASH_DISK_VHD] = write_vhd,
+};
+
+static gboolean
+write_format(guint index, gpointer user_data, GError **error)
+{
+	const Work *work = user_data;
+
+	return writers[get_format(work->request, index)](work, &work->digests[index], error);
+}
+
+static gboolean
+rename_all(const Work *work, GError **error)
+{
+	for (guint i = 0; i < work->request->formats->len; i++) {
+		AshDiskFormat format = get_format(work->request, i);
+		g_autofree char *partial = partial_name(work, format);
+		g_autofree char *name = ash_formats_file_name(work->request->stem, format);
+
+		if (renameat(work->dir_fd, partial, work->dir_fd, name) < 0)
+			return ash_throw_errno(error, "cannot rename \"%s\" to \"%s\"", partial, name);
+	}
+	if (!wants(work->request, work->taking_over) && unlinkat(work->dir_fd, work->request->partial, 0) < 0)
+		return ash_throw_errno(error, "cannot remove \"%s\"", work->request->partial);
 	return TRUE;
 }
 
-static gboolean
-sync_file(int fd, GError **error)
+static void
+remove_all(const Work *work)
 {
-	return fsync(fd) == 0 || ash_throw_errno(error, "cannot write a disk file out");
-}
+	for (guint i = 0; i < work->request->formats->len; i++) {
+		g_autofree char *partial = partial_name(work, get_format(work->request, i));
 
-/* One coroutine, in order: otherwise clusters would lie as they happened to be finished. */
-static gboolean
-run_qemu_img(AshContext *ctx, const char *from, const char *to, GError **error)
-{
-	g_autoptr(AshRun) run = ash_run_new(ASH_TOOL_QEMU_IMG, error);
-
-	if (run == NULL)
-		return FALSE;
-	ash_run_args(run, "convert", "-m", "1", "-f", "raw", "-O", "qcow2", "-o", "compat=1.1",
-		     from, to, NULL);
-	return ash_run_sync(run, ctx, NULL, error);
-}
-
-static gboolean
-write_qcow2(AshContext *ctx, const AshFormatsRequest *request, int dir_fd, GError **error)
-{
-	g_autofree char *partial = partial_name(request, ASH_DISK_QCOW2);
-	g_autofree char *from = g_build_filename(request->output_dir, request->partial, NULL);
-	g_autofree char *to = g_build_filename(request->output_dir, partial, NULL);
-	ash_autofd int fd = -1;
-
-	if (!run_qemu_img(ctx, from, to, error)) {
-		(void) unlinkat(dir_fd, partial, 0);
-		return FALSE;
+		(void) unlinkat(work->dir_fd, partial, 0);
 	}
-	fd = ash_fd_open(dir_fd, partial, O_RDONLY, 0, error);
-	return fd >= 0 && sync_file(fd, error) &&
-	       finish_file(request, dir_fd, partial, ASH_DISK_QCOW2, error);
-}
-
-static gboolean
-copy_vhd(const AshFormatsRequest *request, int dir_fd, const char *partial, GError **error)
-{
-	ash_autofd int fd = ash_fd_open(dir_fd, partial, O_RDWR | O_CREAT | O_TRUNC, 0644, error);
-
-	return fd >= 0 && ash_formats_copy_sparse(request->fd, fd, request->disk_bytes, error) &&
-	       ash_vhd_append_footer(fd, request->disk_bytes, &request->vhd_uuid, request->epoch,
-				     error) &&
-	       sync_file(fd, error);
-}
-
-static gboolean
-write_vhd(const AshFormatsRequest *request, int dir_fd, GError **error)
-{
-	g_autofree char *partial = partial_name(request, ASH_DISK_VHD);
-
-	if (!copy_vhd(request, dir_fd, partial, error)) {
-		(void) unlinkat(dir_fd, partial, 0);
-		return FALSE;
-	}
-	return finish_file(request, dir_fd, partial, ASH_DISK_VHD, error);
-}
-
-/* The raw file becomes what it can become without being copied. */
-static gboolean
-take_over(const AshFormatsRequest *request, int dir_fd, GError **error)
-{
-	AshDiskFormat format = wants(request, ASH_DISK_RAW) ? ASH_DISK_RAW : ASH_DISK_VHD;
-
-	if (!wants(request, format)) {
-		if (unlinkat(dir_fd, request->partial, 0) < 0)
-			return ash_throw_errno(error, "cannot remove \"%s\"", request->partial);
-		return TRUE;
-	}
-	if (format == ASH_DISK_VHD &&
-	    !ash_vhd_append_footer(request->fd, request->disk_bytes, &request->vhd_uuid,
-				   request->epoch, error))
-		return FALSE;
-	return sync_file(request->fd, error) &&
-	       finish_file(request, dir_fd, request->partial, format, error);
 }
 
 gboolean
-ash_formats_write(AshContext *ctx, const AshFormatsRequest *request, GError **error)
+ash_formats_write(AshContext *ctx, const AshFormatsRequest *request, GPtrArray **ret_digests, GError **error)
 {
 	ash_autofd int dir_fd = ash_file_open_dir(AT_FDCWD, request->output_dir, false, error);
+	g_autoptr(GPtrArray) digests = g_ptr_array_new_with_free_func(g_free);
+	Work work = {
+		.ctx = ctx,
+		.request = request,
+		.dir_fd = dir_fd,
+		.taking_over = wants(request, ASH_DISK_RAW) ? ASH_DISK_RAW : ASH_DISK_VHD,
+	};
 
 	if (dir_fd < 0)
 		return FALSE;
-	if (wants(request, ASH_DISK_QCOW2) && !write_qcow2(ctx, request, dir_fd, error))
+	g_ptr_array_set_size(digests, (gint) request->formats->len);
+	work.digests = (char **) digests->pdata;
+	if (!ash_parallel_run(ctx, request->formats->len, write_format, &work, error) || !rename_all(&work, error)) {
+		remove_all(&work);
 		return FALSE;
-	if (wants(request, ASH_DISK_RAW) && wants(request, ASH_DISK_VHD) &&
-	    !write_vhd(request, dir_fd, error))
-		return FALSE;
-	return take_over(request, dir_fd, error) && sync_file(dir_fd, error);
+	}
+	*ret_digests = g_steal_pointer(&digests);
+	return TRUE;
 }

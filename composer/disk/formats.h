@@ -18,15 +18,14 @@ typedef struct {
 } AshFormatsRequest;
 
 /**
- * Makes every format: qcow2 by qemu-img, VHD by a footer; the last that can use the raw file itself
- * takes it over by rename, so that nothing is written twice if it need not be. The partial file is
- * gone on success.
+ * Makes every format, at the same time as far as ctx->jobs allows: qcow2 by our own writer, VHD by a footer; what can use
+ * the raw file itself takes it over by rename, so that nothing is written twice if it need not be. *@ret_digests (owned)
+ * are the SHA-256 of the files in the order of @request->formats: char *, hex.
+ *
+ * All names appear only when all files are complete; the partial file is gone then. Nothing is synced: whoever shows the
+ * files to others does that, once for all of them.
  */
-gboolean ash_formats_write(AshContext *ctx, const AshFormatsRequest *request, GError **error);
+gboolean ash_formats_write(AshContext *ctx, const AshFormatsRequest *request, GPtrArray **ret_digests, GError **error);
 
 /** "STEM.raw" and so on. Owned. */
 char *ash_formats_file_name(const char *stem, AshDiskFormat format);
-
-/** Copies @bytes of @from_fd, leaving out its holes, to the new file @to_fd, which gets that
- * length. */
-gboolean ash_formats_copy_sparse(int from_fd, int to_fd, guint64 bytes, GError **error);

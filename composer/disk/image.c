@@ -142,15 +142,6 @@ check_tools(const AshDiskRequest *request, GError **error)
 		if (path == NULL)
 			return FALSE;
 	}
-	for (guint i = 0; i < request->type->formats->len; i++) {
-		g_autofree char *path = NULL;
-
-		if (g_array_index(request->type->formats, AshDiskFormat, i) != ASH_DISK_QCOW2)
-			continue;
-		path = ash_tool_find(ASH_TOOL_QEMU_IMG, error);
-		if (path == NULL)
-			return FALSE;
-	}
 	return TRUE;
 }
 
@@ -433,13 +424,39 @@ write_raw(Build *build, GError **error)
 		if (!write_role(build, order[i], error))
 			return FALSE;
 	}
-	return ash_gpt_write(build->fd, build->layout, error);
+	if (!ash_gpt_write(build->fd, build->layout, error))
+		return FALSE;
+	ash_fd_start_write_back(build->fd, 0, build->layout->size);
+	return TRUE;
+}
+
+static AshArtifact *
+describe_artifact(const Build *build, AshDiskFormat format, const char *sha256, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	g_autofree char *name = ash_formats_file_name(request->stem, format);
+	AshArtifact *artifact;
+	struct stat st;
+
+	if (fstatat(build->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return ash_throw_errno_null(error, "cannot stat \"%s\"", name);
+	artifact = g_new0(AshArtifact, 1);
+	artifact->type = g_strdup(request->type->name);
+	artifact->path = g_build_filename(request->output_dir, name, NULL);
+	artifact->format = g_strdup(ash_disk_format_to_string(format));
+	artifact->size = (guint64) st.st_size;
+	artifact->sha256 = g_strdup(sha256);
+	artifact->root_hash = g_strdup(build->root_hash);
+	artifact->commit = g_strdup(request->commit);
+	return artifact;
 }
 
 static gboolean
-write_formats(Build *build, GError **error)
+write_formats(Build *build, GPtrArray *ret_artifacts, GError **error)
 {
 	const AshDiskRequest *request = build->request;
+	const GArray *wanted = request->type->formats;
+	g_autoptr(GPtrArray) digests = NULL;
 	AshFormatsRequest formats = {
 	    .output_dir = request->output_dir,
 	    .stem = request->stem,
@@ -448,43 +465,14 @@ write_formats(Build *build, GError **error)
 	    .disk_bytes = build->layout->size,
 	    .vhd_uuid = ash_uuid_derive(&request->seed, "vhd"),
 	    .epoch = request->epoch,
-	    .formats = request->type->formats,
+	    .formats = wanted,
 	};
 
-	return ash_formats_write(build->ctx, &formats, error);
-}
-
-static AshArtifact *
-describe_artifact(const Build *build, AshDiskFormat format, GError **error)
-{
-	const AshDiskRequest *request = build->request;
-	g_autofree char *name = ash_formats_file_name(request->stem, format);
-	g_autoptr(AshArtifact) artifact = g_new0(AshArtifact, 1);
-	ash_autofd int fd = ash_fd_open(build->dir_fd, name, O_RDONLY, 0, error);
-	struct stat st;
-
-	if (fd < 0 || !ash_fd_stat(fd, name, &st, error))
-		return NULL;
-	artifact->sha256 = ash_sha256_fd_hex(fd, error);
-	if (artifact->sha256 == NULL)
-		return NULL;
-	artifact->type = g_strdup(request->type->name);
-	artifact->path = g_build_filename(request->output_dir, name, NULL);
-	artifact->format = g_strdup(ash_disk_format_to_string(format));
-	artifact->size = (guint64) st.st_size;
-	artifact->root_hash = g_strdup(build->root_hash);
-	artifact->commit = g_strdup(request->commit);
-	return g_steal_pointer(&artifact);
-}
-
-static gboolean
-list_artifacts(const Build *build, GPtrArray *ret_artifacts, GError **error)
-{
-	const GArray *formats = build->request->type->formats;
-
-	for (guint i = 0; i < formats->len; i++) {
-		AshArtifact *artifact =
-		    describe_artifact(build, g_array_index(formats, AshDiskFormat, i), error);
+	if (!ash_formats_write(build->ctx, &formats, &digests, error))
+		return FALSE;
+	for (guint i = 0; i < wanted->len; i++) {
+		AshArtifact *artifact = describe_artifact(build, g_array_index(wanted, AshDiskFormat, i),
+							  digests->pdata[i], error);
 
 		if (artifact == NULL)
 			return FALSE;
@@ -502,7 +490,7 @@ ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_ar
 
 	if (ok) {
 		ash_progress_begin(ctx->progress, "Disk formats", 20);
-		ok = write_formats(&build, error) && list_artifacts(&build, ret_artifacts, error);
+		ok = write_formats(&build, ret_artifacts, error);
 		ash_progress_end(ctx->progress);
 	}
 	if (!ok && build.partial != NULL)

@@ -30,7 +30,7 @@ typedef struct {
  * the tree, as erofs or ext4; a hash partition of its slot makes it dm-verity protected: PARTUUIDs
  * are then halves of the root hash and the command line begins with "roothash=". The verity salt
  * depends on the name only, so that versions share block hashes. Files appear under their names
- * only when they are complete. Same request, same bytes.
+ * only when they are complete; they are not synced. Same request, same bytes.
  */
 gboolean ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_artifacts,
 			GError **error);

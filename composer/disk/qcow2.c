@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/qcow2.h"
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/size.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define CLUSTER_BITS  16
+#define CLUSTER_BYTES ASH_QCOW2_CLUSTER_BYTES
+/* What one cluster of each kind of table has. */
+#define L2_ENTRIES       (CLUSTER_BYTES / sizeof(guint64))
+#define REFCOUNT_ENTRIES (CLUSTER_BYTES / sizeof(guint16))
+/* In entries of L1 and L2: exactly one reference, so that a writer need not copy the cluster first. */
+#define COPIED        ((guint64) 1 << 63)
+#define SECTOR_BYTES  512
+#define PROBE_BYTES   4096
+#define BUFFER_BYTES  (16 * CLUSTER_BYTES)
+/* Offsets in the image must fit 56 bits, tables included. */
+#define MAX_DISK_BYTES ((guint64) 1 << 55)
+
+G_STATIC_ASSERT(CLUSTER_BYTES == (guint64) 1 << CLUSTER_BITS);
+
+/** On disk, big endian. */
+typedef struct __attribute__((packed)) {
+	char magic[4];
+	guint32 version;
+	guint64 backing_file_offset;
+	guint32 backing_file_bytes;
+	guint32 cluster_bits;
+	guint64 disk_bytes;
+	guint32 encryption;
+	guint32 l1_entries;
+	guint64 l1_offset;
+	guint64 refcount_table_offset;
+	guint32 refcount_table_clusters;
+	guint32 n_snapshots;
+	guint64 snapshots_offset;
+	guint64 incompatible_features;
+	guint64 compatible_features;
+	guint64 autoclear_features;
+	guint32 refcount_order; /* 1 << 4 bits */
+	guint32 header_bytes;
+	guint8 compression; /* 0: zlib, and none is compressed */
+	guint8 padding[7];
+} Header;
+
+G_STATIC_ASSERT(sizeof(Header) == 112);
+
+/** Neighbouring clusters of the disk that have data; they are neighbours in the image as well. */
+typedef struct {
+	guint64 first; /* cluster of the disk */
+	guint64 n;
+	guint64 place; /* of the first, among the image's data clusters */
+} Run;
+
+/** The image before a byte is written. Places are numbers of clusters from the start of the image. */
+typedef struct {
+	guint64 disk_bytes;
+	GArray *runs; /* of Run, in order */
+	guint64 n_data;
+	guint64 l1_entries;
+	guint64 table_at, n_table;   /* refcount table */
+	guint64 blocks_at, n_blocks; /* refcount blocks */
+	guint64 l1_at, n_l1;
+	guint64 l2_at, n_l2; /* only tables that map something */
+	guint64 data_at;
+	guint64 total;
+} Plan;
+
+static void
+plan_clear(Plan *plan)
+{
+	g_clear_pointer(&plan->runs, g_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plan, plan_clear)
+
+static const Run *
+get_run(const Plan *plan, guint index)
+{
+	return &g_array_index(plan->runs, Run, index);
+}
+
+static guint64
+div_up(guint64 value, guint64 unit)
+{
+	return (value + unit - 1) / unit;
+}
+
+static bool
+is_zero(const guint8 *data, gsize length)
+{
+	return data[0] == 0 && memcmp(data, data + 1, length - 1) == 0;
+}
+
+/* The bytes of the disk in cluster @index: the last one may be shorter. */
+static gsize
+cluster_bytes(guint64 disk_bytes, guint64 index)
+{
+	return (gsize) MIN(CLUSTER_BYTES, disk_bytes - index * CLUSTER_BYTES);
+}
+
+/* Most clusters that hold something show it in their first block. */
+static gboolean
+probe_cluster(int raw_fd, guint64 disk_bytes, guint64 index, guint8 *buffer, bool *ret_used, GError **error)
+{
+	gsize length = cluster_bytes(disk_bytes, index), first = MIN(length, PROBE_BYTES);
+	guint64 at = index * CLUSTER_BYTES;
+
+	if (!ash_fd_read_exact(raw_fd, buffer, first, at, error))
+		return FALSE;
+	*ret_used = !is_zero(buffer, first);
+	if (*ret_used || length == first)
+		return TRUE;
+	if (!ash_fd_read_exact(raw_fd, buffer, length - first, at + first, error))
+		return FALSE;
+	*ret_used = !is_zero(buffer, length - first);
+	return TRUE;
+}
+
+static void
+add_cluster(Plan *plan, guint64 index)
+{
+	Run *last = plan->runs->len > 0 ? &g_array_index(plan->runs, Run, plan->runs->len - 1) : NULL;
+	Run run = {index, 1, plan->n_data};
+
+	plan->n_data++;
+	if (last != NULL && last->first + last->n == index)
+		last->n++;
+	else
+		g_array_append_val(plan->runs, run);
+}
+
+/* Holes are not read. What a file system calls data may be zeros all the same. */
+static gboolean
+find_runs(AshContext *ctx, Plan *plan, int raw_fd, guint8 *buffer, GError **error)
+{
+	guint64 next = 0, start, end = 0;
+
+	for (;;) {
+		if (!ash_context_check(ctx, error) ||
+		    !ash_fd_find_data(raw_fd, end, plan->disk_bytes, &start, &end, error))
+			return FALSE;
+		if (start == end)
+			return TRUE;
+		for (next = MAX(next, start / CLUSTER_BYTES); next * CLUSTER_BYTES < end; next++) {
+			bool used = false;
+
+			if (!probe_cluster(raw_fd, plan->disk_bytes, next, buffer, &used, error))
+				return FALSE;
+			if (used)
+				add_cluster(plan, next);
+		}
+	}
+}
+
+static guint64
+count_l2_tables(const Plan *plan)
+{
+	guint64 n = 0, next = 0;
+
+	for (guint i = 0; i < plan->runs->len; i++) {
+		guint64 first = MAX(next, get_run(plan, i)->first / L2_ENTRIES);
+
+		next = (get_run(plan, i)->first + get_run(plan, i)->n - 1) / L2_ENTRIES + 1;
+		n += next - first;
+	}
+	return n;
+}
+
+static void
+place_tables(Plan *plan)
+{
+	guint64 n_clusters = div_up(plan->disk_bytes, CLUSTER_BYTES);
+	guint64 before;
+
+	plan->l1_entries = div_up(n_clusters, L2_ENTRIES);
+	plan->n_l1 = div_up(plan->l1_entries * sizeof(guint64), CLUSTER_BYTES);
+	plan->n_l2 = count_l2_tables(plan);
+	/* Counts have to be counted as well: their number is found when it no longer grows. */
+	do {
+		before = plan->total;
+		plan->total = 1 + plan->n_table + plan->n_blocks + plan->n_l1 + plan->n_l2 + plan->n_data;
+		plan->n_blocks = div_up(plan->total, REFCOUNT_ENTRIES);
+		plan->n_table = div_up(plan->n_blocks * sizeof(guint64), CLUSTER_BYTES);
+	} while (plan->total != before);
+	plan->table_at = 1;
+	plan->blocks_at = plan->table_at + plan->n_table;
+	plan->l1_at = plan->blocks_at + plan->n_blocks;
+	plan->l2_at = plan->l1_at + plan->n_l1;
+	plan->data_at = plan->l2_at + plan->n_l2;
+}
+
+/** An image being written, front to back. */
+typedef struct {
+	AshContext *ctx;
+	int fd;
+	AshDigest *digest;
+	guint8 *buffer; /* BUFFER_BYTES */
+	gsize fill;     /* bytes of it not yet written ... */
+	guint64 offset; /* ... from here */
+} Writer;
+
+static gboolean
+flush(Writer *writer, GError **error)
+{
+	if (!ash_context_check(writer->ctx, error) ||
+	    !ash_fd_write_all(writer->fd, writer->buffer, writer->fill, writer->offset, error))
+		return FALSE;
+	ash_fd_start_write_back(writer->fd, writer->offset, writer->fill);
+	ash_digest_update(writer->digest, writer->buffer, writer->fill);
+	writer->offset += writer->fill;
+	writer->fill = 0;
+	return TRUE;
+}
+
+/* The next cluster, zeroed, to be filled in place; NULL on failure. */
+static guint8 *
+next_cluster(Writer *writer, GError **error)
+{
+	guint8 *cluster;
+
+	if (writer->fill == BUFFER_BYTES && !flush(writer, error))
+		return NULL;
+	cluster = writer->buffer + writer->fill;
+	memset(cluster, 0, CLUSTER_BYTES);
+	writer->fill += CLUSTER_BYTES;
+	return cluster;
+}
+
+static void
+put64(guint8 *table, guint64 index, guint64 value)
+{
+	value = GUINT64_TO_BE(value);
+	memcpy(table + index * sizeof(value), &value, sizeof(value));
+}
+
+static gboolean
+write_header(Writer *writer, const Plan *plan, GError **error)
+{
+	guint8 *cluster = next_cluster(writer, error);
+	Header header = {
+		.magic = { 'Q', 'F', 'I', (char) 0xfb },
+		.version = GUINT32_TO_BE(3),
+		.cluster_bits = GUINT32_TO_BE(CLUSTER_BITS),
+		.disk_bytes = GUINT64_TO_BE(plan->disk_bytes),
+		.l1_entries = GUINT32_TO_BE((guint32) plan->l1_entries),
+		.l1_offset = GUINT64_TO_BE(plan->l1_at * CLUSTER_BYTES),
+		.refcount_table_offset = GUINT64_TO_BE(plan->table_at * CLUSTER_BYTES),
+		.refcount_table_clusters = GUINT32_TO_BE((guint32) plan->n_table),
+		.refcount_order = GUINT32_TO_BE(4),
+		.header_bytes = GUINT32_TO_BE(sizeof(header)),
+	};
+
+	if (cluster == NULL)
+		return FALSE;
+	/* The zeros behind it end the (empty) list of header extensions. */
+	memcpy(cluster, &header, sizeof(header));
+	return TRUE;
+}
+
+/* Entry i of @n_entries points to cluster @first + i. */
+static gboolean
+write_pointers(Writer *writer, guint64 n_clusters, guint64 n_entries, guint64 first, GError **error)
+{
+	for (guint64 i = 0; i < n_clusters; i++) {
+		guint8 *cluster = next_cluster(writer, error);
+
+		if (cluster == NULL)
+			return FALSE;
+		for (guint64 j = 0; j < L2_ENTRIES && i * L2_ENTRIES + j < n_entries; j++)
+			put64(cluster, j, (first + i * L2_ENTRIES + j) * CLUSTER_BYTES);
+	}
+	return TRUE;
+}
+
+/* Every cluster of the image has one reference. */
+static gboolean
+write_refcount_blocks(Writer *writer, const Plan *plan, GError **error)
+{
+	const guint16 one = GUINT16_TO_BE(1);
+
+	for (guint64 i = 0; i < plan->n_blocks; i++) {
+		guint8 *cluster = next_cluster(writer, error);
+
+		if (cluster == NULL)
+			return FALSE;
+		for (guint64 j = 0; j < REFCOUNT_ENTRIES && i * REFCOUNT_ENTRIES + j < plan->total; j++)
+			memcpy(cluster + j * sizeof(one), &one, sizeof(one));
+	}
+	return TRUE;
+}
+
+/* Whether clusters of the disk from @first on up to @end have data; *@run is the first run that may, and moves on. */
+static bool
+has_data(const Plan *plan, guint64 first, guint64 end, guint *run)
+{
+	while (*run < plan->runs->len && get_run(plan, *run)->first + get_run(plan, *run)->n <= first)
+		(*run)++;
+	return *run < plan->runs->len && get_run(plan, *run)->first < end;
+}
+
+static gboolean
+write_l1(Writer *writer, const Plan *plan, GError **error)
+{
+	guint64 place = plan->l2_at;
+	guint8 *cluster = NULL;
+	guint run = 0;
+
+	for (guint64 i = 0; i < plan->l1_entries; i++) {
+		if (i % L2_ENTRIES == 0) {
+			cluster = next_cluster(writer, error);
+			if (cluster == NULL)
+				return FALSE;
+		}
+		if (has_data(plan, i * L2_ENTRIES, (i + 1) * L2_ENTRIES, &run))
+			put64(cluster, i % L2_ENTRIES, place++ * CLUSTER_BYTES | COPIED);
+	}
+	return TRUE;
+}
+
+/* The entries of a table that maps the disk's clusters from @first on. */
+static void
+fill_l2(const Plan *plan, guint64 first, guint index, guint8 *table)
+{
+	for (; index < plan->runs->len && get_run(plan, index)->first < first + L2_ENTRIES; index++) {
+		const Run *run = get_run(plan, index);
+		guint64 from = MAX(first, run->first);
+		guint64 end = MIN(first + L2_ENTRIES, run->first + run->n);
+
+		for (guint64 i = from; i < end; i++)
+			put64(table, i - first,
+			      (plan->data_at + run->place + (i - run->first)) * CLUSTER_BYTES | COPIED);
+	}
+}
+
+static gboolean
+write_l2(Writer *writer, const Plan *plan, GError **error)
+{
+	guint run = 0;
+
+	for (guint64 i = 0; i < plan->l1_entries; i++) {
+		guint8 *table;
+
+		if (!has_data(plan, i * L2_ENTRIES, (i + 1) * L2_ENTRIES, &run))
+			continue;
+		table = next_cluster(writer, error);
+		if (table == NULL)
+			return FALSE;
+		fill_l2(plan, i * L2_ENTRIES, run, table);
+	}
+	return TRUE;
+}
+
+/* A disk's last cluster is padded with zeros. */
+static gboolean
+write_run(Writer *writer, const Plan *plan, const Run *run, int raw_fd, GError **error)
+{
+	guint64 end = MIN((run->first + run->n) * CLUSTER_BYTES, plan->disk_bytes);
+
+	for (guint64 at = run->first * CLUSTER_BYTES; at < end;) {
+		gsize part, padded;
+
+		if (writer->fill == BUFFER_BYTES && !flush(writer, error))
+			return FALSE;
+		part = (gsize) MIN(BUFFER_BYTES - writer->fill, end - at);
+		padded = ash_size_round_up(part, CLUSTER_BYTES);
+		if (!ash_fd_read_exact(raw_fd, writer->buffer + writer->fill, part, at, error))
+			return FALSE;
+		memset(writer->buffer + writer->fill + part, 0, padded - part);
+		writer->fill += padded;
+		at += part;
+	}
+	return TRUE;
+}
+
+static gboolean
+write_image(Writer *writer, const Plan *plan, int raw_fd, GError **error)
+{
+	if (!write_header(writer, plan, error) ||
+	    !write_pointers(writer, plan->n_table, plan->n_blocks, plan->blocks_at, error) ||
+	    !write_refcount_blocks(writer, plan, error) || !write_l1(writer, plan, error) ||
+	    !write_l2(writer, plan, error))
+		return FALSE;
+	for (guint i = 0; i < plan->runs->len; i++) {
+		if (!write_run(writer, plan, get_run(plan, i), raw_fd, error))
+			return FALSE;
+	}
+	return flush(writer, error);
+}
+
+gboolean
+ash_qcow2_write(AshContext *ctx, int raw_fd, guint64 disk_bytes, int fd, char **ret_sha256, GError **error)
+{
+	g_auto(Plan) plan = { .disk_bytes = disk_bytes };
+	g_autofree guint8 *buffer = g_malloc(BUFFER_BYTES);
+	g_autoptr(AshDigest) digest = ash_digest_new();
+	Writer writer = { .ctx = ctx, .fd = fd, .digest = digest, .buffer = buffer };
+
+	if (disk_bytes == 0 || disk_bytes % SECTOR_BYTES != 0 || disk_bytes > MAX_DISK_BYTES)
+		return ash_throw(error, ASH_ERROR_CONFIG, "a disk of %" G_GUINT64_FORMAT " bytes cannot be a qcow2 image",
+				 disk_bytes);
+	plan.runs = g_array_new(FALSE, FALSE, sizeof(Run));
+	if (!find_runs(ctx, &plan, raw_fd, buffer, error))
+		return FALSE;
+	place_tables(&plan);
+	if (!write_image(&writer, &plan, raw_fd, error))
+		return FALSE;
+	*ret_sha256 = ash_digest_finish_hex(digest);
+	return TRUE;
+}
