@@ -5,4 +5,4 @@
  * The version of our stages: part of every key. Raise it whenever the same inputs would now give another
  * commit, so that what an older program left in the store is not taken for ours.
  */
-#define ASH_STAGE_VERSION "1"
+#define ASH_STAGE_VERSION "2"

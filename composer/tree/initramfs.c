@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/sandbox.h"
+#include "tree/dracutinputs.h"
+#include "tree/dracutview.h"
+#include "tree/inputcache.h"
 #include "tree/kernel.h"
+#include "tree/openlog.h"
 #include "tree/steps.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +19,8 @@
 #define DRACUT_MODULES_DIR "usr/lib/dracut/modules.d"
 #define INITRAMFS_TIMEOUT_SECONDS 600
 #define ERROR_LINES 15
+/* Raise it whenever what dracut is given (but for its arguments), or what counts as its input, is another. */
+#define INITRAMFS_VERSION "1"
 /* Where dracut writes: on the sandbox's own tmpfs nothing would be left of it. */
 #define INITRAMFS_NAME "initramfs.img"
 
@@ -43,33 +51,189 @@ check_modules(const AshTreeRoot *root, char **modules, GError **error)
 	return TRUE;
 }
 
-static gboolean
-run_dracut(AshTreeRoot *root, const char *version, const char *output_path, GError **error)
+/* What one run of dracut is given. */
+typedef struct {
+	AshTreeRoot *root;   /* borrowed */
+	char *version;       /* of the kernel */
+	char *path;          /* of the image, from the root */
+	GPtrArray *argv;     /* of owned char *, NULL-terminated */
+	guint64 epoch;       /* seconds: SOURCE_DATE_EPOCH */
+	GHashTable *views;   /* ash_dracut_views() */
+} Job;
+
+static void
+job_clear(Job *job)
+{
+	g_free(job->version);
+	g_free(job->path);
+	g_clear_pointer(&job->argv, g_ptr_array_unref);
+	g_clear_pointer(&job->views, g_hash_table_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
+
+static GPtrArray *
+make_argv(const AshTreeRoot *root, const char *version, const char *path)
 {
 	const AshImageType *type = root->request->type;
 	g_autofree char *modules = g_strjoinv(" ", type->initramfs_modules);
 	g_autofree char *drivers = g_strjoinv(" ", type->initramfs_drivers);
-	g_autofree char *absolute = g_strconcat("/", output_path, NULL);
-	g_autofree char *output = NULL;
-	int status = 0;
-	const char *const argv[] = {
+	g_autofree char *absolute = g_strconcat("/", path, NULL);
+	const char *const words[] = {
 		"dracut", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--no-early-microcode", "--reproducible",
 		"--nostrip", "--nohardlink", "--tmpdir", "/tmp", "--kver", version, "--modules", modules, "--drivers",
-		drivers, "--filesystems", "erofs ext4 overlay vfat", "--compress", choose_compressor(root), absolute, NULL,
+		drivers, "--filesystems", "erofs ext4 overlay vfat", "--compress", choose_compressor(root), absolute,
 	};
+	GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+
+	for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
+		g_ptr_array_add(argv, g_strdup(words[i]));
+	g_ptr_array_add(argv, NULL);
+	return argv;
+}
+
+/* When a file was last changed; 0 if it is missing. */
+static guint64
+time_of(const AshTreeRoot *root, const char *path)
+{
+	ash_autofd int fd = ash_fd_open_in_root(root->fd, path, O_PATH, 0, NULL);
+	struct stat info;
+
+	return fd >= 0 && fstat(fd, &info) == 0 ? (guint64) MAX(info.st_mtime, 0) : 0;
+}
+
+/*
+ * The times in an initramfs must not change with every package that does: none is later than the kernel, as its package has it. The
+ * system's own epoch, the limit of all times in it, is the newest package's.
+ */
+static guint64
+choose_epoch(const AshTreeRoot *root, const char *version)
+{
+	g_autofree char *kernel = g_build_filename(ASH_KERNEL_MODULES_DIR, version, "vmlinuz", NULL);
+
+	return MIN(time_of(root, kernel), root->request->epoch);
+}
+
+/* Which is later: what newer versions of dracut limit times to, or what older ones do. Ours are all limited by one of these. */
+static gint64
+time_limit(const Job *job)
+{
+	return (gint64) MAX(job->epoch, time_of(job->root, "usr/lib/dracut/dracut-functions.sh"));
+}
+
+static gboolean
+run_dracut(const Job *job, const char *const *binds, GError **error)
+{
+	g_autofree char *output = NULL;
+	int status = 0;
 	const AshSandboxCommand command = {
-		.root_path = root->request->root_path,
-		.argv = argv,
+		.root_path = job->root->request->root_path,
+		.argv = (const char *const *) job->argv->pdata,
+		.bind_pairs = binds,
 		.timeout_seconds = INITRAMFS_TIMEOUT_SECONDS,
-		.epoch = root->request->epoch,
+		.epoch = job->epoch,
 	};
 
-	if (!ash_sandbox_run(root->ctx, &command, &output, &status, error))
+	if (!ash_sandbox_run(job->root->ctx, &command, &output, &status, error))
 		return ash_prefix(error, "initramfs");
 	g_autofree char *lines = ash_sandbox_quote_lines(output, ERROR_LINES);
 	/* dracut goes on after many a failure; without the module that mounts /var the image is of no use. */
-	if (status != 0 || !ash_tree_root_has(root, output_path) || strstr(output, "dracut: FAILED") != NULL)
+	if (status != 0 || !ash_tree_root_has(job->root, job->path) || strstr(output, "dracut: FAILED") != NULL)
 		return ash_throw(error, ASH_ERROR_SCRIPT, "initramfs: dracut failed (exit status %d)%s", status, lines);
+	return TRUE;
+}
+
+/* Runs it with the views over the files that they are of. */
+static gboolean
+run_with_views(const Job *job, GError **error)
+{
+	g_autofree char *dir = g_dir_make_tmp("ashlar-view-XXXXXX", error);
+	g_autoptr(GPtrArray) binds = g_ptr_array_new_with_free_func(g_free);
+	GHashTableIter iter;
+	gpointer path, text;
+	gboolean ok = dir != NULL;
+
+	g_hash_table_iter_init(&iter, job->views);
+	while (ok && g_hash_table_iter_next(&iter, &path, &text)) {
+		g_autofree char *number = g_strdup_printf("%u", binds->len);
+		g_ptr_array_add(binds, g_strconcat("/", path, NULL));
+		g_ptr_array_add(binds, g_build_filename(dir, number, NULL));
+		ok = g_file_set_contents_full(g_ptr_array_index(binds, binds->len - 1), text, -1, G_FILE_SET_CONTENTS_NONE, 0644,
+					      error);
+	}
+	g_ptr_array_add(binds, NULL);
+	ok = ok && run_dracut(job, (const char *const *) binds->pdata, error);
+	if (dir != NULL && !ash_file_remove_tree(AT_FDCWD, dir, ok ? error : NULL))
+		ok = FALSE;
+	return ok;
+}
+
+/* All that is known before dracut runs. */
+static char *
+make_key(const Job *job)
+{
+	g_autoptr(AshDigest) digest = ash_digest_new();
+	g_autofree char *numbers = g_strdup_printf("%" G_GUINT64_FORMAT " %" G_GINT64_FORMAT, job->epoch, time_limit(job));
+
+	ash_digest_update_string(digest, INITRAMFS_VERSION);
+	ash_digest_update_string(digest, numbers);
+	for (guint i = 0; i < job->argv->len; i++)
+		ash_digest_update_string(digest, g_ptr_array_index(job->argv, i));
+	return ash_digest_finish_hex(digest);
+}
+
+/* Keeps what dracut has made, unless it cannot be told of what: then the next build runs it again, which is no error. */
+static void
+keep_image(const Job *job, const AshInputCache *cache, AshInputReader *reader, AshOpenLog *log)
+{
+	g_autoptr(GError) error = NULL;
+	g_auto(GStrv) opened = ash_openlog_stop(log, &error);
+	g_autoptr(GPtrArray) inputs =
+		opened != NULL ? ash_dracut_inputs(job->root, reader, opened, job->path, job->views, &error) : NULL;
+	ash_autofd int fd = inputs != NULL ? ash_fd_open_in_root(job->root->fd, job->path, O_RDONLY, 0, &error) : -1;
+
+	if (fd < 0 || !ash_input_cache_add(cache, inputs, fd, &error))
+		ash_progress_message(job->root->ctx->progress, "note: this initramfs is not kept: %s", error->message);
+}
+
+static gboolean
+use_image(const Job *job, int from, GError **error)
+{
+	const char *name;
+	ash_autofd int dir = ash_tree_root_open_parent(job->root, job->path, false, &name, error);
+	struct stat info;
+
+	if (dir < 0 || !ash_fd_stat(from, job->path, &info, error))
+		return FALSE;
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return ash_throw_errno(error, "cannot replace \"/%s\" in the tree", job->path);
+	ash_autofd int fd = ash_fd_open(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644, error);
+	return fd >= 0 && ash_fd_copy_range(from, 0, fd, 0, (guint64) info.st_size, error);
+}
+
+/* Takes the image of an earlier run that read what is there now, or runs dracut and keeps what it makes. */
+static gboolean
+make_or_reuse(const Job *job, AshTreeReport *report, GError **error)
+{
+	g_autofree char *key = make_key(job), *title = g_strdup_printf("kernel \"%s\"", job->version);
+	const AshInputCache cache = { .dir = job->root->request->initramfs_dir, .key = key, .title = title };
+	g_autoptr(AshInputReader) reader = ash_input_reader_new(job->root->fd, time_limit(job), job->views);
+	g_autoptr(GError) unwatched = NULL;
+
+	ash_input_reader_ignore(reader, job->path);
+	ash_autofd int kept = ash_input_cache_find(&cache, reader, &report->initramfs_note);
+	if (kept >= 0) {
+		report->initramfs_note = g_strdup("nothing that it is made of has changed");
+		return use_image(job, kept, error);
+	}
+	report->initramfs_ran = true;
+	g_autoptr(AshOpenLog) log = ash_openlog_start(job->root->fd, &unwatched);
+	if (!run_with_views(job, error))
+		return FALSE;
+	if (log != NULL)
+		keep_image(job, &cache, reader, log);
+	else
+		ash_progress_message(job->root->ctx->progress, "note: this initramfs is not kept: %s", unwatched->message);
 	return TRUE;
 }
 
@@ -93,6 +257,19 @@ copy_module(const AshTreeRoot *root, GError **error)
 	return TRUE;
 }
 
+static gboolean
+make_image(const Job *job, GError **error)
+{
+	g_auto(AshTreeReport) own = { 0 };
+	AshTreeReport *report = job->root->request->report != NULL ? job->root->request->report : &own;
+
+	if (job->root->request->initramfs_dir != NULL)
+		return make_or_reuse(job, report, error);
+	report->initramfs_ran = true;
+	report->initramfs_note = g_strdup("none are kept");
+	return run_with_views(job, error);
+}
+
 /*
  * The initramfs, by the tree's own dracut(8): only the modules and drivers of the image type, nothing of this machine, and
  * our module, which is in the tree while dracut runs only.
@@ -101,25 +278,28 @@ gboolean
 ash_step_initramfs(AshTreeRoot *root, GError **error)
 {
 	const AshImageType *type = root->request->type;
-	g_autofree char *version = NULL;
+	g_auto(Job) job = { .root = root };
 
 	if (type->initramfs_modules == NULL || type->initramfs_modules[0] == NULL)
 		return TRUE;
 	if (!ash_tree_root_has_program(root, "dracut"))
 		return ash_throw(error, ASH_ERROR_CONFIG, "initramfs: this system has no dracut: add the package to %%packages");
-	version = ash_kernel_find(root, error);
-	if (version == NULL || !check_modules(root, type->initramfs_modules, error))
+	job.version = ash_kernel_find(root, error);
+	job.views = job.version != NULL ? ash_dracut_views(root, error) : NULL;
+	if (job.views == NULL || !check_modules(root, type->initramfs_modules, error))
 		return FALSE;
-	g_autofree char *path = g_build_filename(ASH_KERNEL_MODULES_DIR, version, INITRAMFS_NAME, NULL);
+	job.path = g_build_filename(ASH_KERNEL_MODULES_DIR, job.version, INITRAMFS_NAME, NULL);
+	job.argv = make_argv(root, job.version, job.path);
+	job.epoch = choose_epoch(root, job.version);
 	if (!copy_module(root, error))
 		return FALSE;
-	gboolean made = run_dracut(root, version, path, error);
+	gboolean made = make_image(&job, error);
 	if (!ash_tree_root_remove(root, DRACUT_MODULES_DIR "/90ashlar", made ? error : NULL) || !made)
 		return FALSE;
-	ash_autofd int fd = ash_fd_open_in_root(root->fd, path, O_RDONLY, 0, error);
+	ash_autofd int fd = ash_fd_open_in_root(root->fd, job.path, O_RDONLY, 0, error);
 	if (fd < 0)
 		return FALSE;
 	if (fchmod(fd, 0644) < 0)
-		return ash_throw_errno(error, "cannot set the mode of \"/%s\"", path);
+		return ash_throw_errno(error, "cannot set the mode of \"/%s\"", job.path);
 	return TRUE;
 }

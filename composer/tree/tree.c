@@ -82,6 +82,12 @@ run_step(AshTreeRoot *root, const Step *step, GError **error)
 	return done;
 }
 
+void
+ash_tree_report_clear(AshTreeReport *report)
+{
+	g_clear_pointer(&report->initramfs_note, g_free);
+}
+
 gboolean
 ash_tree_apply(AshContext *ctx, const AshTreeRequest *request, GError **error)
 {

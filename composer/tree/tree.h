@@ -5,8 +5,19 @@
 #include "model/imagetype.h"
 #include "model/spec.h"
 
+#include <stdbool.h>
+
 /** Where the lock is kept in a composed system, from its root. */
 #define ASH_TREE_LOCK_PATH "usr/lib/ashlar/packages.lock"
+
+/** What was done: for those who explain a build. Free the members with ash_tree_report_clear(). */
+typedef struct {
+	bool initramfs_ran;    /* dracut(8) ran; false if an earlier initramfs was used, or the tree has none */
+	char *initramfs_note;  /* why, as half a sentence: "\"/usr/bin/bash\" has changed"; NULL if the tree has none */
+} AshTreeReport;
+
+void ash_tree_report_clear(AshTreeReport *report);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshTreeReport, ash_tree_report_clear)
 
 /** What a staging root is to become; everything is borrowed. */
 typedef struct {
@@ -17,6 +28,8 @@ typedef struct {
 	guint64 epoch;             /* seconds: every date that is written into the tree */
 	const char *lock_text;     /* NULL: none is kept */
 	const char *data_dir;      /* our own data files: dracut/90ashlar */
+	const char *initramfs_dir; /* kept initramfs are here, made when needed (tree/inputcache.h); NULL: none are used or kept */
+	AshTreeReport *report;     /* filled; NULL: nobody asks */
 } AshTreeRequest;
 
 /**
