@@ -3,10 +3,16 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/writecall.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -91,15 +97,72 @@ add_argument_rules(scmp_filter_ctx filter)
 	return failed;
 }
 
-GBytes *
-ash_call_filter_new(GError **error)
+/* Only calls that open for writing, and not those that may only make a new file. */
+static int
+add_open_rules(scmp_filter_ctx filter, int call, guint argument)
+{
+	static const guint writing[] = { O_WRONLY, O_RDWR, O_TRUNC };
+	static const guint exclusive[] = { O_CREAT, O_EXCL };
+	int failed = 0;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(writing); i++)
+		for (gsize j = 0; j < G_N_ELEMENTS(exclusive) && failed == 0; j++)
+			failed = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 1,
+						  SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, writing[i] | exclusive[j], writing[i]));
+	return failed;
+}
+
+static int
+add_ioctl_rules(scmp_filter_ctx filter, int call)
+{
+	int failed = 0;
+
+	for (gsize i = 0; ash_write_ioctls[i] != 0 && failed == 0; i++)
+		failed = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 1,
+					  SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffU, ash_write_ioctls[i]));
+	return failed;
+}
+
+static int
+add_write_rules(scmp_filter_ctx filter)
+{
+	int failed = 0;
+
+	for (const AshWriteCall *write = ash_write_calls; write->name != NULL && failed == 0; write++) {
+		int call = seccomp_syscall_resolve_name(write->name);
+		if (call == __NR_SCMP_ERROR)
+			continue;
+		if (write->kind == ASH_WRITE_CALL_OPEN)
+			failed = add_open_rules(filter, call, (guint) write->flags);
+		else if (write->kind == ASH_WRITE_CALL_IOCTL)
+			failed = add_ioctl_rules(filter, call);
+		else
+			failed = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 0);
+	}
+	return failed;
+}
+
+/*
+ * fchmodat2(2): the first call that libseccomp 2.5 does not know by name, the same number on all machines (and below that of
+ * any x32 call). Each one after it is too new to be judged, and programs do without.
+ */
+#define FIRST_NEW_CALL 452
+
+static const struct sock_filter no_new_calls[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FIRST_NEW_CALL, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+};
+
+static scmp_filter_ctx
+make_filter(bool supervised, int *ret_failed)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	ash_autofd int fd = memfd_create("ashlar-filter", MFD_CLOEXEC);
-	struct stat info = { 0 };
 
-	if (filter == NULL || fd < 0)
-		return ash_throw_errno_null(error, "cannot make a system call filter");
+	if (filter == NULL) {
+		*ret_failed = -ENOMEM;
+		return NULL;
+	}
 #ifdef __x86_64__
 	/* The 32-bit calls of the same machine must not be a way around. */
 	seccomp_arch_add(filter, SCMP_ARCH_X86);
@@ -108,17 +171,36 @@ ash_call_filter_new(GError **error)
 	int failed = add_rules(filter);
 	if (failed == 0)
 		failed = add_argument_rules(filter);
+	if (failed == 0 && supervised)
+		failed = add_write_rules(filter);
+	*ret_failed = failed;
+	return filter;
+}
+
+GBytes *
+ash_call_filter_new(bool supervised, GError **error)
+{
+	ash_autofd int fd = memfd_create("ashlar-filter", MFD_CLOEXEC);
+	struct stat info = { 0 };
+	int failed = 0;
+
+	if (fd < 0)
+		return ash_throw_errno_null(error, "cannot make a system call filter");
+	scmp_filter_ctx filter = make_filter(supervised, &failed);
 	if (failed == 0)
 		failed = seccomp_export_bpf(filter, fd);
-	seccomp_release(filter);
+	if (filter != NULL)
+		seccomp_release(filter);
 	if (failed != 0) {
 		errno = -failed;
 		return ash_throw_errno_null(error, "cannot make a system call filter");
 	}
 	if (!ash_fd_stat(fd, "system call filter", &info, error))
 		return NULL;
-	g_autofree guint8 *code = g_malloc((gsize) info.st_size);
-	if (!ash_fd_read_exact(fd, code, (gsize) info.st_size, 0, error))
+	gsize length = sizeof no_new_calls + (gsize) info.st_size;
+	g_autofree guint8 *code = g_malloc(length);
+	memcpy(code, no_new_calls, sizeof no_new_calls);
+	if (!ash_fd_read_exact(fd, code + sizeof no_new_calls, (gsize) info.st_size, 0, error))
 		return NULL;
-	return g_bytes_new_take(g_steal_pointer(&code), (gsize) info.st_size);
+	return g_bytes_new_take(g_steal_pointer(&code), length);
 }

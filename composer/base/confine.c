@@ -18,6 +18,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* linux/seccomp.h of 5.19. */
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
 /* One host path shown inside. */
 typedef struct {
 	char *target; /* relative to "/" of the sandbox */
@@ -26,7 +31,7 @@ typedef struct {
 
 struct AshConfine {
 	char *root_path;
-	bool nested, read_only;
+	bool nested, read_only, supervised;
 	GArray *binds;  /* of Bind */
 	int *bind_fds;  /* as many: room for the trees while mounting */
 	GBytes *filter;
@@ -77,13 +82,15 @@ bind_clear(gpointer data)
 }
 
 AshConfine *
-ash_confine_new(const char *root_path, bool nested, bool read_only, const char *const *bind_pairs, GError **error)
+ash_confine_new(const char *root_path, bool nested, bool read_only, bool supervised, const char *const *bind_pairs,
+		GError **error)
 {
 	g_autoptr(AshConfine) confine = g_new0(AshConfine, 1);
 
 	confine->root_path = g_strdup(root_path);
 	confine->nested = nested;
 	confine->read_only = read_only;
+	confine->supervised = supervised;
 	confine->binds = g_array_new(FALSE, FALSE, sizeof(Bind));
 	g_array_set_clear_func(confine->binds, bind_clear);
 	for (gsize i = 0; bind_pairs != NULL && bind_pairs[i] != NULL; i += 2) {
@@ -94,7 +101,7 @@ ash_confine_new(const char *root_path, bool nested, bool read_only, const char *
 		g_array_append_val(confine->binds, bind);
 	}
 	confine->bind_fds = g_new(int, confine->binds->len + 1);
-	confine->filter = ash_call_filter_new(error);
+	confine->filter = ash_call_filter_new(supervised, error);
 	if (confine->filter == NULL)
 		return NULL;
 	return g_steal_pointer(&confine);
@@ -339,13 +346,32 @@ ash_confine_mounts(const AshConfine *confine)
 	return failed != NULL ? failed : pivot_here();
 }
 
+/* Sets the filter; its listener if it has one, else -1. False with errno. */
+static bool
+set_filter(const AshConfine *confine, int *ret_listener)
+{
+	gsize length;
+	const void *code = g_bytes_get_data(confine->filter, &length);
+	struct sock_fprog program = { (unsigned short) (length / sizeof(struct sock_filter)), (struct sock_filter *) code };
+	unsigned long flags = confine->supervised ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+	/* Signals do not interrupt a call that is being looked at: a kernel of 5.19 can do that. */
+	unsigned long best = confine->supervised ? flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
+	int result = (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, best, &program);
+
+	if (result < 0 && errno == EINVAL && best != flags)
+		result = (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	if (result < 0)
+		return false;
+	*ret_listener = confine->supervised ? result : -1;
+	return true;
+}
+
 const char *
-ash_confine_rights(const AshConfine *confine)
+ash_confine_rights(const AshConfine *confine, int *ret_listener)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 	guint64 kept = 0;
-	gsize length;
 
 	for (gsize i = 0; i < G_N_ELEMENTS(kept_capabilities); i++)
 		kept |= G_GUINT64_CONSTANT(1) << kept_capabilities[i];
@@ -360,9 +386,7 @@ ash_confine_rights(const AshConfine *confine)
 		return "cannot drop capabilities";
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return "cannot give up new privileges";
-	const void *code = g_bytes_get_data(confine->filter, &length);
-	struct sock_fprog program = { (unsigned short) (length / sizeof(struct sock_filter)), (struct sock_filter *) code };
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
+	if (!set_filter(confine, ret_listener))
 		return "cannot set the system call filter";
 	return NULL;
 }

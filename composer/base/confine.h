@@ -14,10 +14,10 @@ typedef struct AshConfine AshConfine;
 /**
  * @nested: "/" is an empty directory that holds the root as "sysroot"; else "/" is the root itself. @bind_pairs
  * (path, host path; NULL-terminated; may be NULL) are read-only; a path that is missing is made below run and tmp,
- * elsewhere (the root being kept) it must exist. Strings are copied.
+ * elsewhere (the root being kept) it must exist. Strings are copied. @supervised: the filter has a listener.
  */
-AshConfine *ash_confine_new(const char *root_path, bool nested, bool read_only, const char *const *bind_pairs,
-			    GError **error);
+AshConfine *ash_confine_new(const char *root_path, bool nested, bool read_only, bool supervised,
+			    const char *const *bind_pairs, GError **error);
 void ash_confine_free(AshConfine *confine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshConfine, ash_confine_free)
 
@@ -31,6 +31,7 @@ const char *ash_confine_mounts(const AshConfine *confine);
  * Drops all capabilities but chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, setfcap and
  * sys_chroot, for ever (bounding set), sets no_new_privs and the system call filter. A program may still write
  * file capabilities; to gain from those of another it would have to be run by a user other than root, which no
- * installation needs. System calls only; returns as ash_confine_mounts().
+ * installation needs. System calls only; returns as ash_confine_mounts(). *@ret_listener is the filter's listener
+ * (seccomp_unotify(2), close-on-exec), -1 if it is not supervised.
  */
-const char *ash_confine_rights(const AshConfine *confine);
+const char *ash_confine_rights(const AshConfine *confine, int *ret_listener);

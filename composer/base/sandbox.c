@@ -2,6 +2,7 @@
 #include "base/sandbox.h"
 
 #include "base/confine.h"
+#include "base/copyup.h"
 #include "base/error.h"
 #include "base/fd.h"
 
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -37,6 +39,8 @@ typedef struct {
 	int pidfd;
 	int input;                 /* memfd */
 	int output[2], failure[2]; /* pipes */
+	int channel[2];            /* to send the listener to us; not there if it is not supervised */
+	AshCopyup *copyup;
 	GString *text;
 } Command;
 
@@ -50,7 +54,9 @@ command_clear(Command *command)
 	for (int i = 0; i < 2; i++) {
 		ash_fd_clear(&command->output[i]);
 		ash_fd_clear(&command->failure[i]);
+		ash_fd_clear(&command->channel[i]);
 	}
+	ash_copyup_free(command->copyup);
 	if (command->text != NULL)
 		g_string_free(command->text, TRUE);
 }
@@ -59,13 +65,20 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Command, command_clear)
 gboolean
 ash_sandbox_enter(const char *root_path, const char *const *bind_pairs, GError **error)
 {
-	g_autoptr(AshConfine) confine = ash_confine_new(root_path, true, false, bind_pairs, error);
+	bool supervised = ash_copyup_available();
+	g_autoptr(AshConfine) confine = ash_confine_new(root_path, true, false, supervised, bind_pairs, error);
+	ash_autofd int channel = -1, listener = -1;
 
 	if (confine == NULL)
 		return FALSE;
 	const char *failed = ash_confine_mounts(confine);
+	/* It sees what we see, and may do what we no longer may. */
+	if (failed == NULL && supervised && (channel = ash_copyup_start(error)) < 0)
+		return FALSE;
 	if (failed == NULL)
-		failed = ash_confine_rights(confine);
+		failed = ash_confine_rights(confine, &listener);
+	if (failed == NULL && supervised && !ash_copyup_send(channel, listener))
+		failed = "cannot reach the guard of shared files";
 	if (failed != NULL)
 		return ash_throw_errno(error, "sandbox for \"%s\": %s", root_path, failed);
 	return TRUE;
@@ -107,10 +120,15 @@ child_run(const Command *command)
 	setsid();
 	umask(022);
 	const char *failed = ash_confine_mounts(command->confine);
+	int listener = -1;
 	if (failed == NULL)
-		failed = ash_confine_rights(command->confine);
+		failed = ash_confine_rights(command->confine, &listener);
+	if (failed == NULL && listener >= 0 && !ash_copyup_send(command->channel[1], listener))
+		failed = "cannot send the listener";
 	if (failed != NULL)
 		child_failed(command, failed);
+	/* The supervisor must have the only one: its end is then the end of all that waits. */
+	ash_fd_clear(&listener);
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
 	sigemptyset(&none);
@@ -143,6 +161,10 @@ command_start(Command *command, GError **error)
 	command->pidfd = (int) syscall(SYS_pidfd_open, command->pid, 0);
 	ash_fd_clear(&command->output[1]);
 	ash_fd_clear(&command->failure[1]);
+	ash_fd_clear(&command->channel[1]);
+	/* None comes from a child that failed, which command_finish() tells. */
+	if (command->channel[0] >= 0)
+		command->copyup = ash_copyup_receive(ash_fd_steal(&command->channel[0]));
 	return TRUE;
 }
 
@@ -180,13 +202,18 @@ command_follow(Command *command, AshContext *ctx, gint64 deadline)
 			kill(command->pid, SIGKILL);
 			in_time = false;
 		}
-		struct pollfd polls[2] = {
+		struct pollfd polls[3] = {
 			{ command->pidfd, POLLIN, 0 },
 			{ reading ? command->output[0] : -1, POLLIN, 0 },
+			{ command->copyup != NULL ? ash_copyup_get_fd(command->copyup) : -1, POLLIN, 0 },
 		};
 		int wait_ms = in_time ? (int) MIN(left / 1000 + 1, 200) : -1;
-		if (poll(polls, 2, wait_ms) <= 0)
+		if (poll(polls, 3, wait_ms) <= 0)
 			continue;
+		if ((polls[2].revents & POLLIN) != 0)
+			ash_copyup_serve(command->copyup);
+		else if (polls[2].revents != 0)
+			g_clear_pointer(&command->copyup, ash_copyup_free);
 		if (polls[1].revents != 0)
 			reading = command_read(command);
 		ended = polls[0].revents != 0;
@@ -217,7 +244,7 @@ command_environ(const AshSandboxCommand *request)
 }
 
 static gboolean
-command_prepare(Command *command, const AshSandboxCommand *request, GError **error)
+command_prepare(Command *command, const AshSandboxCommand *request, bool supervised, GError **error)
 {
 	const char *text = request->stdin_text != NULL ? request->stdin_text : "";
 
@@ -229,6 +256,8 @@ command_prepare(Command *command, const AshSandboxCommand *request, GError **err
 	command->text = g_string_new(NULL);
 	command->input = memfd_create("ashlar-input", MFD_CLOEXEC);
 	if (command->input < 0 || pipe2(command->output, O_CLOEXEC) < 0 || pipe2(command->failure, O_CLOEXEC) < 0)
+		return ash_throw_errno(error, "cannot start \"%s\"", request->argv[0]);
+	if (supervised && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, command->channel) < 0)
 		return ash_throw_errno(error, "cannot start \"%s\"", request->argv[0]);
 	return ash_fd_write_all(command->input, text, strlen(text), 0, error);
 }
@@ -253,13 +282,17 @@ command_finish(Command *command, const char *name, int *ret_status, GError **err
 gboolean
 ash_sandbox_run(AshContext *ctx, const AshSandboxCommand *request, char **ret_output, int *ret_status, GError **error)
 {
-	g_autoptr(AshConfine) confine =
-		ash_confine_new(request->root_path, false, request->read_only, request->bind_pairs, error);
-	g_auto(Command) command = { .confine = confine, .pidfd = -1, .input = -1, .output = { -1, -1 }, .failure = { -1, -1 } };
+	bool supervised = ash_copyup_available();
+	g_autoptr(AshConfine) confine = ash_confine_new(request->root_path, false, request->read_only, supervised,
+							request->bind_pairs, error);
+	g_auto(Command) command = {
+		.confine = confine, .pidfd = -1, .input = -1,
+		.output = { -1, -1 }, .failure = { -1, -1 }, .channel = { -1, -1 },
+	};
 	guint seconds = request->timeout_seconds != 0 ? request->timeout_seconds : DEFAULT_TIMEOUT_SECONDS;
 	int status = 0;
 
-	if (confine == NULL || !ash_context_check(ctx, error) || !command_prepare(&command, request, error) ||
+	if (confine == NULL || !ash_context_check(ctx, error) || !command_prepare(&command, request, supervised, error) ||
 	    !command_start(&command, error))
 		return FALSE;
 	bool in_time = command_follow(&command, ctx, g_get_monotonic_time() + (gint64) seconds * G_TIME_SPAN_SECOND);

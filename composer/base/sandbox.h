@@ -13,7 +13,8 @@
  * fd links, an empty shm) and a fresh /proc; /sys is empty, /run and /tmp are empty tmpfs and go away
  * with it. The capabilities left are chown dac_override fowner fsetid kill setgid setuid setpcap setfcap
  * sys_chroot; a seccomp filter refuses mount, namespace, module, keyring, bpf, perf, ptrace and similar calls, and
- * turns fsync(2) and its kin into nothing.
+ * turns fsync(2) and its kin into nothing. Where ash_copyup_available() (base/copyup.h), whoever writes to a shared
+ * file (base/shared.h) in it gets a copy of his own.
  *
  * The root must have real directories dev and proc; sys, run and tmp are covered where they are real directories.
  */

@@ -33,6 +33,17 @@ ash_shared_mark(int fd, GError **error)
 	return TRUE;
 }
 
+gboolean
+ash_shared_unmark(int fd, GError **error)
+{
+	static const char *const names[] = { ASH_SHARED_OBJECT_XATTR, ASH_SHARED_XATTR };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+		if (fremovexattr(fd, names[i]) < 0 && errno != ENODATA)
+			return ash_throw_errno(error, "cannot remove the attribute \"%s\"", names[i]);
+	return TRUE;
+}
+
 static bool
 fd_is_marked(int fd)
 {
@@ -189,6 +200,8 @@ ash_shared_break(int dir_fd, const char *name, GError **error)
 		return ash_throw_errno(error, "cannot open \"%s\"", name);
 	if (!fd_is_marked(from))
 		return TRUE;
+	if (info.st_nlink == 1)
+		return ash_shared_unmark(from, error);
 	if (!copy_to_name(from, dir_fd, temporary, error))
 		return ash_prefix(error, "cannot copy \"%s\"", name);
 	if (renameat(dir_fd, temporary, dir_fd, name) < 0) {

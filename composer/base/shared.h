@@ -24,13 +24,16 @@ bool ash_shared_is_plain(const struct stat *info);
 /** Marks an open plain file; its times stay. The file must be ours, but need not be open for writing. */
 gboolean ash_shared_mark(int fd, GError **error);
 
+/** Takes the mark, and the attribute of an object, from an open file that no longer has another name. */
+gboolean ash_shared_unmark(int fd, GError **error);
+
 /** True if @name, a path below @dir_fd whose last part is not followed, is a marked regular file. */
 bool ash_shared_is_marked(int dir_fd, const char *name);
 
 /**
  * If @name (without a slash) is a marked file, gives this name an inode of its own: content with its holes, owner,
  * mode, times to the nanosecond and extended attributes are kept, the mark and that of an object are not. The
- * directory keeps its times. Made beside it and renamed; nothing is left behind on failure.
+ * directory keeps its times. A marked file without another name loses both attributes and stays. Made beside it and renamed; nothing is left behind on failure.
  */
 gboolean ash_shared_break(int dir_fd, const char *name, GError **error);
 
