@@ -82,7 +82,7 @@ key_path(const char *file, const char *what, GError **error)
 }
 
 static gboolean
-add_file(rpmKeyring keyring, const char *file, const char *what, GError **error)
+add_file(rpmKeyring keyring, const char *file, const char *what, AshDigest *digest, GError **error)
 {
 	g_autoptr(GError) local = NULL;
 	g_autofree char *path = key_path(file, what, error);
@@ -98,16 +98,18 @@ add_file(rpmKeyring keyring, const char *file, const char *what, GError **error)
 	if (count == 0)
 		return ash_throw(error, ASH_ERROR_TRUST, "repository \"%s\": \"%s\" holds no OpenPGP public key", what,
 				 path);
+	ash_digest_update(digest, &length, sizeof length);
+	ash_digest_update(digest, data, length);
 	return TRUE;
 }
 
 rpmKeyring
-ash_keyring_load(const char *const *files, const char *what, GError **error)
+ash_keyring_load(const char *const *files, const char *what, AshDigest *digest, GError **error)
 {
 	rpmKeyring keyring = rpmKeyringNew();
 
 	for (gsize i = 0; files[i] != NULL; i++) {
-		if (add_file(keyring, files[i], what, error))
+		if (add_file(keyring, files[i], what, digest, error))
 			continue;
 		rpmKeyringFree(keyring);
 		return NULL;

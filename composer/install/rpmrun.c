@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/sandbox.h"
+#include "install/payload.h"
 #include "install/rpmconfig.h"
 #include "install/rpmdb.h"
 #include "install/scriptlog.h"
@@ -35,6 +36,7 @@ struct AshRpmRun {
 	AshContext *ctx;                /* borrowed, while installing */
 	GArray *elements;               /* of Element, sorted by NEVRA */
 	rpmts ts;
+	AshPayload *payload;            /* NULL: librpm unpacks */
 	AshScriptLog *log;
 	AshTransactionResult *result;
 	GPtrArray *notices;  /* of char *: librpm's warnings */
@@ -119,6 +121,11 @@ ash_rpm_run_new(const AshTransactionPlan *plan, GError **error)
 	}
 	/* The order of equal packages must not depend on how they came. */
 	g_array_sort(run->elements, compare_elements);
+	if (plan->import_dir != NULL) {
+		run->payload = ash_payload_new(plan->import_dir, plan->root_path, true, error);
+		if (run->payload == NULL)
+			return NULL;
+	}
 	if (!ash_rpm_configure(error))
 		return NULL;
 	ash_rpm_set_languages((const char *const *) plan->inst_langs);
@@ -132,6 +139,7 @@ ash_rpm_run_free(AshRpmRun *run)
 		return;
 	rpmlogSetCallback(NULL, NULL);
 	g_clear_pointer(&run->ts, rpmtsFree);
+	g_clear_pointer(&run->payload, ash_payload_free);
 	g_clear_pointer(&run->log, ash_script_log_free);
 	g_array_unref(run->elements);
 	g_clear_pointer(&run->result, ash_transaction_result_free);
@@ -205,6 +213,14 @@ spec_kind(const char *kind)
 	return strcmp(kind, "%postin") == 0 ? "%post" : kind;
 }
 
+/* Nothing further is run or unpacked; librpm comes to its end quickly. */
+static void
+stop(AshRpmRun *run)
+{
+	rpmtsSetFlags(run->ts, rpmtsFlags(run->ts) | RPMTRANS_FLAG_NOSCRIPTS | RPMTRANS_FLAG_NOTRIGGERS |
+				       _noTransScripts | _noTransTriggers | RPMTRANS_FLAG_JUSTDB);
+}
+
 static void
 note_script_failure(AshRpmRun *run, const AshScriptRecord *record, bool timed_out)
 {
@@ -225,9 +241,7 @@ note_script_failure(AshRpmRun *run, const AshScriptRecord *record, bool timed_ou
 	}
 	ash_throw(&run->failure, ASH_ERROR_SCRIPT, "package \"%s\": %s failed (%s)%s", whole, spec_kind(kind),
 		  reason, lines);
-	/* Nothing further is run or unpacked; librpm comes to its end quickly. */
-	rpmtsSetFlags(run->ts, rpmtsFlags(run->ts) | RPMTRANS_FLAG_NOSCRIPTS | RPMTRANS_FLAG_NOTRIGGERS |
-				       _noTransScripts | _noTransTriggers | RPMTRANS_FLAG_JUSTDB);
+	stop(run);
 }
 
 static void
@@ -259,17 +273,37 @@ open_element(Element *element)
 	return element->open;
 }
 
+/* Now %pre has run, and librpm would unpack: with this flag it leaves the files to us, and nothing else. */
 static void
-package_begin(AshRpmRun *run, const Element *element)
+place_files(AshRpmRun *run, const Element *element, rpmte te)
+{
+	if (run->payload == NULL || element == NULL || element->plan->sha256 == NULL || run->failure != NULL)
+		return;
+	rpmtsSetFlags(run->ts, rpmtsFlags(run->ts) | RPMTRANS_FLAG_JUSTDB);
+	if (!ash_payload_place(run->payload, te, element->plan->sha256, &run->failure))
+		stop(run);
+}
+
+static void
+package_begin(AshRpmRun *run, const Element *element, rpmte te)
 {
 	ash_progress_count(run->ctx->progress, run->installed, run->elements->len, "packages");
 	if (element != NULL)
 		ash_progress_item(run->ctx->progress, element->plan->nevra);
 	run->installed++;
+	place_files(run, element, te);
+}
+
+/* Scriptlets, triggers and the database go on as if librpm had unpacked. */
+static void
+package_end(AshRpmRun *run)
+{
+	if (run->failure == NULL)
+		rpmtsSetFlags(run->ts, rpmtsFlags(run->ts) & ~RPMTRANS_FLAG_JUSTDB);
 }
 
 static void *
-on_notify(const void *header, const rpmCallbackType what, const rpm_loff_t amount, const rpm_loff_t total, fnpyKey key,
+on_notify(const void *te, const rpmCallbackType what, const rpm_loff_t amount, const rpm_loff_t total, fnpyKey key,
 	  rpmCallbackData data)
 {
 	AshRpmRun *run = data;
@@ -285,7 +319,10 @@ on_notify(const void *header, const rpmCallbackType what, const rpm_loff_t amoun
 			element->open = NULL;
 		break;
 	case RPMCALLBACK_INST_START:
-		package_begin(run, element);
+		package_begin(run, element, (rpmte) te);
+		break;
+	case RPMCALLBACK_INST_STOP:
+		package_end(run);
 		break;
 	case RPMCALLBACK_SCRIPT_START:
 		script_begin(run, element, (rpmTagVal) amount);
@@ -375,6 +412,8 @@ prepare(AshRpmRun *run, const char *root, GError **error)
 	rpmtsSetFlags(run->ts, RPMTRANS_FLAG_NOPLUGINS | RPMTRANS_FLAG_NOCONTEXTS |
 				       (run->plan->docs ? 0 : RPMTRANS_FLAG_NODOCS));
 	rpmtsSetNotifyCallback(run->ts, on_notify, run);
+	/* It gets the element instead of its header. */
+	rpmtsSetNotifyStyle(run->ts, 1);
 	/* librpm closes what it is given with the transaction. */
 	rpmtsSetScriptFd(run->ts, fdDup(ash_script_log_get_fd(run->log)));
 	for (guint i = 0; i < run->elements->len; i++)
@@ -402,6 +441,10 @@ static gboolean
 transact(AshRpmRun *run, GError **error)
 {
 	rpmprobFilterFlags ignored = RPMPROB_FILTER_VERIFY | RPMPROB_FILTER_OLDPACKAGE | RPMPROB_FILTER_IGNOREARCH;
+
+	/* Links need none of the space that librpm would count. */
+	if (run->payload != NULL)
+		ignored |= RPMPROB_FILTER_DISKSPACE | RPMPROB_FILTER_DISKNODES;
 	int outcome = rpmtsRun(run->ts, NULL, ignored);
 
 	if (run->failure != NULL) {

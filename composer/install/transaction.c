@@ -19,6 +19,7 @@ transaction_package_free(gpointer data)
 
 	g_free(package->path);
 	g_free(package->nevra);
+	g_free(package->sha256);
 	g_free(package);
 }
 
@@ -34,13 +35,20 @@ ash_transaction_plan_new(const char *root_path)
 }
 
 void
-ash_transaction_plan_add(AshTransactionPlan *plan, const char *path, const char *nevra)
+ash_transaction_plan_add_imported(AshTransactionPlan *plan, const char *path, const char *nevra, const char *sha256)
 {
 	AshTransactionPackage *package = g_new0(AshTransactionPackage, 1);
 
 	package->path = g_strdup(path);
 	package->nevra = g_strdup(nevra);
+	package->sha256 = g_strdup(sha256);
 	g_ptr_array_add(plan->packages, package);
+}
+
+void
+ash_transaction_plan_add(AshTransactionPlan *plan, const char *path, const char *nevra)
+{
+	ash_transaction_plan_add_imported(plan, path, nevra, NULL);
 }
 
 void
@@ -49,7 +57,8 @@ ash_transaction_plan_add_set(AshTransactionPlan *plan, const AshPackageSet *set)
 	for (guint i = 0; i < set->packages->len; i++) {
 		const AshPackage *package = g_ptr_array_index(set->packages, i);
 		g_autofree char *nevra = ash_package_dup_nevra(package);
-		ash_transaction_plan_add(plan, package->path, nevra);
+		ash_transaction_plan_add_imported(plan, package->path, nevra,
+						  plan->import_dir != NULL ? package->sha256 : NULL);
 	}
 }
 
@@ -59,6 +68,7 @@ ash_transaction_plan_free(AshTransactionPlan *plan)
 	if (plan == NULL)
 		return;
 	g_free(plan->root_path);
+	g_free(plan->import_dir);
 	g_ptr_array_unref(plan->packages);
 	g_strfreev(plan->inst_langs);
 	g_free(plan);
@@ -104,6 +114,8 @@ plan_to_json(const AshTransactionPlan *plan)
 	json_object_set_boolean_member(object, "docs", plan->docs);
 	json_object_set_int_member(object, "epoch", (gint64) plan->epoch);
 	json_object_set_int_member(object, "timeout", plan->script_timeout_seconds);
+	if (plan->import_dir != NULL)
+		json_object_set_string_member(object, "import", plan->import_dir);
 	if (plan->inst_langs != NULL)
 		ash_json_set_strv(object, "langs", (const char *const *) plan->inst_langs);
 	for (guint i = 0; i < plan->packages->len; i++) {
@@ -111,6 +123,8 @@ plan_to_json(const AshTransactionPlan *plan)
 		JsonObject *item = json_object_new();
 		json_object_set_string_member(item, "path", package->path);
 		json_object_set_string_member(item, "nevra", package->nevra);
+		if (package->sha256 != NULL)
+			json_object_set_string_member(item, "sha256", package->sha256);
 		json_array_add_object_element(packages, item);
 	}
 	json_object_set_array_member(object, "packages", packages);
@@ -127,6 +141,7 @@ plan_from_json(JsonObject *object, GError **error)
 	if (root == NULL || packages == NULL)
 		return NULL;
 	plan->root_path = g_strdup(root);
+	plan->import_dir = g_strdup(ash_json_get_string_optional(object, "import"));
 	plan->docs = json_object_get_boolean_member(object, "docs");
 	plan->epoch = (guint64) json_object_get_int_member(object, "epoch");
 	plan->script_timeout_seconds = (guint) json_object_get_int_member(object, "timeout");
@@ -137,7 +152,7 @@ plan_from_json(JsonObject *object, GError **error)
 		const char *nevra = path != NULL ? ash_json_get_string(item, "nevra", error) : NULL;
 		if (nevra == NULL)
 			return NULL;
-		ash_transaction_plan_add(plan, path, nevra);
+		ash_transaction_plan_add_imported(plan, path, nevra, ash_json_get_string_optional(item, "sha256"));
 	}
 	return g_steal_pointer(&plan);
 }

@@ -12,13 +12,15 @@
 
 /** One package to install. */
 typedef struct {
-	char *path;  /* absolute path of the .rpm file, already verified by ash_verify_packages() */
-	char *nevra; /* what its header must say */
+	char *path;   /* absolute path of the .rpm file, verified by ash_verify_packages(); or of its header in the import cache */
+	char *nevra;  /* what its header must say */
+	char *sha256; /* not NULL: its files come from the import cache's entry of this name, and the payload is not read */
 } AshTransactionPackage;
 
 /** What to install, and how. */
 typedef struct {
 	char *root_path;       /* absolute; an empty directory, or one left by us */
+	char *import_dir;      /* absolute: the import cache (install/import.h); NULL: librpm unpacks the payloads itself */
 	GPtrArray *packages;   /* of AshTransactionPackage */
 	bool docs;             /* FALSE: files marked %doc are left out */
 	char **inst_langs;     /* languages of %lang files; NULL or empty: all */
@@ -42,9 +44,14 @@ typedef struct {
 
 /** An empty plan: documentation and all languages are installed. */
 AshTransactionPlan *ash_transaction_plan_new(const char *root_path);
-/** Adds a whole set as solved and fetched: package paths must be set. */
+/**
+ * Adds a whole set: package paths must be set, and be those that ash_importer_finish() left if the plan's import_dir is
+ * set already.
+ */
 void ash_transaction_plan_add_set(AshTransactionPlan *plan, const AshPackageSet *set);
 void ash_transaction_plan_add(AshTransactionPlan *plan, const char *path, const char *nevra);
+/** Adds a package of the import cache: @path is its header file, @sha256 (hex) the digest of its RPM file. */
+void ash_transaction_plan_add_imported(AshTransactionPlan *plan, const char *path, const char *nevra, const char *sha256);
 void ash_transaction_plan_free(AshTransactionPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshTransactionPlan, ash_transaction_plan_free)
 
@@ -55,7 +62,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshTransactionResult, ash_transaction_result_free)
 /**
  * Installs in one librpm transaction, in a worker and its sandbox (base/worker.h). Scriptlets, triggers and Lua
  * run as in rpm(8); different from it, a failing %post or trigger is an error. The same packages and plan always give
- * the same bytes, the database at ASH_RPMDB_DIR included.
+ * the same bytes, the database at ASH_RPMDB_DIR included, whether payloads are unpacked or come from the import cache.
  *
  * ASH_ERROR_SCRIPT names package, scriptlet and its last lines; ASH_ERROR_NO_SPACE; ASH_ERROR_UNSOLVABLE for
  * dependencies and file conflicts (with both owners); ASH_ERROR_TRUST if a file is not the package it should be.
