@@ -6,8 +6,8 @@
 #include "base/size.h"
 #include "disk/crc32c.h"
 #include "disk/erofs-format.h"
+#include "disk/filecopy.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,7 +35,6 @@ typedef struct {
 	const AshFsTree *tree;
 	GArray *inodes; /* of Inode, in walk order; a node's "number" is its index */
 	guint64 inode_zone_end;
-	guint64 data_start; /* first byte of the files' zone */
 	guint64 end;
 } Plan;
 
@@ -293,7 +292,6 @@ plan_new(const AshFsTree *tree, GError **error)
 	plan->end = ash_size_round_up(plan->end, EROFS_BLOCK);
 	if (!place_data(plan, false, error))
 		return NULL;
-	plan->data_start = plan->end;
 	if (!place_data(plan, true, error))
 		return NULL;
 	return g_steal_pointer(&plan);
@@ -315,7 +313,6 @@ typedef struct {
 	guint64 base;       /* of the file system in the file, bytes */
 	GByteArray *buffer; /* not yet written ... */
 	guint64 buffer_at;  /* ... from here in the file system */
-	guint64 copied, to_copy;
 } Writer;
 
 static gboolean
@@ -486,69 +483,19 @@ write_metadata(Writer *writer, GError **error)
 	return flush(writer, error);
 }
 
-/* Copies what is not a hole. */
-static gboolean
-copy_data(int from_fd, guint64 size, int to_fd, guint64 to, GError **error)
-{
-	guint64 at = 0;
-
-	while (at < size) {
-		off_t data = lseek(from_fd, (off_t) at, SEEK_DATA);
-		off_t hole = data >= 0 ? lseek(from_fd, data, SEEK_HOLE) : -1;
-
-		if (data < 0 && errno == ENXIO)
-			return TRUE;
-		if (data < 0 || hole < 0) {
-			data = (off_t) at;
-			hole = (off_t) size;
-		}
-		if ((guint64) data >= size)
-			return TRUE;
-		hole = MIN(hole, (off_t) size);
-		if (!ash_fd_copy_range(from_fd, (guint64) data, to_fd, to + (guint64) data,
-				       (guint64) (hole - data), error))
-			return FALSE;
-		at = (guint64) hole;
-	}
-	return TRUE;
-}
-
-static gboolean
-write_file(Writer *writer, const Inode *inode, GError **error)
-{
-	ash_autofd int from_fd = ash_fs_tree_open(writer->plan->tree, inode->node, error);
-	struct stat st;
-
-	if (from_fd < 0 || !ash_fd_stat(from_fd, inode->node->name, &st, error))
-		return FALSE;
-	if ((guint64) st.st_size != inode->size)
-		return ash_throw(error, ASH_ERROR_TRUST,
-				 "its content has %" G_GUINT64_FORMAT
-				 " bytes instead of %" G_GUINT64_FORMAT,
-				 (guint64) st.st_size, inode->size);
-	return copy_data(from_fd, inode->size, writer->fd,
-			 writer->base + (guint64) inode->block * EROFS_BLOCK, error);
-}
-
 static gboolean
 write_files(Writer *writer, GError **error)
 {
+	g_autoptr(GArray) copies = g_array_new(FALSE, FALSE, sizeof(AshFileCopy));
+
 	for (guint i = 0; i < writer->plan->inodes->len; i++) {
 		const Inode *inode = &g_array_index(writer->plan->inodes, Inode, i);
+		AshFileCopy copy = {inode->node, writer->base + (guint64) inode->block * EROFS_BLOCK};
 
-		if (!S_ISREG(inode->node->mode) || inode->size == 0)
-			continue;
-		if (!ash_context_check(writer->ctx, error))
-			return FALSE;
-		if (!write_file(writer, inode, error)) {
-			g_autofree char *path = ash_fs_node_dup_path(inode->node);
-
-			return ash_prefix(error, "\"/%s\"", path);
-		}
-		writer->copied += inode->size;
-		ash_progress_count(writer->ctx->progress, writer->copied, writer->to_copy, "B");
+		if (S_ISREG(inode->node->mode) && inode->size > 0)
+			g_array_append_val(copies, copy);
 	}
-	return TRUE;
+	return ash_filecopy_run(writer->ctx, writer->plan->tree, copies, writer->fd, error);
 }
 
 static gboolean
@@ -600,7 +547,6 @@ ash_erofs_write(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *o
 		return FALSE;
 	if (offset % EROFS_BLOCK != 0)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "EROFS must begin at a whole block");
-	writer.to_copy = plan->end - plan->data_start;
 	/* The superblock comes last: what is unfinished is no file system. */
 	if (!extend_file(fd, offset + plan->end, error) || !write_metadata(&writer, error) ||
 	    !write_files(&writer, error) || !write_superblock(&writer, options, error))
