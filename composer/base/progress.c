@@ -9,7 +9,7 @@ typedef struct {
 	char *unit;
 	guint weight;       /* within its parent */
 	guint total_weight; /* of its children */
-	guint done_weight;  /* of its finished children */
+	double done_weight; /* of its finished children, and of its branches so far */
 	guint64 done, total;
 	gint64 begun_at;
 	gboolean finished;
@@ -23,6 +23,9 @@ struct AshProgress {
 	gint64 told_at;    /* the last UPDATE: a sink is not called more often than it can draw */
 	double forwarded;  /* fraction of the innermost step that a worker reported */
 	double reached;    /* the highest fraction told: it never goes back */
+	AshProgress *parent;  /* of a branch: borrowed */
+	guint branch_weight;  /* within the parent's innermost step */
+	double branch_told;   /* the fraction of ours that the parent knows */
 };
 
 #define UPDATE_INTERVAL (50 * G_TIME_SPAN_MILLISECOND)
@@ -70,11 +73,24 @@ ash_progress_new(AshProgressSink sink, gpointer user_data)
 	return progress;
 }
 
+/* Lets the parent know how far its branch is; the parent's lock is held. */
+static void
+count_branch(AshProgress *parent, AshProgress *branch, double fraction)
+{
+	innermost(parent)->done_weight += branch->branch_weight * MAX(fraction - branch->branch_told, 0);
+	branch->branch_told = MAX(fraction, branch->branch_told);
+}
+
 void
 ash_progress_free(AshProgress *progress)
 {
 	if (progress == NULL)
 		return;
+	if (progress->parent != NULL) {
+		g_mutex_lock(&progress->parent->lock);
+		count_branch(progress->parent, progress, 1.0);
+		g_mutex_unlock(&progress->parent->lock);
+	}
 	g_ptr_array_unref(progress->steps);
 	g_mutex_clear(&progress->lock);
 	g_free(progress);
@@ -84,7 +100,7 @@ ash_progress_free(AshProgress *progress)
 static double
 own_fraction(const AshProgress *progress, const Step *step, gboolean is_innermost)
 {
-	double part = (double) step->done_weight / MAX(step->total_weight, 1);
+	double part = step->done_weight / MAX(step->total_weight, 1);
 
 	if (step->finished)
 		return 1.0;
@@ -149,6 +165,35 @@ tell_update(AshProgress *progress)
 		return;
 	progress->told_at = now;
 	tell(progress, ASH_PROGRESS_UPDATE, NULL);
+}
+
+/* The sink of a branch. */
+static void
+tell_parent(const AshProgressEvent *event, gpointer user_data)
+{
+	AshProgress *branch = user_data, *parent = branch->parent;
+	AshProgressEvent nested = *event;
+
+	g_mutex_lock(&parent->lock);
+	count_branch(parent, branch, event->fraction);
+	nested.depth += parent->steps->len - 1;
+	nested.fraction = whole_fraction(parent);
+	if (parent->sink != NULL)
+		parent->sink(&nested, parent->user_data);
+	g_mutex_unlock(&parent->lock);
+}
+
+AshProgress *
+ash_progress_branch(AshProgress *parent, guint weight)
+{
+	if (parent == NULL)
+		return NULL;
+	AshProgress *branch = ash_progress_new(NULL, NULL);
+	branch->sink = tell_parent;
+	branch->user_data = branch;
+	branch->parent = parent;
+	branch->branch_weight = weight;
+	return branch;
 }
 
 void

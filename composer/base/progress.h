@@ -51,5 +51,11 @@ void ash_progress_count(AshProgress *progress, guint64 done, guint64 total, cons
 void ash_progress_item(AshProgress *progress, const char *item);
 /** A line for the user, shown in every mode but "none". */
 void ash_progress_message(AshProgress *progress, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/**
+ * A line of work beside others, for another thread: a progress of its own, which is @weight of the innermost step of
+ * @parent and tells @parent's sink. That step must not end before ash_progress_free() of all its branches. NULL for NULL.
+ */
+AshProgress *ash_progress_branch(AshProgress *parent, guint weight);
+
 /** Passes an event of a worker process on to the sink, nested under the innermost step. */
 void ash_progress_forward(AshProgress *progress, const AshProgressEvent *event);

@@ -70,6 +70,62 @@ test_steps(Fixture *fixture, gconstpointer data)
 	g_assert_cmpstr(fixture->log->str, ==, "begin One 0\nend One 0\nbegin Two 0\nmessage 1 done 0\nend Two 0\n");
 }
 
+typedef struct {
+	AshProgress *branch;
+	const char *name;
+} Line;
+
+static gpointer
+work_in_branch(gpointer data)
+{
+	Line *line = data;
+
+	ash_progress_begin(line->branch, line->name, 100);
+	for (guint i = 0; i < 1000; i++)
+		ash_progress_count(line->branch, i, 1000, "things");
+	ash_progress_end(line->branch);
+	return NULL;
+}
+
+/* Two lines of work at once: both reach the one sink, each counts as its weight says. */
+static void
+test_branches(Fixture *fixture, gconstpointer data)
+{
+	Line lines[] = { { NULL, "One" }, { NULL, "Two" } };
+	GThread *threads[G_N_ELEMENTS(lines)];
+
+	ash_progress_set_total_weight(fixture->progress, 4);
+	lines[0].branch = ash_progress_branch(fixture->progress, 1);
+	lines[1].branch = ash_progress_branch(fixture->progress, 3);
+	for (gsize i = 0; i < G_N_ELEMENTS(lines); i++)
+		threads[i] = g_thread_new("line", work_in_branch, &lines[i]);
+	g_thread_join(threads[0]);
+	g_thread_join(threads[1]);
+	assert_fraction(fixture, 1);
+	g_assert_nonnull(strstr(fixture->log->str, "begin One 0\n"));
+	g_assert_nonnull(strstr(fixture->log->str, "end One 0\n"));
+	g_assert_nonnull(strstr(fixture->log->str, "end Two 0\n"));
+	ash_progress_free(lines[0].branch);
+	ash_progress_free(lines[1].branch);
+	g_assert_null(ash_progress_branch(NULL, 1));
+}
+
+/* A line that ends early counts as done. */
+static void
+test_branch_given_up(Fixture *fixture, gconstpointer data)
+{
+	ash_progress_set_total_weight(fixture->progress, 4);
+	AshProgress *branch = ash_progress_branch(fixture->progress, 2);
+	ash_progress_begin(branch, "Half", 50);
+	ash_progress_end(branch);
+	assert_fraction(fixture, 0.25);
+	ash_progress_free(branch);
+	ash_progress_begin(fixture->progress, "Rest", 2);
+	assert_fraction(fixture, 0.5);
+	ash_progress_end(fixture->progress);
+	assert_fraction(fixture, 1);
+}
+
 static void
 test_nested(Fixture *fixture, gconstpointer data)
 {
@@ -207,6 +263,8 @@ main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	ADD("/base/progress/steps", test_steps);
 	ADD("/base/progress/nested", test_nested);
+	ADD("/base/progress/branches", test_branches);
+	ADD("/base/progress/branch-given-up", test_branch_given_up);
 	ADD("/base/progress/wrong-figures", test_wrong_figures);
 	ADD("/base/progress/forward", test_forward);
 	ADD("/base/progress/updates-are-few", test_updates_are_few);
