@@ -71,25 +71,24 @@ ash_file_load_optional(int dir_fd, const char *path, char **ret_text, gsize *ret
 }
 
 static gboolean
-write_and_sync(int fd, const char *path, const void *data, gsize length, mode_t mode, GError **error)
+write_whole(int fd, const char *path, const void *data, gsize length, mode_t mode, bool sync, GError **error)
 {
 	if (!ash_fd_write_all(fd, data, length, 0, error))
 		return ash_prefix(error, "\"%s\"", path);
-	if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
+	if (fchmod(fd, mode) < 0 || (sync && fsync(fd) < 0))
 		return ash_throw_errno(error, "cannot write \"%s\"", path);
 	return TRUE;
 }
 
-gboolean
-ash_file_save(int dir_fd, const char *path, const void *data, gssize length, mode_t mode, GError **error)
+static gboolean
+replace(int dir_fd, const char *path, const void *data, gsize length, mode_t mode, bool sync, GError **error)
 {
-	gsize size = length >= 0 ? (gsize) length : strlen(data);
 	g_autofree char *temporary = g_strdup_printf("%s.%08x.tmp", path, g_random_int());
 	ash_autofd int fd = ash_fd_open(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, error);
 
 	if (fd < 0)
 		return FALSE;
-	if (!write_and_sync(fd, path, data, size, mode, error)) {
+	if (!write_whole(fd, path, data, length, mode, sync, error)) {
 		unlinkat(dir_fd, temporary, 0);
 		return FALSE;
 	}
@@ -99,6 +98,18 @@ ash_file_save(int dir_fd, const char *path, const void *data, gssize length, mod
 		return FALSE;
 	}
 	return TRUE;
+}
+
+gboolean
+ash_file_save(int dir_fd, const char *path, const void *data, gssize length, mode_t mode, GError **error)
+{
+	return replace(dir_fd, path, data, length >= 0 ? (gsize) length : strlen(data), mode, true, error);
+}
+
+gboolean
+ash_file_write(int dir_fd, const char *path, const void *data, gssize length, mode_t mode, GError **error)
+{
+	return replace(dir_fd, path, data, length >= 0 ? (gsize) length : strlen(data), mode, false, error);
 }
 
 gboolean

@@ -22,6 +22,9 @@ gboolean ash_file_load_optional(int dir_fd, const char *path, char **ret_text, g
  */
 gboolean ash_file_save(int dir_fd, const char *path, const void *data, gssize length, mode_t mode, GError **error);
 
+/** As ash_file_save(), not waiting for the disk: for what is synced as a whole later, or lost as a whole. */
+gboolean ash_file_write(int dir_fd, const char *path, const void *data, gssize length, mode_t mode, GError **error);
+
 /** mkdir -p; an existing directory is fine. */
 gboolean ash_file_mkdirs(int dir_fd, const char *path, mode_t mode, GError **error);
 

@@ -12,7 +12,7 @@
 
 /* build, plan and resolve: three depths of the same thing. */
 typedef struct {
-	gboolean locked, update_lock, dry_run, unchanged_exit_77;
+	gboolean locked, update_lock, dry_run, unchanged_exit_77, explain, no_import_cache;
 	char **types, **repo_dirs, **repo_urls;
 	char *out_dir, *version, *lock, *seed;
 } BuildOptions;
@@ -88,6 +88,7 @@ fill_request(Invocation *invocation, GError **error)
 		.seed = options->seed != NULL ? &invocation->seed : NULL,
 		.locked = options->locked,
 		.update_lock = options->update_lock,
+		.no_import_cache = options->no_import_cache,
 	};
 	return TRUE;
 }
@@ -112,6 +113,9 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 		{ "dry-run", 'n', 0, G_OPTION_ARG_NONE, &o->dry_run, "Show the plan and stop", NULL },
 		{ "unchanged-exit-77", 0, 0, G_OPTION_ARG_NONE, &o->unchanged_exit_77,
 		  "Exit with status 77, writing nothing, if every commit is there already", NULL },
+		{ "explain", 0, 0, G_OPTION_ARG_NONE, &o->explain, "Say of each stage why it ran, or did not have to", NULL },
+		{ "no-import-cache", 0, 0, G_OPTION_ARG_NONE, &o->no_import_cache,
+		  "Let librpm unpack every package, and reuse no installed root (slower; the same bytes)", NULL },
 		{ NULL },
 	};
 
@@ -152,6 +156,13 @@ print_notices(AshCommandEnv *env, const AshPlan *plan)
 				     (const char *) g_ptr_array_index(plan->spec->notices, i));
 }
 
+static void
+show_plan(AshCommandEnv *env, const Invocation *invocation, const AshPlan *plan)
+{
+	ash_terminal_clear(env->terminal);
+	ash_render_plan(plan, invocation->options.explain, invocation->common.json);
+}
+
 gboolean
 ash_command_plan(AshCommandEnv *env, int argc, char **argv, GError **error)
 {
@@ -161,8 +172,7 @@ ash_command_plan(AshCommandEnv *env, int argc, char **argv, GError **error)
 	if (!parse(env, argc, argv, &invocation, error) || !make_plan(env, &invocation, &plan, error))
 		return FALSE;
 	print_notices(env, plan);
-	ash_terminal_clear(env->terminal);
-	ash_render_plan(plan, invocation.common.json);
+	show_plan(env, &invocation, plan);
 	return TRUE;
 }
 
@@ -208,7 +218,7 @@ carry_out(AshCommandEnv *env, const Invocation *invocation, AshStore *store, Ash
 	if (result == NULL)
 		return FALSE;
 	ash_terminal_clear(env->terminal);
-	ash_render_result(result, invocation->common.json);
+	ash_render_result(result, invocation->options.explain, invocation->common.json);
 	return TRUE;
 }
 
@@ -225,8 +235,7 @@ ash_command_build(AshCommandEnv *env, int argc, char **argv, GError **error)
 		return FALSE;
 	print_notices(env, plan);
 	if (invocation.options.dry_run) {
-		ash_terminal_clear(env->terminal);
-		ash_render_plan(plan, invocation.common.json);
+		show_plan(env, &invocation, plan);
 		return TRUE;
 	}
 	g_autoptr(AshStore) store = ash_store_open(invocation.common.store, true, error);

@@ -13,6 +13,7 @@ typedef struct {
 	AshCommonOptions common;
 	char **arguments, **types;
 	char *out_dir, *seed;
+	gboolean explain;
 } ImageOptions;
 
 static void
@@ -35,6 +36,7 @@ parse(AshCommandEnv *env, int argc, char **argv, ImageOptions *options, AshUuid 
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->out_dir, "Where images go (default: here)", "DIR" },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &options->seed,
 		  "Derive identifiers from this (default: from the content)", "UUID" },
+		{ "explain", 0, 0, G_OPTION_ARG_NONE, &options->explain, "Say of each image why it was written, or not", NULL },
 		{ NULL },
 	};
 
@@ -66,7 +68,7 @@ ash_command_image(AshCommandEnv *env, int argc, char **argv, GError **error)
 	if (result == NULL)
 		return FALSE;
 	ash_terminal_clear(env->terminal);
-	ash_render_result(result, options.common.json);
+	ash_render_result(result, options.explain, options.common.json);
 	return TRUE;
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define JOBS_MAX 256
+
 void
 ash_common_options_clear(AshCommonOptions *options)
 {
@@ -17,6 +19,7 @@ ash_common_options_clear(AshCommonOptions *options)
 /* GOption wants an int-sized boolean; these live only while one command line is parsed. */
 typedef struct {
 	gboolean json;
+	int jobs;
 	char *store, *progress;
 	char **arguments;
 } Parsed;
@@ -30,6 +33,8 @@ make_context(const AshCommand *command, const GOptionEntry *entries, Parsed *par
 		{ "json", 0, 0, G_OPTION_ARG_NONE, &parsed->json, "Print the result as JSON", NULL },
 		{ "progress", 0, 0, G_OPTION_ARG_STRING, &parsed->progress,
 		  "bar, plain, json or none (default: bar on a terminal, else plain)", "MODE" },
+		{ "jobs", 'j', 0, G_OPTION_ARG_INT, &parsed->jobs,
+		  "Threads to use, and stages side by side (default: one a processor)", "N" },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &parsed->arguments, NULL, NULL },
 		{ NULL },
 	};
@@ -53,6 +58,16 @@ check_arguments(const AshCommand *command, char **arguments, int least, int most
 	return ash_throw(error, ASH_ERROR_USAGE, "%s; usage: ashlar %s %s",
 			 count < least ? "an argument is missing" : "too many arguments", command->name,
 			 command->arguments);
+}
+
+static gboolean
+set_jobs(AshCommandEnv *env, int jobs, GError **error)
+{
+	if (jobs < 0 || jobs > JOBS_MAX)
+		return ash_throw(error, ASH_ERROR_USAGE, "--jobs=%d is not a number from 1 to %d", jobs, JOBS_MAX);
+	if (jobs > 0)
+		env->ctx->jobs = (guint) jobs;
+	return TRUE;
 }
 
 static gboolean
@@ -95,7 +110,7 @@ ash_command_parse(AshCommandEnv *env, const GOptionEntry *entries, int argc, cha
 	if (!ok)
 		return ash_throw(error, ASH_ERROR_USAGE, "%s; see \"ashlar %s --help\"", local->message, command->name);
 	if (!check_arguments(command, arguments, least, most, error) ||
-	    !set_up_terminal(env, parsed.progress, error))
+	    !set_jobs(env, parsed.jobs, error) || !set_up_terminal(env, parsed.progress, error))
 		return FALSE;
 	*ret_arguments = g_steal_pointer(&arguments);
 	return TRUE;

@@ -89,6 +89,39 @@ variant_to_json(const AshPlanVariant *variant)
 	return object;
 }
 
+/* Of AshStageReport. */
+static JsonArray *
+reports_to_json(const GPtrArray *reports)
+{
+	JsonArray *array = json_array_new();
+
+	for (guint i = 0; i < reports->len; i++) {
+		const AshStageReport *report = g_ptr_array_index(reports, i);
+		JsonObject *object = json_object_new();
+		json_object_set_string_member(object, "stage", report->stage);
+		json_object_set_string_member(object, "of", report->subject);
+		json_object_set_boolean_member(object, "ran", report->ran);
+		json_object_set_string_member(object, "why", report->why);
+		json_array_add_object_element(array, object);
+	}
+	return array;
+}
+
+/* @ran, @reused: what is said of stages that do or do not run. */
+static void
+print_reports(const GPtrArray *reports, const char *ran, const char *reused)
+{
+	static const char *const headings[] = { "stage", "of", "", "why", NULL };
+	g_autoptr(AshTable) table = ash_table_new(headings);
+
+	for (guint i = 0; i < reports->len; i++) {
+		const AshStageReport *report = g_ptr_array_index(reports, i);
+		ash_table_add(table, report->stage, report->subject, report->ran ? ran : reused, report->why);
+	}
+	ash_table_print(table);
+	putchar('\n');
+}
+
 static void
 print_plan_json(const AshPlan *plan)
 {
@@ -99,6 +132,8 @@ print_plan_json(const AshPlan *plan)
 	for (guint i = 0; i < plan->variants->len; i++)
 		json_array_add_object_element(variants, variant_to_json(g_ptr_array_index(plan->variants, i)));
 	json_object_set_array_member(object, "variants", variants);
+	g_autoptr(GPtrArray) reports = ash_build_explain(plan);
+	json_object_set_array_member(object, "explain", reports_to_json(reports));
 	json_object_set_int_member(object, "download_bytes", (gint64) plan->download_bytes);
 	json_object_set_int_member(object, "store_bytes", (gint64) plan->store_bytes);
 	json_object_set_int_member(object, "out_bytes", (gint64) plan->out_bytes);
@@ -169,7 +204,7 @@ print_variant(const AshPlanVariant *variant)
 }
 
 void
-ash_render_plan(const AshPlan *plan, bool json)
+ash_render_plan(const AshPlan *plan, bool explain, bool json)
 {
 	if (json) {
 		print_plan_json(plan);
@@ -177,6 +212,9 @@ ash_render_plan(const AshPlan *plan, bool json)
 	}
 	for (guint i = 0; i < plan->variants->len; i++)
 		print_variant(g_ptr_array_index(plan->variants, i));
+	g_autoptr(GPtrArray) reports = ash_build_explain(plan);
+	if (explain)
+		print_reports(reports, "will run", "is there");
 	g_autofree char *download = ash_size_format(plan->download_bytes);
 	g_autofree char *store = ash_size_format(plan->store_bytes);
 	g_autofree char *out = ash_size_format(plan->out_bytes);
@@ -235,6 +273,7 @@ print_result_json(const AshBuildResult *result)
 	json_object_set_array_member(object, "commits", commits);
 	json_object_set_array_member(object, "artifacts", artifacts);
 	json_object_set_array_member(object, "stages", stages);
+	json_object_set_array_member(object, "explain", reports_to_json(result->reports));
 	print_object(object);
 }
 
@@ -253,7 +292,7 @@ print_times(const AshBuildResult *result)
 }
 
 void
-ash_render_result(const AshBuildResult *result, bool json)
+ash_render_result(const AshBuildResult *result, bool explain, bool json)
 {
 	static const char *const headings[] = { "artifact", ">size", "sha256", "path", NULL };
 
@@ -261,6 +300,8 @@ ash_render_result(const AshBuildResult *result, bool json)
 		print_result_json(result);
 		return;
 	}
+	if (explain)
+		print_reports(result->reports, "ran", "reused");
 	print_times(result);
 	putchar('\n');
 	for (guint i = 0; i < result->commits->len; i++) {

@@ -19,6 +19,9 @@ typedef struct {
 
 #define ASH_IMAGE_NOTES_KEY "ashlar.image"
 
+/** Metadata key under which a commit keeps the key of its tree (compose/stages.h). */
+#define ASH_TREE_KEY "ashlar.tree-key"
+
 /** Owned JSON text. */
 char *ash_image_notes_format(const AshImageNotes *notes);
 

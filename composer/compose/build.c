@@ -4,24 +4,60 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/worker.h"
 #include "compose/artifact.h"
+#include "compose/artifactlog.h"
+#include "compose/buildvariant.h"
 #include "compose/outdir.h"
-#include "compose/workers.h"
+#include "compose/prepare.h"
+#include "compose/stages.h"
+#include "compose/tasks.h"
 #include "config/imgtype.h"
-#include "install/verify.h"
-#include "repo/packages.h"
-#include "store/commit.h"
 #include "store/history.h"
+#include "store/stage.h"
 
 #include <fcntl.h>
 
-/* Weights of the stages in the progress: about the seconds they take for a system of some 200 packages. */
+/* Weights in the progress: about the seconds that they take for a system of some 200 packages. */
 enum {
-	WEIGHT_FETCH = 2,
-	WEIGHT_VERIFY = 2,
-	WEIGHT_INSTALL = 8,
-	WEIGHT_TREE = 12,
-	WEIGHT_ARTIFACT = 10,
+	WEIGHT_PREPARE = 3,
+	WEIGHT_VARIANT = 10,
+	WEIGHT_REUSED = 1,
+	WEIGHT_ARTIFACT = 4,
+};
+
+typedef struct Build Build;
+
+/* One image type of a variant. */
+typedef struct {
+	Build *build;
+	const AshImageType *type; /* borrowed */
+	const char *commit;       /* borrowed; known once the variant is built */
+	AshStageKey *key;
+	AshStageLog *log;         /* borrowed: of the variant's ref */
+	GPtrArray *artifacts;     /* of AshArtifact */
+	GPtrArray *times;         /* of AshStageTime */
+	bool reused;
+	char *why;
+} TypeWork;
+
+/* One variant with its types. */
+typedef struct {
+	Build *build;
+	AshVariantBuild variant;
+	AshStageLog *log;
+	AshCommitInfo *info;
+	GPtrArray *types; /* of TypeWork */
+} VariantWork;
+
+struct Build {
+	AshStore *store;        /* borrowed */
+	const AshUuid *seed;    /* borrowed; may be NULL */
+	const char *out_dir;    /* borrowed */
+	AshOutdir *outdir;
+	AshTasks *tasks;
+	GPtrArray *variants;    /* of VariantWork */
+	GPtrArray *times;       /* of AshStageTime: of what all variants share */
 };
 
 static void
@@ -33,6 +69,23 @@ stage_time_free(gpointer data)
 	g_free(time);
 }
 
+static void
+stage_report_free(gpointer data)
+{
+	AshStageReport *report = data;
+
+	g_free(report->stage);
+	g_free(report->subject);
+	g_free(report->why);
+	g_free(report);
+}
+
+static GPtrArray *
+new_times(void)
+{
+	return g_ptr_array_new_with_free_func(stage_time_free);
+}
+
 static AshBuildResult *
 build_result_new(void)
 {
@@ -40,7 +93,8 @@ build_result_new(void)
 
 	result->artifacts = g_ptr_array_new_with_free_func((GDestroyNotify) ash_artifact_free);
 	result->commits = g_ptr_array_new_with_free_func((GDestroyNotify) ash_commit_info_free);
-	result->times = g_ptr_array_new_with_free_func(stage_time_free);
+	result->times = new_times();
+	result->reports = g_ptr_array_new_with_free_func(stage_report_free);
 	return result;
 }
 
@@ -52,163 +106,327 @@ ash_build_result_free(AshBuildResult *result)
 	g_ptr_array_unref(result->artifacts);
 	g_ptr_array_unref(result->commits);
 	g_ptr_array_unref(result->times);
+	g_ptr_array_unref(result->reports);
 	g_free(result);
 }
 
-/* A stage: a step of the progress whose time is kept; used by its scope alone, which clang takes for unused. */
-typedef struct {
-	AshContext *ctx;
-	AshBuildResult *result;
-	char *name;
-	gint64 begun_at;
-} G_GNUC_UNUSED Stage; /* a scope is all the use that some are: clang would warn */
+static void
+type_work_free(gpointer data)
+{
+	TypeWork *work = data;
+
+	ash_stage_key_free(work->key);
+	g_ptr_array_unref(work->artifacts);
+	g_ptr_array_unref(work->times);
+	g_free(work->why);
+	g_free(work);
+}
 
 static void
-stage_end(Stage *stage)
+variant_work_free(gpointer data)
 {
-	AshStageTime *time = g_new0(AshStageTime, 1);
+	VariantWork *work = data;
 
-	time->name = stage->name;
-	time->seconds = (double) (g_get_monotonic_time() - stage->begun_at) / G_TIME_SPAN_SECOND;
-	g_ptr_array_add(stage->result->times, time);
-	ash_progress_end(stage->ctx->progress);
+	g_clear_pointer(&work->variant.times, g_ptr_array_unref);
+	g_free(work->variant.initramfs_why);
+	g_free(work->variant.staging);
+	ash_fd_clear(&work->variant.staging_fd);
+	g_clear_pointer(&work->log, ash_stage_log_free);
+	g_clear_pointer(&work->info, ash_commit_info_free);
+	g_ptr_array_unref(work->types);
+	g_free(work);
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Stage, stage_end)
-
-static Stage
-stage_begin(AshContext *ctx, AshBuildResult *result, guint weight, const char *what, const char *subject)
-{
-	Stage stage = { .ctx = ctx, .result = result, .begun_at = g_get_monotonic_time() };
-
-	stage.name = subject != NULL ? g_strdup_printf("%s %s", what, subject) : g_strdup(what);
-	ash_progress_begin(ctx->progress, stage.name, weight);
-	return stage;
-}
-
-static guint
-total_weight(const AshPlan *plan)
-{
-	guint weight = WEIGHT_FETCH + WEIGHT_VERIFY;
-
-	for (guint i = 0; i < plan->variants->len; i++) {
-		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
-		if (variant->commit == NULL)
-			weight += WEIGHT_INSTALL + WEIGHT_TREE;
-		weight += WEIGHT_ARTIFACT * variant->types->len;
-	}
-	return weight;
-}
-
-/* Packages of all variants that have to be built, each once; borrowed from the variants. */
-static AshPackageSet *
-packages_to_fetch(const AshPlan *plan)
-{
-	AshPackageSet *all = g_new0(AshPackageSet, 1);
-	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-
-	all->packages = g_ptr_array_new();
-	for (guint i = 0; i < plan->variants->len; i++) {
-		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
-		for (guint j = 0; variant->commit == NULL && j < variant->set->packages->len; j++) {
-			AshPackage *package = g_ptr_array_index(variant->set->packages, j);
-			if (g_hash_table_add(seen, package->sha256))
-				g_ptr_array_add(all->packages, package);
-		}
-	}
-	return all;
-}
-
-/* The same package in another variant is the same file. */
 static void
-share_paths(const AshPlan *plan, const AshPackageSet *fetched)
+build_clear(Build *build)
 {
-	g_autoptr(GHashTable) paths = g_hash_table_new(g_str_hash, g_str_equal);
-
-	for (guint i = 0; i < fetched->packages->len; i++) {
-		AshPackage *package = g_ptr_array_index(fetched->packages, i);
-		g_hash_table_insert(paths, package->sha256, package->path);
-	}
-	for (guint i = 0; i < plan->variants->len; i++) {
-		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
-		for (guint j = 0; j < variant->set->packages->len; j++) {
-			AshPackage *package = g_ptr_array_index(variant->set->packages, j);
-			if (package->path == NULL)
-				package->path = g_strdup(g_hash_table_lookup(paths, package->sha256));
-		}
-	}
+	/* First: its threads use all the rest. */
+	g_clear_pointer(&build->tasks, ash_tasks_free);
+	g_clear_pointer(&build->outdir, ash_outdir_free);
+	g_clear_pointer(&build->variants, g_ptr_array_unref);
+	g_clear_pointer(&build->times, g_ptr_array_unref);
 }
 
-/* Nothing is unpacked before every package of every variant is known to be good. */
-static gboolean
-fetch_and_verify(AshContext *ctx, const AshPlan *plan, AshBuildResult *result, GError **error)
-{
-	g_autoptr(AshPackageSet) all = packages_to_fetch(plan);
-
-	if (all->packages->len == 0)
-		return TRUE;
-	{
-		g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_FETCH, "Fetch packages", NULL);
-		if (!ash_repo_fetch_packages(ctx, plan->metadata, all, error))
-			return FALSE;
-	}
-	g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_VERIFY, "Verify packages", NULL);
-	share_paths(plan, all);
-	return ash_verify_packages(ctx, all, plan->spec->repos, error);
-}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
 
 static gboolean
-build_tree(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPlanVariant *variant, const char *root,
-	   AshBuildResult *result, GError **error)
+build_begin(Build *build, AshContext *ctx, AshStore *store, const char *out_dir, const AshUuid *seed, GError **error)
 {
-	{
-		g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_INSTALL, "Install", variant->name);
-		if (!ash_workers_install(ctx, store, variant, root, error))
-			return FALSE;
-	}
-	g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_TREE, "Make and commit tree", variant->name);
-	return ash_workers_commit(ctx, store, plan, variant, root, error);
-}
-
-static gboolean
-build_variant(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPlanVariant *variant,
-	      AshBuildResult *result, GError **error)
-{
-	ash_autofd int keep = -1;
-	g_autofree char *staging = ash_store_make_staging(store, "root", &keep, error);
-
-	if (staging == NULL)
+	build->store = store;
+	build->seed = seed;
+	build->out_dir = out_dir;
+	build->variants = g_ptr_array_new_with_free_func(variant_work_free);
+	build->times = new_times();
+	build->outdir = ash_outdir_new(out_dir, error);
+	if (build->outdir == NULL)
 		return FALSE;
-	gboolean ok = build_tree(ctx, store, plan, variant, staging, result, error);
-	g_autoptr(GError) local = NULL;
-	/* Also after Ctrl-C: the cancellable would stop the removal. */
-	AshContext quiet = { .cache_dir = ctx->cache_dir, .data_dir = ctx->data_dir, .jobs = ctx->jobs };
-	if (!ash_workers_remove(&quiet, store, staging, &local))
-		ash_progress_message(ctx->progress, "warning: %s", local->message);
-	return ok;
+	build->tasks = ash_tasks_new(ctx);
+	return TRUE;
+}
+
+static VariantWork *
+add_variant(Build *build)
+{
+	VariantWork *work = g_new0(VariantWork, 1);
+
+	work->build = build;
+	work->types = g_ptr_array_new_with_free_func(type_work_free);
+	work->variant.staging_fd = -1;
+	g_ptr_array_add(build->variants, work);
+	return work;
+}
+
+static void
+add_type(VariantWork *variant, const AshImageType *type)
+{
+	TypeWork *work = g_new0(TypeWork, 1);
+
+	work->build = variant->build;
+	work->type = type;
+	work->artifacts = g_ptr_array_new_with_free_func((GDestroyNotify) ash_artifact_free);
+	work->times = new_times();
+	g_ptr_array_add(variant->types, work);
 }
 
 static gboolean
-write_images(AshContext *ctx, AshStore *store, const AshPlanVariant *variant, const char *dir, const AshUuid *seed,
-	     AshBuildResult *result, GError **error)
+write_files(AshContext *ctx, gpointer data, GError **error)
 {
-	for (guint i = 0; i < variant->types->len; i++) {
-		const AshImageType *type = g_ptr_array_index(variant->types, i);
-		g_auto(Stage) stage = stage_begin(ctx, result, WEIGHT_ARTIFACT, "Write", type->name);
-		if (!ash_artifact_write(ctx, store, variant->commit, type, dir, seed, result->artifacts, error))
-			return FALSE;
+	TypeWork *work = data;
+	Build *build = work->build;
+
+	return ash_artifact_write(ctx, build->store, work->commit, work->type, ash_outdir_get_path(build->outdir),
+				  build->seed, work->artifacts, error);
+}
+
+static gboolean
+write_type(AshContext *ctx, gpointer data, GError **error)
+{
+	TypeWork *work = data;
+
+	return ash_stage_run(ctx, work->times, 100, "Write", work->type->name, write_files, work, error);
+}
+
+/* What the commit's images need written; those that are there, untouched, stay. */
+static gboolean
+begin_types(VariantWork *work, const char *commit, GError **error)
+{
+	Build *build = work->build;
+
+	work->info = ash_store_info(build->store, commit, error);
+	if (work->info == NULL)
+		return FALSE;
+	work->log = ash_stage_log_load(build->store, work->info->ref != NULL ? work->info->ref : commit);
+	for (guint i = 0; i < work->types->len; i++) {
+		TypeWork *type = g_ptr_array_index(work->types, i);
+		g_autofree char *stage = g_strconcat("artifact ", type->type->name, NULL);
+		type->commit = work->info->checksum;
+		type->key = ash_artifact_log_key(type->commit, type->type, build->seed);
+		type->reused = ash_artifact_log_find(ash_stage_log_get(work->log, stage), type->key, build->out_dir,
+						     type->artifacts, &type->why);
+		if (!type->reused)
+			ash_tasks_push(build->tasks, write_type, type, WEIGHT_ARTIFACT);
 	}
 	return TRUE;
 }
 
 static gboolean
-add_commit_info(AshStore *store, const char *commit, AshBuildResult *result, GError **error)
+clean_variant(AshContext *ctx, gpointer data, GError **error)
 {
-	AshCommitInfo *info = ash_store_info(store, commit, error);
+	VariantWork *work = data;
 
-	if (info == NULL)
+	ash_variant_clean(ctx, &work->variant);
+	return TRUE;
+}
+
+static gboolean
+build_variant(AshContext *ctx, gpointer data, GError **error)
+{
+	VariantWork *work = data;
+	gboolean done = ash_variant_build(ctx, &work->variant, error);
+
+	done = done && begin_types(work, work->variant.variant->commit, error);
+	/* The used-up root goes while images are written. */
+	if (work->variant.staging != NULL && done)
+		ash_tasks_push(work->build->tasks, clean_variant, work, 0);
+	else
+		ash_variant_clean(ctx, &work->variant);
+	return done;
+}
+
+static gboolean
+prepare(AshContext *ctx, gpointer data, GError **error)
+{
+	const VariantWork *first = data;
+
+	return ash_prepare_packages(ctx, first->build->store, first->variant.plan, !first->variant.request->no_import_cache,
+				    error);
+}
+
+static bool
+is_unchanged(const AshPlan *plan)
+{
+	for (guint i = 0; i < plan->variants->len; i++)
+		if (((AshPlanVariant *) g_ptr_array_index(plan->variants, i))->commit == NULL)
+			return false;
+	return true;
+}
+
+static guint
+total_weight(const AshPlan *plan)
+{
+	guint weight = is_unchanged(plan) ? 0 : WEIGHT_PREPARE;
+
+	for (guint i = 0; i < plan->variants->len; i++) {
+		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
+		weight += variant->commit == NULL ? WEIGHT_VARIANT : WEIGHT_REUSED;
+		weight += WEIGHT_ARTIFACT * variant->types->len;
+	}
+	return weight;
+}
+
+static bool
+is_bootable(const VariantWork *work)
+{
+	return ((const TypeWork *) g_ptr_array_index(work->types, 0))->type->bootable;
+}
+
+/* Those with an initramfs take longest: they begin first. */
+static void
+push_variants(Build *build)
+{
+	for (int bootable = 1; bootable >= 0; bootable--) {
+		for (guint i = 0; i < build->variants->len; i++) {
+			VariantWork *work = g_ptr_array_index(build->variants, i);
+			if (is_bootable(work) == (bootable == 1))
+				ash_tasks_push(build->tasks, build_variant, work,
+					       work->variant.variant->commit == NULL ? WEIGHT_VARIANT : WEIGHT_REUSED);
+		}
+	}
+}
+
+static void
+add_variants(Build *build, const AshPlan *plan, const AshBuildRequest *request)
+{
+	for (guint i = 0; i < plan->variants->len; i++) {
+		VariantWork *work = add_variant(build);
+		AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
+		work->variant.store = build->store;
+		work->variant.plan = plan;
+		work->variant.variant = variant;
+		work->variant.request = request;
+		work->variant.times = new_times();
+		for (guint j = 0; j < variant->types->len; j++)
+			add_type(work, g_ptr_array_index(variant->types, j));
+	}
+}
+
+static void
+add_report(GPtrArray *reports, const char *stage, const char *subject, bool ran, const char *why)
+{
+	AshStageReport *report = g_new0(AshStageReport, 1);
+
+	report->stage = g_strdup(stage);
+	report->subject = g_strdup(subject);
+	report->ran = ran;
+	report->why = g_strdup(why);
+	g_ptr_array_add(reports, report);
+}
+
+/* @build: NULL for a plan that was not carried out. */
+static void
+report_variant(GPtrArray *reports, const AshPlanVariant *variant, const AshVariantBuild *build)
+{
+	for (AshStage stage = 0; stage < _ASH_STAGE_COUNT; stage++) {
+		const AshPlanStage *at = &variant->stages[stage];
+		/* Between tree and commit. */
+		if (stage == ASH_STAGE_COMMIT && build != NULL && build->initramfs_why != NULL)
+			add_report(reports, "initramfs", variant->name, build->initramfs_ran, build->initramfs_why);
+		add_report(reports, ash_stage_name(stage), variant->name, !at->reuse, at->why);
+	}
+}
+
+GPtrArray *
+ash_build_explain(const AshPlan *plan)
+{
+	GPtrArray *reports = g_ptr_array_new_with_free_func(stage_report_free);
+
+	for (guint i = 0; i < plan->variants->len; i++)
+		report_variant(reports, g_ptr_array_index(plan->variants, i), NULL);
+	return reports;
+}
+
+static void
+collect_types(VariantWork *work, AshBuildResult *result)
+{
+	for (guint i = 0; i < work->types->len; i++) {
+		TypeWork *type = g_ptr_array_index(work->types, i);
+		add_report(result->reports, "artifact", type->type->name, !type->reused, type->why);
+		g_ptr_array_extend_and_steal(result->times, g_steal_pointer(&type->times));
+		type->times = new_times();
+		g_ptr_array_extend_and_steal(result->artifacts, g_steal_pointer(&type->artifacts));
+		type->artifacts = g_ptr_array_new();
+	}
+}
+
+/* Everything into @result, in the order of the command line. */
+static void
+collect(Build *build, AshBuildResult *result)
+{
+	g_ptr_array_extend_and_steal(result->times, g_steal_pointer(&build->times));
+	for (guint i = 0; i < build->variants->len; i++) {
+		VariantWork *work = g_ptr_array_index(build->variants, i);
+		if (work->variant.times != NULL)
+			g_ptr_array_extend_and_steal(result->times, g_steal_pointer(&work->variant.times));
+		if (work->variant.variant != NULL)
+			report_variant(result->reports, work->variant.variant, &work->variant);
+		collect_types(work, result);
+		g_ptr_array_add(result->commits, g_steal_pointer(&work->info));
+	}
+}
+
+/* New files to their places, all at once. */
+static gboolean
+publish(Build *build, GError **error)
+{
+	g_autoptr(GPtrArray) fresh = g_ptr_array_new();
+
+	for (guint i = 0; i < build->variants->len; i++) {
+		VariantWork *work = g_ptr_array_index(build->variants, i);
+		for (guint j = 0; j < work->types->len; j++) {
+			TypeWork *type = g_ptr_array_index(work->types, j);
+			for (guint k = 0; !type->reused && k < type->artifacts->len; k++)
+				g_ptr_array_add(fresh, g_ptr_array_index(type->artifacts, k));
+		}
+	}
+	return fresh->len == 0 || ash_outdir_publish(build->outdir, fresh, error);
+}
+
+/* Notes what was made from what. The build is done by then: what cannot be noted is only made again. */
+static void
+save_logs(AshContext *ctx, Build *build)
+{
+	for (guint i = 0; i < build->variants->len; i++) {
+		VariantWork *work = g_ptr_array_index(build->variants, i);
+		g_autoptr(GError) error = NULL;
+		if (work->variant.variant != NULL)
+			ash_stages_note(work->variant.variant, work->log);
+		for (guint j = 0; j < work->types->len; j++) {
+			TypeWork *type = g_ptr_array_index(work->types, j);
+			g_autofree char *stage = g_strconcat("artifact ", type->type->name, NULL);
+			ash_stage_log_set(work->log, stage, ash_artifact_log_entry(type->key, type->artifacts));
+		}
+		if (!ash_stage_log_save(work->log, &error))
+			ash_progress_message(ctx->progress, "warning: %s", error->message);
+	}
+}
+
+static gboolean
+finish(AshContext *ctx, Build *build, AshBuildResult *result, GError **error)
+{
+	if (!ash_tasks_wait(build->tasks, error) || !publish(build, error))
 		return FALSE;
-	g_ptr_array_add(result->commits, info);
+	save_logs(ctx, build);
+	collect(build, result);
 	return TRUE;
 }
 
@@ -224,43 +442,23 @@ save_lock(const AshPlan *plan, const AshBuildRequest *request, GError **error)
 	       ash_file_save(AT_FDCWD, plan->lock_path, plan->lock_text, -1, 0644, error);
 }
 
-static bool
-is_unchanged(const AshPlan *plan)
-{
-	for (guint i = 0; i < plan->variants->len; i++)
-		if (((AshPlanVariant *) g_ptr_array_index(plan->variants, i))->commit == NULL)
-			return false;
-	return true;
-}
-
 AshBuildResult *
 ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildRequest *request, GError **error)
 {
 	g_autoptr(AshBuildResult) result = build_result_new();
+	g_auto(Build) build = { 0 };
 
 	result->unchanged = is_unchanged(plan);
+	if ((!result->unchanged && !ash_worker_check(error)) || !ash_store_use(ctx, store, error) ||
+	    !build_begin(&build, ctx, store, request->out_dir, request->seed, error))
+		return NULL;
 	ash_progress_set_total_weight(ctx->progress, total_weight(plan));
-	if (!result->unchanged && !ash_worker_check(error))
+	add_variants(&build, plan, request);
+	if (!result->unchanged && !ash_stage_run(ctx, build.times, WEIGHT_PREPARE, "Fetch and unpack packages", NULL, prepare,
+						 g_ptr_array_index(build.variants, 0), error))
 		return NULL;
-	if (!fetch_and_verify(ctx, plan, result, error))
-		return NULL;
-	for (guint i = 0; i < plan->variants->len; i++) {
-		AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
-		if (variant->commit == NULL && !build_variant(ctx, store, plan, variant, result, error))
-			return NULL;
-		if (!ash_store_set_ref(store, variant->ref, variant->commit, error))
-			return NULL;
-		if (!add_commit_info(store, variant->commit, result, error))
-			return NULL;
-	}
-	g_autoptr(AshOutdir) outdir = ash_outdir_new(request->out_dir, error);
-	if (outdir == NULL)
-		return NULL;
-	for (guint i = 0; i < plan->variants->len; i++)
-		if (!write_images(ctx, store, g_ptr_array_index(plan->variants, i), ash_outdir_get_path(outdir),
-				  request->seed, result, error))
-			return NULL;
-	if (!ash_outdir_publish(outdir, result->artifacts, error) || !save_lock(plan, request, error))
+	push_variants(&build);
+	if (!finish(ctx, &build, result, error) || !save_lock(plan, request, error))
 		return NULL;
 	return g_steal_pointer(&result);
 }
@@ -270,25 +468,24 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 		 const AshUuid *seed, GError **error)
 {
 	g_autoptr(AshBuildResult) result = build_result_new();
+	g_autoptr(GPtrArray) loaded = g_ptr_array_new_with_free_func((GDestroyNotify) ash_image_type_free);
 	g_autofree char *checksum = ash_store_resolve(store, commit, error);
+	g_auto(Build) build = { 0 };
 
-	if (checksum == NULL || !add_commit_info(store, checksum, result, error))
-		return NULL;
-	g_autoptr(AshOutdir) outdir = ash_outdir_new(out_dir, error);
-	if (outdir == NULL)
+	if (checksum == NULL || !ash_store_use(ctx, store, error) ||
+	    !build_begin(&build, ctx, store, out_dir, seed, error))
 		return NULL;
 	result->unchanged = true;
-	ash_progress_set_total_weight(ctx->progress, g_strv_length((char **) types));
+	VariantWork *work = add_variant(&build);
 	for (; *types != NULL; types++) {
-		g_autoptr(AshImageType) type = ash_imgtype_load(*types, ctx->data_dir, error);
+		AshImageType *type = ash_imgtype_load(*types, ctx->data_dir, error);
 		if (type == NULL)
 			return NULL;
-		g_auto(Stage) stage = stage_begin(ctx, result, 1, "Write", type->name);
-		if (!ash_artifact_write(ctx, store, checksum, type, ash_outdir_get_path(outdir), seed, result->artifacts,
-					error))
-			return NULL;
+		g_ptr_array_add(loaded, type);
+		add_type(work, type);
 	}
-	if (!ash_outdir_publish(outdir, result->artifacts, error))
+	ash_progress_set_total_weight(ctx->progress, WEIGHT_ARTIFACT * loaded->len);
+	if (!begin_types(work, checksum, error) || !finish(ctx, &build, result, error))
 		return NULL;
 	return g_steal_pointer(&result);
 }

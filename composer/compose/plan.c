@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "compose/plan.h"
 
+#include "base/copyup.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/size.h"
+#include "compose/artifact.h"
+#include "compose/stages.h"
 #include "compose/variant.h"
 #include "config/kickstart.h"
 #include "repo/metadata.h"
 #include "solve/solve.h"
-#include "store/history.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,7 +157,8 @@ resolve_variant(AshContext *ctx, AshPlan *plan, AshPlanVariant *variant, GPtrArr
 	if (variant->set == NULL)
 		return ash_prefix(error, "variant \"%s\"", variant->name);
 	variant->lock = make_lock(plan, variant);
-	return ash_plan_variant_finish(ctx, variant, plan->spec, request->version, error);
+	return ash_plan_variant_finish(variant, plan->spec, request->version, error) &&
+	       ash_stages_make_keys(ctx, plan, variant, error);
 }
 
 /* Variants that the lock has and this build does not ask for stay as they are. */
@@ -190,30 +193,36 @@ artifact_bytes(const AshImageType *type, guint64 tree_bytes)
 	return tree_bytes * MAX(type->formats->len, 1);
 }
 
-/* Trees that the store has cost nothing; what is downloaded already neither. */
+/*
+ * Trees that the store has cost nothing, installed roots that it has only what is made in a copy of them. Files are shared by import
+ * cache, roots and objects; where programs in the sandbox cannot be kept from writing to them, each has its own.
+ */
 static void
 estimate_space(AshPlan *plan)
 {
+	guint copies = ash_copyup_available() ? 1 : 3;
+
 	for (guint i = 0; i < plan->variants->len; i++) {
 		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
-		guint64 tree = ash_package_set_total_install_size(variant->set) * (100 + INSTALL_EXTRA_PERCENT) / 100;
-		if (variant->commit == NULL) {
-			plan->store_bytes += tree;
+		guint64 packages = ash_package_set_total_install_size(variant->set);
+		guint64 extra = packages * INSTALL_EXTRA_PERCENT / 100;
+		if (!variant->stages[ASH_STAGE_ROOT].reuse) {
+			plan->store_bytes += packages * copies + extra;
 			plan->download_bytes += ash_package_set_total_size(variant->set);
+		} else if (!variant->stages[ASH_STAGE_TREE].reuse) {
+			plan->store_bytes += packages * (copies - 1) + extra;
 		}
 		for (guint j = 0; j < variant->types->len; j++)
-			plan->out_bytes += artifact_bytes(g_ptr_array_index(variant->types, j), tree);
+			plan->out_bytes += artifact_bytes(g_ptr_array_index(variant->types, j), packages + extra);
 	}
 }
 
 static gboolean
-find_commits(AshPlan *plan, AshStore *store, GError **error)
+find_stages(AshPlan *plan, AshStore *store, const AshBuildRequest *request, GError **error)
 {
-	for (guint i = 0; store != NULL && i < plan->variants->len; i++) {
-		AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
-		if (!ash_store_find_by_input(store, variant->ref, variant->input_digest, &variant->commit, error))
+	for (guint i = 0; i < plan->variants->len; i++)
+		if (!ash_stages_find(g_ptr_array_index(plan->variants, i), store, !request->no_import_cache, error))
 			return FALSE;
-	}
 	return TRUE;
 }
 
@@ -252,12 +261,24 @@ ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, G
 	if (!ok)
 		return NULL;
 	ash_progress_begin(ctx->progress, "Resolve", 2);
-	ok = resolve_all(ctx, plan, request, error) && find_commits(plan, store, error);
+	ok = resolve_all(ctx, plan, request, error) && find_stages(plan, store, request, error);
 	ash_progress_end(ctx->progress);
 	if (!ok)
 		return NULL;
 	estimate_space(plan);
 	return g_steal_pointer(&plan);
+}
+
+char *
+ash_plan_dup_notes(const AshPlan *plan)
+{
+	const AshImageNotes notes = {
+		.name = plan->spec->name,
+		.kernel_append = plan->spec->kernel_append,
+		.boot_timeout = plan->spec->boot_timeout,
+	};
+
+	return ash_image_notes_format(&notes);
 }
 
 /* The nearest directory that exists: what is to be made will be on its file system. */

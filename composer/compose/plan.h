@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "base/digest.h"
+#include "compose/stagekey.h"
 #include "model/imagetype.h"
 #include "model/lock.h"
 #include "model/spec.h"
@@ -21,7 +22,19 @@ typedef struct {
 	bool locked;                   /* fail if the resolution differs from the lock */
 	bool update_lock;              /* resolve anew and rewrite the lock */
 	bool no_images;                /* resolve and plan only: no space check */
+	bool no_import_cache;          /* librpm unpacks every package itself, and no installed root is reused */
 } AshBuildRequest;
+
+/** The stages of a variant, in their order (compose/stages.h). */
+typedef enum { ASH_STAGE_LOCK, ASH_STAGE_ROOT, ASH_STAGE_TREE, ASH_STAGE_COMMIT, _ASH_STAGE_COUNT } AshStage;
+
+/** One stage: what it is made from, and whether the store has its result. */
+typedef struct {
+	AshStageKey *key;
+	char *digest; /* of the key, hex */
+	bool reuse;
+	char *why;    /* a few words for people */
+} AshPlanStage;
 
 /** One package set and tree: what all image types of the same variant share. */
 typedef struct {
@@ -33,8 +46,9 @@ typedef struct {
 	char *ref;             /* NAME/ARCH/VARIANT */
 	char *version;
 	guint64 epoch;         /* SOURCE_DATE_EPOCH of everything made of it */
-	char *input_digest;    /* hex, of all that goes into the commit */
+	AshPlanStage stages[_ASH_STAGE_COUNT];
 	char *commit;          /* checksum if the store has it already, else NULL until built */
+	char *tree_commit;     /* checksum of a commit with the same tree, or NULL */
 } AshPlanVariant;
 
 /** The whole plan: built before anything is written. */
@@ -58,6 +72,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPlan, ash_plan_free)
  * Writes nothing but caches. @store (may be NULL) is asked for commits that exist already. Owned.
  */
 AshPlan *ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, GError **error);
+
+/** What a commit says of the images made from it (compose/artifact.h). Owned JSON text. */
+char *ash_plan_dup_notes(const AshPlan *plan);
 
 /** ASH_ERROR_NO_SPACE, naming what is needed and what is there, if the plan does not fit. */
 gboolean ash_plan_check_space(const AshPlan *plan, const char *store_dir, const char *out_dir, GError **error);

@@ -2,8 +2,6 @@
 #include "compose/variant.h"
 
 #include "base/error.h"
-#include "base/json.h"
-#include "compose/stage.h"
 #include "config/imgtype.h"
 #include "model/records.h"
 
@@ -34,8 +32,13 @@ ash_plan_variant_free(AshPlanVariant *variant)
 	g_clear_pointer(&variant->lock, ash_lock_free);
 	g_free(variant->ref);
 	g_free(variant->version);
-	g_free(variant->input_digest);
+	for (AshStage stage = 0; stage < _ASH_STAGE_COUNT; stage++) {
+		ash_stage_key_free(variant->stages[stage].key);
+		g_free(variant->stages[stage].digest);
+		g_free(variant->stages[stage].why);
+	}
 	g_free(variant->commit);
+	g_free(variant->tree_commit);
 	g_free(variant);
 }
 
@@ -134,37 +137,12 @@ version_of_epoch(guint64 epoch)
 	return g_date_time_format(time, "%Y%m%d");
 }
 
-/* The key of the commit: everything that shapes it, our own stages' version included. */
-static char *
-input_digest(const AshPlanVariant *variant, const AshSpec *spec)
-{
-	g_autoptr(AshDigest) digest = ash_digest_new();
-	g_autofree char *spec_digest = ash_record_dup_digest(spec, ash_spec_fields);
-	g_autofree char *type_digest =
-		ash_record_dup_digest(g_ptr_array_index(variant->types, 0), ash_image_type_tree_fields);
-	g_autofree char *option_digest = ash_record_dup_digest(variant->packages, ash_install_option_fields);
-	g_autofree char *lock_digest = ash_lock_dup_digest(variant->lock);
-	g_autofree char *epoch = g_strdup_printf("%" G_GUINT64_FORMAT, variant->epoch);
-
-	ash_digest_update_string(digest, ASH_STAGE_VERSION);
-	ash_digest_update_string(digest, variant->ref);
-	ash_digest_update_string(digest, variant->version);
-	ash_digest_update_string(digest, epoch);
-	ash_digest_update_string(digest, lock_digest);
-	ash_digest_update_string(digest, spec_digest);
-	ash_digest_update_string(digest, type_digest);
-	ash_digest_update_string(digest, option_digest);
-	return ash_digest_finish_hex(digest);
-}
-
 gboolean
-ash_plan_variant_finish(AshContext *ctx, AshPlanVariant *variant, const AshSpec *spec, const char *version,
-			GError **error)
+ash_plan_variant_finish(AshPlanVariant *variant, const AshSpec *spec, const char *version, GError **error)
 {
 	if (!find_epoch(variant->set, &variant->epoch, error))
 		return FALSE;
 	variant->ref = g_strdup_printf("%s/" ARCH "/%s", spec->name, variant->name);
 	variant->version = version != NULL ? g_strdup(version) : version_of_epoch(variant->epoch);
-	variant->input_digest = input_digest(variant, spec);
 	return TRUE;
 }

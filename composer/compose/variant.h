@@ -4,7 +4,7 @@
 #include "compose/plan.h"
 
 /*
- * Variants, private to compose/: grouping of image types, and the key of a variant's tree.
+ * Variants, private to compose/: grouping of image types.
  */
 
 AshPlanVariant *ash_plan_variant_new(const char *name);
@@ -16,6 +16,5 @@ void ash_plan_variant_free(AshPlanVariant *variant);
  */
 GPtrArray *ash_plan_variants_load(AshContext *ctx, const AshSpec *spec, const char *const *types, GError **error);
 
-/** Sets ref, epoch, version and input_digest of a resolved variant. @version may be NULL. */
-gboolean ash_plan_variant_finish(AshContext *ctx, AshPlanVariant *variant, const AshSpec *spec, const char *version,
-				 GError **error);
+/** Sets ref, epoch and version of a resolved variant. @version may be NULL. */
+gboolean ash_plan_variant_finish(AshPlanVariant *variant, const AshSpec *spec, const char *version, GError **error);

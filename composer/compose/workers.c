@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "compose/workers.h"
 
+#include "base/copyup.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -9,6 +10,7 @@
 #include "model/records.h"
 #include "model/sbom.h"
 #include "store/commit.h"
+#include "store/root.h"
 #include "tree/labels.h"
 #include "tree/tree.h"
 
@@ -16,7 +18,7 @@
 
 /* What the commit worker is told; borrowed on the caller's side, owned on the worker's. */
 typedef struct {
-	char *root, *store, *ref, *version, *lock_text, *lock_digest, *input_digest, *notes, *sbom, *data_dir;
+	char *installed, *root, *store, *name, *ref, *version, *lock_text, *lock_digest, *input_digest, *tree_key, *notes, *sbom, *data_dir;
 	char **packages;
 	guint64 epoch;
 	AshSpec *spec;
@@ -24,13 +26,16 @@ typedef struct {
 } CommitJob;
 
 static const AshField commit_fields[] = {
+	ASH_FIELD(CommitJob, installed, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, root, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, store, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, name, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, ref, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, version, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, lock_text, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, lock_digest, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, input_digest, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, tree_key, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, notes, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, sbom, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, data_dir, ASH_FIELD_STRING),
@@ -42,13 +47,16 @@ static const AshField commit_fields[] = {
 static void
 commit_job_clear(CommitJob *job)
 {
+	g_free(job->installed);
 	g_free(job->root);
 	g_free(job->store);
+	g_free(job->name);
 	g_free(job->ref);
 	g_free(job->version);
 	g_free(job->lock_text);
 	g_free(job->lock_digest);
 	g_free(job->input_digest);
+	g_free(job->tree_key);
 	g_free(job->notes);
 	g_free(job->sbom);
 	g_free(job->data_dir);
@@ -71,8 +79,9 @@ commit_job_parse(CommitJob *job, JsonObject *request, GError **error)
 }
 
 static gboolean
-apply_tree(AshContext *ctx, const CommitJob *job, GError **error)
+apply_tree(AshContext *ctx, const AshStore *store, const CommitJob *job, AshTreeReport *report, GError **error)
 {
+	g_autofree char *initramfs_dir = g_build_filename(ash_store_get_dir(store), "initramfs", NULL);
 	const AshTreeRequest request = {
 		.root_path = job->root,
 		.spec = job->spec,
@@ -81,42 +90,77 @@ apply_tree(AshContext *ctx, const CommitJob *job, GError **error)
 		.epoch = job->epoch,
 		.lock_text = job->lock_text,
 		.data_dir = job->data_dir,
+		.initramfs_dir = initramfs_dir,
+		.report = report,
 	};
 
 	return ash_tree_apply(ctx, &request, error);
 }
 
-static char *
-commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, GError **error)
+/* What the commit says of itself. Strings are borrowed from @job; free the table. */
+static AshCommitRequest
+make_commit_request(const CommitJob *job, char **ret_subject)
 {
-	g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
-	g_autofree char *subject = g_strdup_printf("%s %s", job->spec->name, job->version);
-	g_autoptr(AshLabels) labels = NULL;
+	GHashTable *metadata = g_hash_table_new(g_str_hash, g_str_equal);
 
-	if (!ash_labels_open(job->root, &labels, error))
-		return NULL;
+	*ret_subject = g_strdup_printf("%s %s", job->name, job->version);
 	g_hash_table_insert(metadata, (gpointer) ASH_IMAGE_NOTES_KEY, job->notes);
 	g_hash_table_insert(metadata, (gpointer) "ashlar.sbom", job->sbom);
-	const AshCommitRequest request = {
+	g_hash_table_insert(metadata, (gpointer) ASH_TREE_KEY, job->tree_key);
+	return (AshCommitRequest) {
 		.ref = job->ref,
-		.subject = subject,
+		.subject = *ret_subject,
 		.version = job->version,
 		.timestamp = job->epoch,
 		.lock_digest = job->lock_digest,
 		.input_digest = job->input_digest,
 		.packages = (const char *const *) job->packages,
 		.metadata = metadata,
-		.adopt = true,
-		.scan = { .skip_special = true, .label = labels != NULL ? ash_labels_lookup : NULL, .label_data = labels },
 	};
-	return ash_store_commit(ctx, store, job->root, &request, error);
 }
 
-/* Turns a staging root into a tree and commits it. */
+static char *
+commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, GError **error)
+{
+	g_autofree char *subject = NULL;
+	g_autoptr(AshLabels) labels = NULL;
+
+	if (!ash_labels_open(job->root, &labels, error))
+		return NULL;
+	AshCommitRequest request = make_commit_request(job, &subject);
+	request.adopt = true;
+	request.scan = (AshScanOptions) {
+		.skip_special = true,
+		.label = labels != NULL ? ash_labels_lookup : NULL,
+		.label_data = labels,
+	};
+	char *commit = ash_store_commit(ctx, store, job->root, &request, error);
+	g_hash_table_unref(request.metadata);
+	return commit;
+}
+
+static gboolean
+make_tree(AshContext *ctx, AshStore *store, const CommitJob *job, AshTreeReport *report, GError **error)
+{
+	ash_progress_begin(ctx->progress, "Copy of the root", 5);
+	/* What scriptlets made in a fresh root can be shared, too. */
+	gboolean done = (*job->installed != '/' || ash_store_mark_root(ctx, job->installed, error)) &&
+			ash_store_clone_root(ctx, store, job->installed, job->root, ash_copyup_available(), error);
+	ash_progress_end(ctx->progress);
+	if (!done)
+		return FALSE;
+	ash_progress_begin(ctx->progress, "Tree", 70);
+	done = apply_tree(ctx, store, job, report, error);
+	ash_progress_end(ctx->progress);
+	return done;
+}
+
+/* Makes a tree of a copy of an installed root and commits it. */
 static JsonObject *
 commit_worker(AshContext *ctx, JsonObject *request, GError **error)
 {
 	g_auto(CommitJob) job = { 0 };
+	g_auto(AshTreeReport) report = { 0 };
 
 	if (!commit_job_parse(&job, request, error))
 		return NULL;
@@ -124,10 +168,7 @@ commit_worker(AshContext *ctx, JsonObject *request, GError **error)
 	if (store == NULL)
 		return NULL;
 	ash_progress_set_total_weight(ctx->progress, 100);
-	ash_progress_begin(ctx->progress, "Tree", 75);
-	gboolean ok = apply_tree(ctx, &job, error);
-	ash_progress_end(ctx->progress);
-	if (!ok)
+	if (!make_tree(ctx, store, &job, &report, error))
 		return NULL;
 	ash_progress_begin(ctx->progress, "Commit", 25);
 	g_autofree char *commit = commit_tree(ctx, store, &job, error);
@@ -136,7 +177,25 @@ commit_worker(AshContext *ctx, JsonObject *request, GError **error)
 		return NULL;
 	JsonObject *reply = json_object_new();
 	json_object_set_string_member(reply, "commit", commit);
+	if (report.initramfs_note != NULL)
+		json_object_set_string_member(reply, "initramfs_why", report.initramfs_note);
+	json_object_set_boolean_member(reply, "initramfs_ran", report.initramfs_ran);
 	return reply;
+}
+
+static JsonObject *
+keep_worker(AshContext *ctx, JsonObject *request, GError **error)
+{
+	const char *path = ash_json_get_string(request, "path", error);
+	const char *key = path != NULL ? ash_json_get_string(request, "key", error) : NULL;
+	const char *dir = key != NULL ? ash_json_get_string(request, "store", error) : NULL;
+	g_autoptr(AshStore) store = dir != NULL ? ash_store_open(dir, false, error) : NULL;
+
+	if (store == NULL)
+		return NULL;
+	if (!json_object_get_boolean_member(request, "synced") && !ash_store_sync(store, error))
+		return NULL;
+	return ash_store_keep_root(ctx, store, key, path, error) ? json_object_new() : NULL;
 }
 
 static JsonObject *
@@ -156,6 +215,7 @@ remove_worker(AshContext *ctx, JsonObject *request, GError **error)
 const AshWorkerEntry ash_compose_workers[] = {
 	{ ASH_TRANSACTION_WORKER, ash_transaction_worker },
 	{ "commit", commit_worker },
+	{ "keep", keep_worker },
 	{ "remove", remove_worker },
 	{ NULL, NULL },
 };
@@ -181,54 +241,80 @@ format_variant_lock(const AshPlanVariant *variant)
 	return ash_lock_format(locks);
 }
 
-static JsonObject *
-commit_request(AshContext *ctx, AshStore *store, const AshPlan *plan, const AshPlanVariant *variant, const char *root)
+/* Everything that a commit is made from; free with commit_job_clear(). */
+static CommitJob
+make_job(AshContext *ctx, const AshVariantBuild *build)
 {
-	const AshImageNotes notes = {
-		.name = plan->spec->name,
-		.kernel_append = plan->spec->kernel_append,
-		.boot_timeout = plan->spec->boot_timeout,
-	};
-	g_autofree char *notes_text = ash_image_notes_format(&notes);
-	g_autofree char *lock_text = format_variant_lock(variant);
+	const AshPlanVariant *variant = build->variant;
+	const char *key = variant->stages[ASH_STAGE_COMMIT].digest;
 	g_autofree char *title = g_strdup_printf("%s %s", variant->ref, variant->version);
-	g_autofree char *sbom = ash_sbom_format(variant->set, title, variant->input_digest, variant->epoch);
-	g_autofree char *lock_digest = ash_lock_dup_digest(variant->lock);
-	g_auto(GStrv) packages = dup_nevras(variant->set);
-	const CommitJob job = {
-		.root = (char *) root,
-		.store = (char *) ash_store_get_dir(store),
-		.ref = variant->ref,
-		.version = variant->version,
-		.lock_text = lock_text,
-		.lock_digest = lock_digest,
-		.input_digest = variant->input_digest,
-		.notes = notes_text,
-		.sbom = sbom,
-		.data_dir = ctx->data_dir,
-		.packages = packages,
+
+	return (CommitJob) {
+		.store = g_strdup(ash_store_get_dir(build->store)),
+		.name = g_strdup(build->plan->spec->name),
+		.ref = g_strdup(variant->ref),
+		.version = g_strdup(variant->version),
+		.lock_text = format_variant_lock(variant),
+		.lock_digest = ash_lock_dup_digest(variant->lock),
+		.input_digest = g_strdup(key),
+		.tree_key = g_strdup(variant->stages[ASH_STAGE_TREE].digest),
+		.notes = ash_plan_dup_notes(build->plan),
+		.sbom = ash_sbom_format(variant->set, title, key, variant->epoch),
+		.data_dir = g_strdup(ctx->data_dir),
+		.packages = dup_nevras(variant->set),
 		.epoch = variant->epoch,
 	};
-	JsonObject *request = ash_record_to_json(&job, commit_fields, TRUE);
+}
 
-	json_object_set_object_member(request, "spec", ash_record_to_json(plan->spec, ash_spec_fields, TRUE));
-	json_object_set_object_member(
-		request, "type",
-		ash_record_to_json(g_ptr_array_index(variant->types, 0), ash_image_type_tree_fields, TRUE));
-	return request;
+static gboolean
+read_reply(AshVariantBuild *build, JsonObject *reply, GError **error)
+{
+	build->initramfs_why = g_strdup(ash_json_get_string_optional(reply, "initramfs_why"));
+	build->initramfs_ran = json_object_get_boolean_member(reply, "initramfs_ran");
+	build->variant->commit = g_strdup(ash_json_get_string(reply, "commit", error));
+	return build->variant->commit != NULL;
 }
 
 gboolean
-ash_workers_commit(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPlanVariant *variant, const char *root,
-		   GError **error)
+ash_workers_commit(AshContext *ctx, AshVariantBuild *build, const char *installed, const char *staging, GError **error)
 {
-	g_autoptr(JsonObject) request = commit_request(ctx, store, plan, variant, root);
-	g_autoptr(JsonObject) reply = ash_worker_call(ctx, "commit", request, error);
+	g_auto(CommitJob) job = make_job(ctx, build);
 
-	if (reply == NULL)
-		return FALSE;
-	variant->commit = g_strdup(ash_json_get_string(reply, "commit", error));
-	return variant->commit != NULL;
+	job.installed = g_strdup(installed);
+	job.root = g_strdup(staging);
+	g_autoptr(JsonObject) request = ash_record_to_json(&job, commit_fields, TRUE);
+	json_object_set_object_member(request, "spec", ash_record_to_json(build->plan->spec, ash_spec_fields, TRUE));
+	json_object_set_object_member(
+		request, "type",
+		ash_record_to_json(g_ptr_array_index(build->variant->types, 0), ash_image_type_tree_fields, TRUE));
+	g_autoptr(JsonObject) reply = ash_worker_call(ctx, "commit", request, error);
+	return reply != NULL && read_reply(build, reply, error);
+}
+
+gboolean
+ash_workers_keep(AshContext *ctx, const AshVariantBuild *build, const char *installed, bool synced, GError **error)
+{
+	g_autoptr(JsonObject) request = json_object_new();
+
+	json_object_set_string_member(request, "store", ash_store_get_dir(build->store));
+	json_object_set_string_member(request, "key", build->variant->stages[ASH_STAGE_ROOT].digest);
+	json_object_set_string_member(request, "path", installed);
+	json_object_set_boolean_member(request, "synced", synced);
+	g_autoptr(JsonObject) reply = ash_worker_call(ctx, "keep", request, error);
+	return reply != NULL;
+}
+
+gboolean
+ash_workers_recommit(AshContext *ctx, AshVariantBuild *build, GError **error)
+{
+	g_auto(CommitJob) job = make_job(ctx, build);
+	g_autofree char *subject = NULL;
+	AshCommitRequest request = make_commit_request(&job, &subject);
+
+	build->variant->commit =
+		ash_store_recommit(ctx, build->store, build->variant->tree_commit, &request, error);
+	g_hash_table_unref(request.metadata);
+	return build->variant->commit != NULL;
 }
 
 gboolean
@@ -262,7 +348,7 @@ save_script_log(AshStore *store, const AshPlanVariant *variant, const AshTransac
 }
 
 gboolean
-ash_workers_install(AshContext *ctx, AshStore *store, const AshPlanVariant *variant, const char *root,
+ash_workers_install(AshContext *ctx, AshStore *store, const AshPlanVariant *variant, const char *root, bool import,
 		    GError **error)
 {
 	g_autoptr(AshTransactionPlan) plan = ash_transaction_plan_new(root);
@@ -270,6 +356,8 @@ ash_workers_install(AshContext *ctx, AshStore *store, const AshPlanVariant *vari
 	plan->docs = variant->packages->docs;
 	plan->inst_langs = g_strdupv(variant->packages->inst_langs);
 	plan->epoch = variant->epoch;
+	if (import)
+		plan->import_dir = g_build_filename(ash_store_get_dir(store), "import", NULL);
 	ash_transaction_plan_add_set(plan, variant->set);
 	g_autoptr(AshTransactionResult) result = ash_transaction_install(ctx, plan, error);
 	if (result == NULL)

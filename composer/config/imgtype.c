@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config/imgtype.h"
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "config/check.h"
@@ -201,6 +202,18 @@ apply_items(AshImgLoader *loader, const char *file, GPtrArray *items, GError **e
 	return check_kind_of_keys(loader, file, items, error);
 }
 
+/* Whatever the text says: images are written anew when it changed. */
+static void
+fold_text(AshImageType *type, const char *text, gsize length)
+{
+	g_autoptr(AshDigest) digest = ash_digest_new();
+
+	ash_digest_update_string(digest, type->digest);
+	ash_digest_update(digest, text, length);
+	g_free(type->digest);
+	type->digest = ash_digest_finish_hex(digest);
+}
+
 static gboolean
 load_text(AshImgLoader *loader, const char *text, gsize length, const char *file, guint depth,
 	  GError **error)
@@ -210,6 +223,7 @@ load_text(AshImgLoader *loader, const char *text, gsize length, const char *file
 
 	if (!ash_lexer_check_text(text, length, file, error))
 		return FALSE;
+	fold_text(loader->type, text, length);
 	items = ash_toml_parse(text, length, file, error);
 	if (items == NULL)
 		return FALSE;

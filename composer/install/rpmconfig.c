@@ -69,3 +69,9 @@ ash_rpm_set_languages(const char *const *langs)
 	g_autofree char *joined = g_strjoinv(":", (char **) langs);
 	rpmPushMacro(NULL, "_install_langs", NULL, joined, RMIL_CMDLINE);
 }
+
+const char *
+ash_transaction_version(void)
+{
+	return rpmEVR;
+}

@@ -69,5 +69,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshTransactionResult, ash_transaction_result_free)
  */
 AshTransactionResult *ash_transaction_install(AshContext *ctx, const AshTransactionPlan *plan, GError **error);
 
+/** The version of librpm, which shapes what a transaction writes. Borrowed. */
+const char *ash_transaction_version(void);
+
 /** The worker's side of it. */
 JsonObject *ash_transaction_worker(AshContext *ctx, JsonObject *request, GError **error);

@@ -149,6 +149,7 @@ ash_image_type_free(AshImageType *type)
 		return;
 	g_free(type->name);
 	g_free(type->description);
+	g_free(type->digest);
 	g_free(type->variant);
 	g_strfreev(type->packages_add);
 	g_strfreev(type->packages_drop);

@@ -32,6 +32,7 @@ const char *ash_compression_to_string(AshCompression compression);
 typedef struct {
 	char *name;         /* file name without .toml */
 	char *description;
+	char *digest;       /* hex, of the text it was read from, bases included; NULL if it was not read from a file */
 	AshImageKind kind;
 	char *variant;      /* package set and tree that it shares with other types; default: its own name */
 	AshFromKickstart from_kickstart;

@@ -100,8 +100,6 @@ const AshField ash_spec_fields[] = {
 	ASH_FIELD_IN(AshSpec, firewall, firewall_fields),
 	ASH_FIELD(AshSpec, hostname, ASH_FIELD_STRING),
 	ASH_FIELD_EACH(AshSpec, networks, network_fields, AshNetworkSpec),
-	ASH_FIELD(AshSpec, kernel_append, ASH_FIELD_STRING),
-	ASH_FIELD(AshSpec, boot_timeout, ASH_FIELD_INT),
 	ASH_FIELD(AshSpec, firstboot, ASH_FIELD_INT),
 	ASH_FIELD(AshSpec, skip_x, ASH_FIELD_BOOL),
 	ASH_FIELD_EACH(AshSpec, post_scripts, script_fields, AshScriptSpec),

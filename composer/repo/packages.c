@@ -36,6 +36,9 @@ struct Fetch {
 	GHashTable *handles;  /* repository id -> LrHandle */
 	GPtrArray *items;     /* of Item */
 	char *cache_dir;      /* CACHE/packages */
+	AshRepoReadyFunc on_ready; /* may be NULL */
+	gpointer ready_data;
+	GThreadPool *checks;  /* of Item: files to look at */
 	GMutex lock;          /* of what follows */
 	guint64 done, total;  /* bytes */
 };
@@ -189,45 +192,55 @@ check_item(gpointer data, gpointer user_data)
 		return;
 	item->present = true;
 	count_bytes(item, item->package->size);
+	g_free(item->package->path);
+	item->package->path = g_strdup(item->file);
+	if (fetch->on_ready != NULL)
+		fetch->on_ready(item->package, fetch->ready_data);
 }
 
-/* Checks every file that is there; what is wrong with one is kept in its item. */
 static gboolean
-check_items(Fetch *fetch, GError **error)
+begin_checks(Fetch *fetch, GError **error)
 {
-	GThreadPool *pool = g_thread_pool_new(check_item, fetch, (int)MAX(1, fetch->ctx->jobs), FALSE, error);
+	fetch->checks = g_thread_pool_new(check_item, fetch, (int)MAX(1, fetch->ctx->jobs), FALSE, error);
+	return fetch->checks != NULL;
+}
 
-	if (pool == NULL)
-		return FALSE;
-	for (guint i = 0; i < fetch->items->len; i++)
-		g_thread_pool_push(pool, g_ptr_array_index(fetch->items, i), NULL);
-	g_thread_pool_free(pool, FALSE, TRUE);
+/* Waits until every file was looked at; what is wrong with one is kept in its item. */
+static gboolean
+end_checks(Fetch *fetch, GError **error)
+{
+	g_thread_pool_free(g_steal_pointer(&fetch->checks), FALSE, TRUE);
 	return ash_context_check(fetch->ctx, error);
 }
 
-/* A wrong file in the cache is deleted and fetched again; one in a repository is an error. */
 static gboolean
-judge_items(Fetch *fetch, bool *ret_missing, GError **error)
+check_present(Fetch *fetch, GError **error)
 {
-	bool missing = false;
+	if (!begin_checks(fetch, error))
+		return FALSE;
+	for (guint i = 0; i < fetch->items->len; i++)
+		g_thread_pool_push(fetch->checks, g_ptr_array_index(fetch->items, i), NULL);
+	return end_checks(fetch, error);
+}
 
+/* A wrong file in the cache is deleted and fetched again, once; one in a repository is an error. */
+static gboolean
+judge_items(Fetch *fetch, bool again, bool *ret_missing, GError **error)
+{
+	*ret_missing = false;
 	for (guint i = 0; i < fetch->items->len; i++) {
 		Item *item = g_ptr_array_index(fetch->items, i);
-		if (item->present) {
-			g_free(item->package->path);
-			item->package->path = g_strdup(item->file);
+		if (item->present)
 			continue;
-		}
-		if (item->part == NULL) {
+		if (item->part != NULL && item->error != NULL && unlink(item->file) != 0 && errno != ENOENT)
+			return ash_throw_errno(error, "cannot delete \"%s\"", item->file);
+		if (item->error != NULL && (item->part == NULL || again)) {
 			g_propagate_error(error, g_steal_pointer(&item->error));
 			return FALSE;
 		}
-		if (item->error != NULL && unlink(item->file) != 0 && errno != ENOENT)
-			return ash_throw_errno(error, "cannot delete \"%s\"", item->file);
 		g_clear_error(&item->error);
-		missing = true;
+		*ret_missing = true;
 	}
-	*ret_missing = missing;
 	return TRUE;
 }
 
@@ -254,14 +267,21 @@ on_progress(void *data, double total, double now)
 	return ash_repo_callback_status(item->fetch->ctx);
 }
 
+/* librepo has checked the digest while downloading; the final name is the promise that somebody did. The same check as of what was
+ * there before follows, and unpacking, while others are downloaded. */
 static int
 on_end(void *data, LrTransferStatus status, const char *message)
 {
 	Item *item = data;
 
 	ash_progress_item(item->fetch->ctx->progress, item->package->name);
-	if (status != LR_TRANSFER_ERROR)
-		count_bytes(item, item->package->size);
+	if (status == LR_TRANSFER_ERROR)
+		return LR_CB_OK;
+	count_bytes(item, item->package->size);
+	if (rename(item->part, item->file) == 0)
+		g_thread_pool_push(item->fetch->checks, item, NULL);
+	else
+		ash_throw_errno(&item->error, "cannot rename \"%s\"", item->part);
 	return LR_CB_OK;
 }
 
@@ -357,18 +377,6 @@ run_targets(Fetch *fetch, GSList *targets, GError **error)
 	return ok || ash_repo_throw(fetch->ctx, first->metadata->conf, fetch->cache_dir, cause, error);
 }
 
-/* librepo has checked the digest while downloading; the final name is the promise that somebody did. */
-static gboolean
-publish_items(Fetch *fetch, GError **error)
-{
-	for (guint i = 0; i < fetch->items->len; i++) {
-		Item *item = g_ptr_array_index(fetch->items, i);
-		if (!item->present && rename(item->part, item->file) != 0)
-			return ash_throw_errno(error, "cannot rename \"%s\"", item->part);
-	}
-	return TRUE;
-}
-
 /* What failed its check must not be resumed. */
 static void
 drop_parts(Fetch *fetch)
@@ -386,10 +394,14 @@ download_missing(Fetch *fetch, GError **error)
 	g_autoptr(GError) local = NULL;
 	__attribute__((cleanup(target_list_free))) GSList *targets = NULL;
 
-	if (!ash_file_mkdirs(AT_FDCWD, fetch->cache_dir, 0755, error) || !make_targets(fetch, &targets, error))
+	if (!ash_file_mkdirs(AT_FDCWD, fetch->cache_dir, 0755, error) || !make_targets(fetch, &targets, error) ||
+	    !begin_checks(fetch, error))
 		return FALSE;
-	if (run_targets(fetch, targets, &local))
-		return publish_items(fetch, error);
+	run_targets(fetch, targets, &local);
+	if (!end_checks(fetch, local == NULL ? error : NULL) && local == NULL)
+		return FALSE;
+	if (local == NULL)
+		return TRUE;
 	if (ash_error_code(local) == ASH_ERROR_TRUST)
 		drop_parts(fetch);
 	g_propagate_error(error, g_steal_pointer(&local));
@@ -397,21 +409,23 @@ download_missing(Fetch *fetch, GError **error)
 }
 
 gboolean
-ash_repo_fetch_packages(AshContext *ctx, GPtrArray *metadata, AshPackageSet *set, GError **error)
+ash_repo_fetch_packages(AshContext *ctx, GPtrArray *metadata, AshPackageSet *set, AshRepoReadyFunc on_ready,
+			gpointer user_data, GError **error)
 {
 	g_auto(Fetch) fetch = { 0 };
 	bool missing = false;
 
 	fetch_init(&fetch, ctx, metadata);
+	fetch.on_ready = on_ready;
+	fetch.ready_data = user_data;
 	for (guint i = 0; i < set->packages->len; i++)
 		if (!add_item(&fetch, g_ptr_array_index(set->packages, i), error))
 			return FALSE;
-	if (!check_items(&fetch, error) || !judge_items(&fetch, &missing, error))
+	if (!check_present(&fetch, error) || !judge_items(&fetch, false, &missing, error))
 		return FALSE;
 	if (!missing)
 		return TRUE;
-	/* Whatever was downloaded passes the same check as what was there before. */
-	if (!download_missing(&fetch, error) || !check_items(&fetch, error) || !judge_items(&fetch, &missing, error))
+	if (!download_missing(&fetch, error) || !judge_items(&fetch, true, &missing, error))
 		return FALSE;
 	return !missing || ash_throw(error, ASH_ERROR_FETCH, "packages vanished from \"%s\"", fetch.cache_dir);
 }

@@ -99,7 +99,7 @@ ash_tree_root_save_bytes(const AshTreeRoot *root, const char *path, const void *
 	const char *name;
 	ash_autofd int dir = ash_tree_root_open_parent(root, path, true, &name, error);
 
-	return dir >= 0 && ash_file_save(dir, name, data, (gssize) length, mode, error);
+	return dir >= 0 && ash_file_write(dir, name, data, (gssize) length, mode, error);
 }
 
 gboolean
@@ -118,7 +118,7 @@ ash_tree_root_rewrite(const AshTreeRoot *root, const char *path, const char *tex
 	if (dir < 0)
 		return FALSE;
 	bool known = fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
-	if (!ash_file_save(dir, name, text, -1, (known ? info.st_mode : mode) & 07777, error))
+	if (!ash_file_write(dir, name, text, -1, (known ? info.st_mode : mode) & 07777, error))
 		return FALSE;
 	if (known && fchownat(dir, name, info.st_uid, info.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return ash_throw_errno(error, "cannot set the owner of \"/%s\" in the tree", path);

@@ -92,7 +92,7 @@ copy_skeleton(int from, int to, const char *name, const AshAccount *account, GEr
 	} else if (S_ISREG(info.st_mode)) {
 		gsize length = 0;
 		g_autofree char *data = ash_file_load(from, name, 0, &length, error);
-		if (data == NULL || !ash_file_save(to, name, data, (gssize) length, info.st_mode & 0777, error))
+		if (data == NULL || !ash_file_write(to, name, data, (gssize) length, info.st_mode & 0777, error))
 			return FALSE;
 	} else if (S_ISDIR(info.st_mode)) {
 		if (!ash_file_mkdirs(to, name, info.st_mode & 0777, error))

@@ -58,7 +58,7 @@ _ashlar() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
 	--lock) _ashlar_files; return ;;
-	-V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh)
+	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh)
 		[[ $previous = -n && $command != log ]] || return ;;
 	esac
 	if [[ $cur = -* ]]; then

@@ -173,7 +173,7 @@ run(int argc, char **argv, GError **error)
 	if (!load_repos(ctx, &options, metadata, error))
 		return FALSE;
 	g_autoptr(AshPackageSet) set = solve(ctx, &options, metadata, error);
-	if (set == NULL || (options.fetch && !ash_repo_fetch_packages(ctx, metadata, set, error)) ||
+	if (set == NULL || (options.fetch && !ash_repo_fetch_packages(ctx, metadata, set, NULL, NULL, error)) ||
 	    (options.write_lock != NULL && !write_lock(&options, metadata, set, error)))
 		return FALSE;
 	print_set(&options, set);

@@ -196,7 +196,7 @@ assert_fetched(Fixture *fixture)
 	g_autoptr(GError) error = NULL;
 
 	ash_progress_begin(fixture->ctx->progress, "Fetch", 1);
-	gboolean ok = ash_repo_fetch_packages(fixture->ctx, fixture->metadata, fixture->set, &error);
+	gboolean ok = ash_repo_fetch_packages(fixture->ctx, fixture->metadata, fixture->set, NULL, NULL, &error);
 	ash_progress_end(fixture->ctx->progress);
 	g_assert_no_error(error);
 	g_assert_true(ok);
@@ -213,7 +213,7 @@ assert_fails(Fixture *fixture, AshErrorCode code, const char *message)
 {
 	g_autoptr(GError) error = NULL;
 
-	g_assert_false(ash_repo_fetch_packages(fixture->ctx, fixture->metadata, fixture->set, &error));
+	g_assert_false(ash_repo_fetch_packages(fixture->ctx, fixture->metadata, fixture->set, NULL, NULL, &error));
 	g_test_message("%s", error->message);
 	g_assert_cmpstr(ash_error_code_to_string(ash_error_code(error)), ==, ash_error_code_to_string(code));
 	if (strstr(error->message, message) == NULL)

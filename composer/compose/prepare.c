@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "compose/prepare.h"
+
+#include "base/fd.h"
+#include "install/import.h"
+#include "install/verify.h"
+#include "repo/packages.h"
+
+/* Weights in the progress. */
+enum { WEIGHT_FETCH = 3, WEIGHT_VERIFY = 1 };
+
+/* Packages of all variants that have to be installed, each once; borrowed from the variants. */
+static AshPackageSet *
+packages_to_install(const AshPlan *plan)
+{
+	AshPackageSet *all = g_new0(AshPackageSet, 1);
+	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+	all->packages = g_ptr_array_new();
+	for (guint i = 0; i < plan->variants->len; i++) {
+		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
+		for (guint j = 0; !variant->stages[ASH_STAGE_ROOT].reuse && j < variant->set->packages->len; j++) {
+			AshPackage *package = g_ptr_array_index(variant->set->packages, j);
+			if (g_hash_table_add(seen, package->sha256))
+				g_ptr_array_add(all->packages, package);
+		}
+	}
+	return all;
+}
+
+/* The same package in another variant is the same file. */
+static void
+share_paths(const AshPlan *plan, const AshPackageSet *fetched)
+{
+	g_autoptr(GHashTable) paths = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (guint i = 0; i < fetched->packages->len; i++) {
+		AshPackage *package = g_ptr_array_index(fetched->packages, i);
+		g_hash_table_insert(paths, package->sha256, package->path);
+	}
+	for (guint i = 0; i < plan->variants->len; i++) {
+		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
+		for (guint j = 0; j < variant->set->packages->len; j++) {
+			AshPackage *package = g_ptr_array_index(variant->set->packages, j);
+			if (package->path == NULL)
+				package->path = g_strdup(g_hash_table_lookup(paths, package->sha256));
+		}
+	}
+}
+
+static gboolean
+fetch_and_verify(AshContext *ctx, const AshPlan *plan, AshPackageSet *all, GError **error)
+{
+	ash_progress_set_total_weight(ctx->progress, WEIGHT_FETCH + WEIGHT_VERIFY);
+	ash_progress_begin(ctx->progress, "Fetch packages", WEIGHT_FETCH);
+	gboolean done = ash_repo_fetch_packages(ctx, plan->metadata, all, NULL, NULL, error);
+	ash_progress_end(ctx->progress);
+	if (!done)
+		return FALSE;
+	ash_progress_begin(ctx->progress, "Verify packages", WEIGHT_VERIFY);
+	done = ash_verify_packages(ctx, all, plan->spec->repos, error);
+	ash_progress_end(ctx->progress);
+	return done;
+}
+
+static void
+on_ready(AshPackage *package, gpointer importer)
+{
+	ash_importer_push(importer, package);
+}
+
+/* Those of @all that the cache does not have; borrowed. NULL on failure. */
+static AshPackageSet *
+packages_to_fetch(AshImporter *importer, const AshPackageSet *all, GError **error)
+{
+	AshPackageSet *missing = g_new0(AshPackageSet, 1);
+
+	missing->packages = g_ptr_array_new();
+	for (guint i = 0; i < all->packages->len; i++) {
+		AshPackage *package = g_ptr_array_index(all->packages, i);
+		bool found = false;
+		if (!ash_importer_find(importer, package, &found, error)) {
+			ash_package_set_free(missing);
+			return NULL;
+		}
+		if (!found)
+			g_ptr_array_add(missing->packages, package);
+	}
+	return missing;
+}
+
+static gboolean
+fetch_and_import(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPackageSet *all, GError **error)
+{
+	ash_autofd int keep = -1;
+	g_autofree char *staging = ash_store_make_staging(store, "import", &keep, error);
+	g_autofree char *dir = g_build_filename(ash_store_get_dir(store), "import", NULL);
+	g_autoptr(AshImporter) importer =
+		staging != NULL ? ash_importer_new(ctx, dir, staging, plan->spec->repos, error) : NULL;
+	g_autoptr(AshPackageSet) missing = importer != NULL ? packages_to_fetch(importer, all, error) : NULL;
+
+	if (missing == NULL)
+		return FALSE;
+	return (missing->packages->len == 0 ||
+		ash_repo_fetch_packages(ctx, plan->metadata, missing, on_ready, importer, error)) &&
+	       ash_importer_finish(importer, error);
+}
+
+gboolean
+ash_prepare_packages(AshContext *ctx, AshStore *store, const AshPlan *plan, bool import, GError **error)
+{
+	g_autoptr(AshPackageSet) all = packages_to_install(plan);
+
+	if (all->packages->len == 0)
+		return TRUE;
+	if (!(import ? fetch_and_import(ctx, store, plan, all, error) : fetch_and_verify(ctx, plan, all, error)))
+		return FALSE;
+	share_paths(plan, all);
+	return TRUE;
+}
