@@ -477,12 +477,18 @@ publish_copy(const AshObjectWriter *writer, const char *staged_name, GError **er
 }
 
 static int
-link_object(const AshObjectWriter *writer, const char *path, const char *name)
+link_object(const AshObjectWriter *writer, const char *path, const char *name, const char *checksum)
 {
+	ash_autofd int fd = -1;
 	int result = linkat(writer->root_fd, path, writer->objects_fd, name, 0);
 
+	if (result == 0 || errno != EEXIST)
+		return result;
 	/* The same content twice in one tree, or another commit. */
-	return result < 0 && errno == EEXIST ? 0 : result;
+	fd = openat(writer->root_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		note_object(fd, checksum);
+	return 0;
 }
 
 static gboolean
@@ -492,9 +498,9 @@ publish_link(const AshObjectWriter *writer, const AshFsNode *node, GError **erro
 	char name[ASH_STORE_OBJECT_NAME_SIZE];
 
 	ash_store_object_name(node->content, name);
-	if (link_object(writer, path, name) == 0)
+	if (link_object(writer, path, name, node->content) == 0)
 		return TRUE;
-	if (errno == ENOENT && make_directory(writer, name) && link_object(writer, path, name) == 0)
+	if (errno == ENOENT && make_directory(writer, name) && link_object(writer, path, name, node->content) == 0)
 		return TRUE;
 	return ash_throw_errno(error, "cannot link \"/%s\" to \"objects/%s\"", path, name);
 }
