@@ -145,37 +145,98 @@ ash_store_log(AshStore *store, const char *ref_or_checksum, guint max, GError **
 	return ok ? g_steal_pointer(&log) : NULL;
 }
 
-typedef struct {
-	const char *digest;
-	char *found; /* owned */
-} InputSearch;
-
+/* The metadata of a commit, *@ret_metadata owned, or NULL if the commit is not there. Nothing but its keys is looked at. */
 static gboolean
-compare_input(AshStore *store, const char *checksum, gpointer user_data, bool *ret_stop, GError **error)
+load_metadata(AshStore *store, const char *checksum, GVariant **ret_metadata, GError **error)
 {
-	InputSearch *search = user_data;
-	g_autoptr(GVariant) metadata = NULL;
-	g_autoptr(GVariant) commit = load_commit(store, checksum, &metadata, error);
+	g_autoptr(GVariant) commit = NULL;
 
-	if (commit == NULL)
+	*ret_metadata = NULL;
+	if (!ostree_repo_load_variant_if_exists(store->repo, OSTREE_OBJECT_TYPE_COMMIT, checksum, &commit, error))
+		return ash_prefix(error, "cannot load commit \"%s\"", checksum);
+	if (commit != NULL)
+		*ret_metadata = g_variant_get_child_value(commit, 0);
+	return TRUE;
+}
+
+typedef struct {
+	const char *key, *value;
+	GHashTable *seen; /* checksums that were looked at; owned strings */
+	char *found;      /* owned */
+} KeySearch;
+
+/* Sets search->found if the commit has the value. */
+static gboolean
+compare_commit(AshStore *store, const char *checksum, KeySearch *search, GError **error)
+{
+	g_autoptr(GVariant) metadata = NULL;
+	g_autofree char *value = NULL;
+
+	if (!g_hash_table_add(search->seen, g_strdup(checksum)))
+		return TRUE;
+	if (!load_metadata(store, checksum, &metadata, error))
 		return FALSE;
-	g_autofree char *digest = dup_string(metadata, ASH_STORE_KEY_INPUT);
-	*ret_stop = g_strcmp0(digest, search->digest) == 0;
-	if (*ret_stop)
+	value = metadata != NULL ? dup_string(metadata, search->key) : NULL;
+	if (value != NULL && strcmp(value, search->value) == 0)
 		search->found = g_strdup(checksum);
 	return TRUE;
+}
+
+/* The newest of each ref first, then what was before it: what is looked for is mostly what was made last. */
+static gboolean
+search_histories(AshStore *store, const GPtrArray *histories, KeySearch *search, GError **error)
+{
+	guint longest = 0;
+
+	for (guint i = 0; i < histories->len; i++)
+		longest = MAX(longest, ((GPtrArray *) g_ptr_array_index(histories, i))->len);
+	for (guint back = 1; back <= longest; back++) {
+		for (guint i = 0; i < histories->len && search->found == NULL; i++) {
+			const GPtrArray *history = g_ptr_array_index(histories, i);
+			if (back <= history->len &&
+			    !compare_commit(store, g_ptr_array_index(history, history->len - back), search, error))
+				return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+static gboolean
+find_in_refs(AshStore *store, const char *const *refs, const char *key, const char *value, char **ret_checksum,
+	     GError **error)
+{
+	g_autoptr(GPtrArray) histories = g_ptr_array_new_with_free_func((GDestroyNotify) g_ptr_array_unref);
+	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	KeySearch search = { .key = key, .value = value, .seen = seen };
+
+	for (; *refs != NULL; refs++) {
+		GPtrArray *history = ash_reflog_load(store, *refs, error);
+		if (history == NULL)
+			return FALSE;
+		g_ptr_array_add(histories, history);
+	}
+	if (!search_histories(store, histories, &search, error))
+		return FALSE;
+	*ret_checksum = search.found;
+	return TRUE;
+}
+
+gboolean
+ash_store_find_by_key(AshStore *store, const char *metadata_key, const char *value, char **ret_checksum, GError **error)
+{
+	g_auto(GStrv) refs = ash_store_list_refs(store, error);
+
+	return refs != NULL &&
+	       find_in_refs(store, (const char *const *) refs, metadata_key, value, ret_checksum, error);
 }
 
 gboolean
 ash_store_find_by_input(AshStore *store, const char *ref, const char *input_digest, char **ret_checksum,
 			GError **error)
 {
-	InputSearch search = { .digest = input_digest };
+	const char *const refs[] = { ref, NULL };
 
-	if (!walk_history(store, ref, compare_input, &search, error))
-		return FALSE;
-	*ret_checksum = search.found;
-	return TRUE;
+	return find_in_refs(store, refs, ASH_STORE_KEY_INPUT, input_digest, ret_checksum, error);
 }
 
 char *

@@ -19,5 +19,13 @@ GPtrArray *ash_store_log(AshStore *store, const char *ref_or_checksum, guint max
 gboolean ash_store_find_by_input(AshStore *store, const char *ref, const char *input_digest,
 				 char **ret_checksum, GError **error);
 
+/**
+ * The newest commit of any ref whose metadata has the string @value under @metadata_key (one of AshCommitRequest.metadata, or
+ * "ashlar.input-digest"); refs are in the order of their names if it is in the histories of several, equally far back.
+ * *@ret_checksum, owned, is NULL if there is none. Costs some 10 us a commit: only the keys are looked at.
+ */
+gboolean ash_store_find_by_key(AshStore *store, const char *metadata_key, const char *value, char **ret_checksum,
+			       GError **error);
+
 /** One of the strings given as AshCommitRequest.metadata. Owned; NULL and ASH_ERROR_CONFIG if it has none of the name. */
 char *ash_store_get_metadata(AshStore *store, const char *ref_or_checksum, const char *key, GError **error);

@@ -234,6 +234,80 @@ test_adopt(Fixture *fixture, gconstpointer data)
 	g_assert_true(fsck(fixture) || true);
 }
 
+/* As ash_store_commit() would make it of the same tree: the first of them is, in a store of its own. */
+static char *
+commit_anew(Fixture *fixture, AshCommitRequest *request, const char *name)
+{
+	g_autofree char *dir = g_build_filename(fixture->dir, name, NULL);
+	GError *error = NULL;
+	g_autoptr(AshStore) store = ash_store_open(dir, true, &error);
+	char *checksum = ash_store_commit(fixture->ctx, store, fixture->root, request, &error);
+
+	g_assert_no_error(error);
+	return checksum;
+}
+
+static void
+test_recommit(Fixture *fixture, gconstpointer data)
+{
+	const char *const packages[] = { "one-1-1.x86_64", NULL };
+	g_autoptr(GHashTable) metadata = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autofree char *old = commit(fixture, false), *expected = NULL, *again = NULL, *resolved = NULL;
+	AshCommitRequest request = {
+		.ref = "other/x86_64/ref",
+		.subject = "again",
+		.version = "2.0",
+		.timestamp = EPOCH,
+		.input_digest = "cc",
+		.packages = packages,
+		.metadata = metadata,
+	};
+	g_autoptr(GError) error = NULL;
+
+	g_hash_table_insert(metadata, (char *) "ashlar.other", (char *) "value");
+	expected = commit_anew(fixture, &request, "same-time");
+	again = ash_store_recommit(fixture->ctx, fixture->store, REF, &request, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(again, ==, expected);
+	g_assert_cmpstr(again, !=, old);
+	resolved = ash_store_resolve(fixture->store, request.ref, &error);
+	g_assert_cmpstr(resolved, ==, again);
+	/* Earlier: more times are lowered. */
+	g_free(expected);
+	g_free(again);
+	request.timestamp = 1450000000;
+	expected = commit_anew(fixture, &request, "earlier");
+	again = ash_store_recommit(fixture->ctx, fixture->store, old, &request, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(again, ==, expected);
+	/* Later: what they were lowered from is not known. */
+	request.timestamp = EPOCH + 1;
+	g_assert_null(ash_store_recommit(fixture->ctx, fixture->store, old, &request, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_assert_true(fsck(fixture) || true);
+}
+
+static void
+test_recommit_later(Fixture *fixture, gconstpointer data)
+{
+	static const char *const dirs[] = { ".", "usr", "usr/bin", "usr/empty", "usr/bin/secret", "usr/bin/nothing",
+					    "usr/bin/same" };
+	AshCommitRequest request = { .ref = REF, .subject = "a test", .timestamp = 1650000000 };
+	g_autofree char *old = NULL, *expected = NULL, *again = NULL;
+	g_autoptr(GError) error = NULL;
+
+	for (guint i = 0; i < G_N_ELEMENTS(dirs); i++)
+		set_mtime(fixture->root_fd, dirs[i], 1640000000 + i);
+	old = ash_store_commit(fixture->ctx, fixture->store, fixture->root, &request, &error);
+	g_assert_no_error(error);
+	/* Nothing was lowered: a later time changes none. */
+	request.timestamp = EPOCH;
+	expected = commit_anew(fixture, &request, "later");
+	again = ash_store_recommit(fixture->ctx, fixture->store, old, &request, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(again, ==, expected);
+}
+
 static char *
 label(const char *path, guint32 mode, gpointer user_data)
 {
@@ -333,6 +407,8 @@ main(int argc, char **argv)
 	ADD("take", "adopt", test_round_trip);
 	ADD("deterministic", NULL, test_deterministic);
 	ADD("adopt", NULL, test_adopt);
+	ADD("recommit", NULL, test_recommit);
+	ADD("recommit/later", NULL, test_recommit_later);
 	ADD("xattrs", NULL, test_xattrs);
 	ADD("special", NULL, test_special);
 	ADD("stale", NULL, test_stale);

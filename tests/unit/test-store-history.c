@@ -133,6 +133,32 @@ test_log(Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_find_key(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *found = NULL, *note = NULL;
+	GError *error = NULL;
+
+	note = ash_store_get_metadata(fixture->store, fixture->second, "test.note", &error);
+	g_assert_no_error(error);
+	g_assert_true(ash_store_find_by_key(fixture->store, "test.note", note, &found, &error));
+	g_assert_cmpstr(found, ==, fixture->second);
+	g_clear_pointer(&found, g_free);
+	/* Of another ref, which nobody names. */
+	g_assert_true(ash_store_set_ref(fixture->store, "other/x86_64/ref", fixture->first, &error));
+	g_assert_true(ash_store_find_by_key(fixture->store, "ashlar.input-digest", "in-1", &found, &error));
+	g_assert_true(g_strcmp0(found, fixture->first) == 0 || g_strcmp0(found, fixture->third) == 0);
+	g_clear_pointer(&found, g_free);
+	g_assert_true(ash_store_find_by_key(fixture->store, "test.note", "no such", &found, &error));
+	g_assert_null(found);
+	g_assert_true(ash_store_find_by_key(fixture->store, "no.such", note, &found, &error));
+	g_assert_null(found);
+	/* A list is no string. */
+	g_assert_true(ash_store_find_by_key(fixture->store, "ashlar.packages", "", &found, &error));
+	g_assert_null(found);
+	g_assert_no_error(error);
+}
+
+static void
 test_find(Fixture *fixture, gconstpointer data)
 {
 	static const struct {
@@ -195,6 +221,7 @@ main(int argc, char **argv)
 	ADD("info", test_info);
 	ADD("log", test_log);
 	ADD("find", test_find);
+	ADD("find-key", test_find_key);
 	ADD("diff", test_diff);
 	return g_test_run();
 }
