@@ -31,6 +31,7 @@ static const AshCommand commands[] = {
 	{ "inspect", "IMAGE", "show what is in a disk image, and check its verity hashes", NULL, ash_command_inspect },
 	{ "boot", "IMAGE [-- QEMU ARGUMENTS]", "boot a throw-away copy of a disk image in QEMU", NULL,
 	  ash_command_boot },
+	{ "prune", "", "remove old commits and caches from the store", NULL, ash_command_prune },
 	{ "types", "", "list the image types", NULL, ash_command_types },
 };
 

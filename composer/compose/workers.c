@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "compose/artifact.h"
+#include "compose/upkeep.h"
 #include "install/transaction.h"
 #include "model/records.h"
 #include "model/sbom.h"
@@ -217,6 +218,7 @@ const AshWorkerEntry ash_compose_workers[] = {
 	{ "commit", commit_worker },
 	{ "keep", keep_worker },
 	{ "remove", remove_worker },
+	{ ASH_PRUNE_WORKER, ash_upkeep_prune_worker },
 	{ NULL, NULL },
 };
 

@@ -14,3 +14,9 @@ GPtrArray *ash_reflog_load(AshStore *store, const char *ref, GError **error);
 
 /** Notes that @ref now points to @checksum; does nothing if that is its last line. Call it under the store's lock. */
 gboolean ash_reflog_append(AshStore *store, const char *ref, const char *checksum, GError **error);
+
+/** Replaces the history of @ref by @lines (checksums, oldest first); none: removes it. Under the store's lock. */
+gboolean ash_reflog_save(AshStore *store, const char *ref, const GPtrArray *lines, GError **error);
+
+/** All refs that have a history, sorted, whether there is such a ref or not. Owned strings. */
+GPtrArray *ash_reflog_list(AshStore *store, GError **error);

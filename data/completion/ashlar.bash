@@ -58,7 +58,8 @@ _ashlar() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
 	--lock) _ashlar_files; return ;;
-	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh)
+	--ref) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")"; return ;;
+	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size)
 		[[ $previous = -n && $command != log ]] || return ;;
 	esac
 	if [[ $cur = -* ]]; then
@@ -67,7 +68,7 @@ _ashlar() {
 	fi
 	case $command in
 	image | log | ls | diff | cat) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")" ;;
-	types) ;;
+	types | prune) ;;
 	*) _ashlar_files ;;
 	esac
 }
