@@ -161,7 +161,8 @@ ash_stages_find(AshPlanVariant *variant, AshStore *store, bool roots, GError **e
 	g_clear_pointer(&variant->commit, g_free);
 	g_clear_pointer(&variant->tree_commit, g_free);
 	if (store != NULL &&
-	    !ash_store_find_by_input(store, variant->ref, stages[ASH_STAGE_COMMIT].digest, &variant->commit, error))
+	    (!ash_store_find_by_input(store, variant->ref, stages[ASH_STAGE_COMMIT].digest, &variant->commit, error) ||
+	     !ash_store_find_by_key(store, ASH_TREE_KEY, stages[ASH_STAGE_TREE].digest, &variant->tree_commit, error)))
 		return FALSE;
 	stages[ASH_STAGE_COMMIT].reuse = variant->commit != NULL;
 	stages[ASH_STAGE_TREE].reuse = variant->commit != NULL || variant->tree_commit != NULL;
