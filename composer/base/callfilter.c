@@ -137,7 +137,7 @@ add_write_rules(scmp_filter_ctx filter)
 		else if (write->kind == ASH_WRITE_CALL_IOCTL)
 			failed = add_ioctl_rules(filter, call);
 		else
-			failed = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 0);
+			failed = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 1, SCMP_A5(SCMP_CMP_NE, ASH_WRITE_CALL_OWN));
 	}
 	return failed;
 }

@@ -128,24 +128,26 @@ break_error(const GError *error, int dir)
 	return faccessat(dir, ".", W_OK, AT_EACCESS) < 0 && errno == EROFS ? EROFS : EIO;
 }
 
+static bool
+is_marked(const char *path)
+{
+	return getxattr(path, ASH_SHARED_XATTR, NULL, 0) >= 0;
+}
+
 /* ENOENT: it is shared, and has no name that we could change. */
 static int
-break_shared(const AshCopyup *copyup, const Target *target, int fd, Place *place)
+break_shared(const AshCopyup *copyup, const Target *target, int fd, bool has_name, Place *place)
 {
 	g_autoptr(GError) error = NULL;
-	FdPath path = fd_path(fd);
 	struct stat info;
 
 	if (fstat(fd, &info) < 0)
 		return errno;
-	if (!S_ISREG(info.st_mode) || getxattr(path.text, ASH_SHARED_XATTR, NULL, 0) < 0)
-		return 0;
-	/* Nobody has it but descriptors. */
-	if (info.st_nlink == 0)
+	/* What has no name, or this one only, is shared with nobody. */
+	if (!S_ISREG(info.st_mode) || info.st_nlink <= (has_name ? 1 : 0) || !is_marked(fd_path(fd).text))
 		return 0;
 	if (!still_waits(copyup, target))
 		return ESRCH;
-	/* One link may be that of somebody else, and this name be gone. */
 	if (!find_place(copyup, fd, &info, place))
 		return ENOENT;
 	if (!ash_shared_break(place->dir, place->name, &error))
@@ -221,12 +223,17 @@ replace_by_nameless(const AshCopyup *copyup, const Target *target, int number, i
 static int
 guard_fd(const AshCopyup *copyup, const Target *target, int number)
 {
-	ash_autofd int fd = ash_proc_path_open_fd((pid_t) target->notif->pid, number);
 	g_auto(Place) place = { .dir = -1 };
+	char path[64];
 
+	/* One call for most of them: descriptors of new files. */
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int) target->notif->pid, number);
+	if (!is_marked(path))
+		return errno == EACCES || errno == EPERM ? errno : 0;
+	ash_autofd int fd = ash_proc_path_open_fd((pid_t) target->notif->pid, number);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : errno;
-	int failed = break_shared(copyup, target, fd, &place);
+	int failed = break_shared(copyup, target, fd, false, &place);
 	if (failed == ENOENT)
 		return replace_by_nameless(copyup, target, number, fd);
 	if (failed != 0 || !place.broken)
@@ -254,7 +261,7 @@ guard_path(const AshCopyup *copyup, const Target *target)
 			return is_no_target(errno) ? 0 : errno;
 		if (magic >= 0)
 			return guard_fd(copyup, target, magic);
-		failed = break_shared(copyup, target, fd, &place);
+		failed = break_shared(copyup, target, fd, magic == ASH_PROC_PATH_PLAIN, &place);
 		/* Another process' descriptor leads to the old inode still. */
 		if (failed == 0 && place.broken && magic == ASH_PROC_PATH_FOREIGN)
 			return EPERM;
@@ -397,8 +404,9 @@ guard_call(const AshCopyup *copyup, Target *target)
 void
 ash_copyup_serve(AshCopyup *copyup)
 {
-	Target target = { .notif = (const struct seccomp_notif *) (gconstpointer) copyup->request };
+	Target target;
 
+	target.notif = (const struct seccomp_notif *) (gconstpointer) copyup->request;
 	memset(copyup->request, 0, copyup->request_size);
 	if (ioctl(copyup->listener, SECCOMP_IOCTL_NOTIF_RECV, copyup->request) < 0)
 		return;

@@ -3,6 +3,7 @@
 
 #include <linux/fs.h>
 #include <linux/fsverity.h>
+#include <unistd.h>
 
 const AshWriteCall ash_write_calls[] = {
 	{ "openat", ASH_WRITE_CALL_OPEN, 0, 1, 2 },
@@ -43,3 +44,9 @@ const guint32 ash_write_ioctls[] = {
 	FS_IOC_SETFLAGS,   FS_IOC_FSSETXATTR,   FS_IOC_SETVERSION, FS_IOC_ENABLE_VERITY,
 	FS_IOC32_SETFLAGS, FS_IOC32_SETVERSION, 0,
 };
+
+long
+ash_write_call(long number, long a, long b, long c, long d, long e)
+{
+	return syscall(number, a, b, c, d, e, (long) ASH_WRITE_CALL_OWN);
+}

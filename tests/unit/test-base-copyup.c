@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -336,6 +337,19 @@ do_chroot_dirfd(const char *path)
 	return wait_for(pid);
 }
 
+/* The call of a thread: it has its own number. */
+static gpointer
+write_in_thread(gpointer path)
+{
+	return GINT_TO_POINTER(write_and_close(open(path, O_WRONLY | O_APPEND)) == 0 ? 0 : 1);
+}
+
+static int
+do_thread(const char *path)
+{
+	return GPOINTER_TO_INT(g_thread_join(g_thread_new("write", write_in_thread, (gpointer) path)));
+}
+
 /* Two names that a program makes stay one file. */
 static int
 do_link(const char *path)
@@ -395,6 +409,7 @@ static const struct {
 	{ "chroot", do_chroot },
 	{ "chroot-dirfd", do_chroot_dirfd },
 	{ "link", do_link },
+	{ "thread", do_thread },
 #ifdef __x86_64__
 	{ "32-bit", do_32_bit },
 #endif
@@ -670,12 +685,28 @@ append_at_once(const char *path, GError **error)
 	return fine ? TRUE : ash_throw(error, ASH_ERROR_INTERNAL, "cannot append to \"%s\" at once", path);
 }
 
+/* What code of ours links in the sandbox stays shared; @top was opened before. */
+static gboolean
+link_own(int top, GError **error)
+{
+	struct stat outer, own;
+
+	if (!ash_shared_clone(top, "outer/f", top, "root/w/own", true, error))
+		return FALSE;
+	if (fstatat(top, "outer/f", &outer, 0) < 0 || stat("/sysroot/w/own", &own) < 0 || outer.st_ino != own.st_ino ||
+	    unlink("/sysroot/w/own") < 0)
+		return ash_throw_errno(error, "what we link is not shared");
+	return TRUE;
+}
+
 static JsonObject *
 run_enter(AshContext *ctx, JsonObject *request, GError **error)
 {
-	g_autofree char *root = g_build_filename(ash_json_get_string(request, "dir", NULL), "root", NULL);
+	const char *dir = ash_json_get_string(request, "dir", NULL);
+	g_autofree char *root = g_build_filename(dir, "root", NULL);
+	ash_autofd int top = ash_file_open_dir(AT_FDCWD, dir, false, error);
 
-	if (!ash_sandbox_enter(root, NULL, error) || !act_on_all("/sysroot", "a-", error))
+	if (top < 0 || !ash_sandbox_enter(root, NULL, error) || !link_own(top, error) || !act_on_all("/sysroot", "a-", error))
 		return NULL;
 	/* Whoever waits for any child must not get the supervisor. */
 	if (waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD)
@@ -699,6 +730,37 @@ run_look(AshContext *ctx, JsonObject *request, GError **error)
 		g_autofree char *text = describe(top, paths[i], i == 0);
 		json_object_set_string_member(reply, paths[i], text);
 	}
+	return reply;
+}
+
+/* A file system of 64 KiB with a shared file of 40: there is no room for a copy. */
+static JsonObject *
+run_full(AshContext *ctx, JsonObject *request, GError **error)
+{
+	static const char *const dirs[] = { "root/dev", "root/proc", "root/tmp", "root/usr", "outer" };
+	const char *dir = ash_json_get_string(request, "dir", NULL);
+	const char *script = "(echo x >> /f) 2>&1 | grep -c 'No space'; chmod 600 /f 2>&1 | grep -c 'No space'; "
+			     "echo /.ash* /f; wc -c < /f";
+	g_autofree char *content = g_strnfill(40 * 1024, 'x'), *output = NULL;
+
+	if (!ash_copyup_available() || mount("none", dir, "tmpfs", 0, "size=64k") < 0)
+		return ash_throw_null(error, ASH_ERROR_UNCHANGED, "there is no copy on write here");
+	ash_autofd int top = ash_file_open_dir(AT_FDCWD, dir, false, error);
+	for (gsize i = 0; i < G_N_ELEMENTS(dirs); i++)
+		if (!ash_file_mkdirs(top, dirs[i], 0755, error))
+			return NULL;
+	if (symlinkat("usr/bin", top, "root/bin") < 0 || symlinkat("usr/lib", top, "root/lib") < 0 ||
+	    symlinkat("usr/lib64", top, "root/lib64") < 0 || !ash_file_save(top, "outer/f", content, -1, 0644, error))
+		return NULL;
+	ash_autofd int fd = openat(top, "outer/f", O_RDONLY);
+	if (!ash_shared_mark(fd, NULL) || ash_shared_link(top, "outer/f", top, "root/f") < 0)
+		return ash_throw_null(error, ASH_ERROR_UNCHANGED, "tmpfs has no user attributes here");
+	if (!run_script(ctx, request, "f", script, &output, error))
+		return NULL;
+	g_autofree char *after = ash_file_load(top, "outer/f", 0, NULL, error);
+	JsonObject *reply = json_object_new();
+	json_object_set_boolean_member(reply, "same", g_strcmp0(after, content) == 0);
+	json_object_set_string_member(reply, "output", output);
 	return reply;
 }
 
@@ -761,6 +823,7 @@ run_remove(AshContext *ctx, JsonObject *request, GError **error)
 static const AshWorkerEntry workers[] = {
 	{ "compare", run_compare }, { "make", run_make },
 	{ "enter", run_enter },     { "look", run_look },
+	{ "full", run_full },
 	{ "kill", run_kill_guard }, { "for-ever", run_for_ever },
 	{ "remove", run_remove },
 	{ NULL, NULL },
@@ -868,6 +931,17 @@ test_enter(Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_full(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(JsonObject) reply = call(fixture, "full");
+
+	if (reply == NULL)
+		return;
+	g_assert_true(json_object_get_boolean_member(reply, "same"));
+	g_assert_cmpstr(json_object_get_string_member(reply, "output"), ==, "status 0\n1\n1\n/.ash* /f\n40960\n");
+}
+
+static void
 test_kill(Fixture *fixture, gconstpointer data)
 {
 	g_autoptr(JsonObject) made = skip_enter() ? NULL : call(fixture, "make");
@@ -920,6 +994,7 @@ main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add("/base/copyup/compare", Fixture, NULL, setup, test_compare, teardown);
 	g_test_add("/base/copyup/enter", Fixture, NULL, setup, test_enter, teardown);
+	g_test_add("/base/copyup/full", Fixture, NULL, setup, test_full, teardown);
 	g_test_add("/base/copyup/kill", Fixture, NULL, setup, test_kill, teardown);
 	g_test_add("/base/copyup/cancel-run", Fixture, NULL, setup, test_cancel, teardown);
 	g_test_add("/base/copyup/cancel-enter", Fixture, "enter", setup, test_cancel, teardown);
