@@ -473,11 +473,11 @@ ash_copyup_free(AshCopyup *copyup)
 typedef struct {
 	char byte;
 	struct iovec data;
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(2 * sizeof(int))];
-	} control;
 	struct msghdr message;
+	union {
+		char room[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr header; /* for its alignment */
+	} control;
 } FdMessage;
 
 static void
@@ -547,6 +547,7 @@ G_NORETURN static void
 supervise(int channel)
 {
 	setsid();
+	prctl(PR_SET_NAME, "ashlar-guard", 0, 0, 0);
 	for (int number = 1; number < NSIG; number++)
 		signal(number, SIG_DFL);
 	g_autoptr(AshCopyup) copyup = ash_copyup_receive(keep_only(channel));

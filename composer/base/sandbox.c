@@ -282,7 +282,8 @@ command_finish(Command *command, const char *name, int *ret_status, GError **err
 gboolean
 ash_sandbox_run(AshContext *ctx, const AshSandboxCommand *request, char **ret_output, int *ret_status, GError **error)
 {
-	bool supervised = ash_copyup_available();
+	/* Nothing is written to a root that is read-only, and all else is new. */
+	bool supervised = !request->read_only && ash_copyup_available();
 	g_autoptr(AshConfine) confine = ash_confine_new(request->root_path, false, request->read_only, supervised,
 							request->bind_pairs, error);
 	g_auto(Command) command = {
