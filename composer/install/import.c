@@ -77,7 +77,7 @@ add_found(AshImporter *importer, AshPackage *package, const char *nevra, char *h
 {
 	FD_t fd = Fopen(header_path, "r.ufdio");
 	Header header = fd != NULL && !Ferror(fd)
-				? ash_verifier_read_header(importer->verifier, fd, header_path, nevra, error)
+				? ash_verifier_read_header(fd, header_path, nevra, error)
 				: NULL;
 	gboolean good = header != NULL && add_paths(importer, nevra, header, error);
 

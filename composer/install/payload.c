@@ -4,9 +4,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "install/entry.h"
-#include "install/filestates.h"
 #include "install/placefile.h"
 #include "install/rootdir.h"
+#include "install/verifier.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,37 +19,22 @@
 struct AshPayload {
 	int import_fd, root_fd; /* of the host's mounts */
 	bool may_link;
-	AshPlaceCounts counts;
 };
 
-/* One package. */
-typedef struct {
-	AshPayload *payload;
-	const char *nevra;
-	rpmfiles files;
-	guint count;
-	AshFileStates states;
-	struct stat *infos;  /* what each file is to be */
+struct AshPayloadPackage {
+	const AshPayload *payload;
+	char *nevra;
 	AshEntry *entry;
 	int entry_fd;
+	rpmfiles files;
+	guint count;
+	const AshPayloadFile *decisions; /* borrowed, while placing */
+	GString *notices;                /* borrowed, while placing */
 	GHashTable *links;   /* first index of a set of hard links -> AshPlaceLink */
 	int dir;             /* index of the open directory in the header's list, or -1 */
 	int dir_fd;
 	int host_dir_fd;     /* the same on the mount of the import cache, for links; or -1 */
-} Package;
-
-static void
-package_clear(Package *package)
-{
-	rpmfilesFree(package->files);
-	g_free(package->infos);
-	g_clear_pointer(&package->entry, ash_entry_free);
-	g_clear_pointer(&package->links, g_hash_table_unref);
-	ash_fd_clear(&package->entry_fd);
-	ash_fd_clear(&package->dir_fd);
-	ash_fd_clear(&package->host_dir_fd);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Package, package_clear)
+};
 
 AshPayload *
 ash_payload_new(const char *import_dir, const char *root_path, bool may_link, GError **error)
@@ -75,22 +60,22 @@ ash_payload_free(AshPayload *payload)
 	g_free(payload);
 }
 
-void
-ash_payload_count(const AshPayload *payload, guint *ret_linked, guint *ret_copied, guint64 *ret_bytes)
+static rpmFileAction
+get_action(const AshPayloadPackage *package, guint index)
 {
-	*ret_linked = payload->counts.linked;
-	*ret_copied = payload->counts.copied;
-	*ret_bytes = payload->counts.copied_bytes;
+	return (rpmFileAction) package->decisions[index].action;
 }
 
 static bool
-is_skipped(const Package *package, guint index)
+is_skipped(const AshPayloadPackage *package, guint index)
 {
-	return XFA_SKIPPING(package->states.actions[index]) || (rpmfilesFFlags(package->files, (int) index) & RPMFILE_GHOST) != 0;
+	rpmFileAction action = get_action(package, index);
+
+	return XFA_SKIPPING(action) || (rpmfilesFFlags(package->files, (int) index) & RPMFILE_GHOST) != 0;
 }
 
 static gboolean
-throw_at(const Package *package, guint index, GError **error)
+throw_at(const AshPayloadPackage *package, guint index, GError **error)
 {
 	char *path = rpmfilesFN(package->files, (int) index);
 
@@ -101,7 +86,7 @@ throw_at(const Package *package, guint index, GError **error)
 
 /* Makes the directory of file @index the open one. */
 static gboolean
-enter_dir(Package *package, guint index, bool create, GError **error)
+enter_dir(AshPayloadPackage *package, guint index, bool create, GError **error)
 {
 	int dir = rpmfilesDI(package->files, (int) index);
 	const char *path = rpmfilesDN(package->files, dir);
@@ -119,7 +104,7 @@ enter_dir(Package *package, guint index, bool create, GError **error)
 }
 
 static void
-describe(Package *package, guint index, AshPlaceFile *ret_file)
+describe(AshPayloadPackage *package, guint index, AshPlaceFile *ret_file)
 {
 	const char *name = rpmfilesBN(package->files, (int) index);
 
@@ -127,27 +112,31 @@ describe(Package *package, guint index, AshPlaceFile *ret_file)
 		.dir_fd = package->dir_fd,
 		.dir = rpmfilesDN(package->files, rpmfilesDI(package->files, (int) index)),
 		.name = *name != '\0' ? name : "/",
-		.info = package->infos[index],
-		.action = package->states.actions[index],
+		.mode = package->decisions[index].mode,
+		.uid = package->decisions[index].uid,
+		.gid = package->decisions[index].gid,
+		.mtime = (gint64) rpmfilesFMtime(package->files, (int) index),
+		.device = rpmfilesFRdev(package->files, (int) index),
+		.action = get_action(package, index),
 		.link_target = rpmfilesFLink(package->files, (int) index),
 		.caps = rpmfilesFCaps(package->files, (int) index),
 		.entry_fd = package->entry_fd,
 		.link_dir_fd = -1,
-		.counts = &package->payload->counts,
+		.notices = package->notices,
 	};
 }
 
 /* Directories come first, and those on the way to other files with them: nothing that is put into them changes before. */
 static gboolean
-place_dir(Package *package, guint index, GError **error)
+place_dir(AshPayloadPackage *package, guint index, GError **error)
 {
 	AshPlaceFile file;
 
 	if (is_skipped(package, index))
 		return TRUE;
-	if (!enter_dir(package, index, package->states.actions[index] == FA_CREATE, error))
+	if (!enter_dir(package, index, get_action(package, index) == FA_CREATE, error))
 		return FALSE;
-	if (!S_ISDIR(package->infos[index].st_mode))
+	if (!S_ISDIR(package->decisions[index].mode))
 		return TRUE;
 	describe(package, index, &file);
 	return ash_place_dir(&file, error) || throw_at(package, index, error);
@@ -168,7 +157,7 @@ link_free(gpointer data)
  * out, owner and mode are those of the first that is not.
  */
 static gboolean
-place_hard_link(Package *package, guint index, AshPlaceFile *file, const int *set, guint count, GError **error)
+place_hard_link(AshPayloadPackage *package, guint index, AshPlaceFile *file, const int *set, guint count, GError **error)
 {
 	AshPlaceLink *first = g_hash_table_lookup(package->links, GINT_TO_POINTER(set[0]));
 	guint last = (guint) set[count - 1];
@@ -177,10 +166,12 @@ place_hard_link(Package *package, guint index, AshPlaceFile *file, const int *se
 		return ash_place_link(file, first, error);
 	file->content = ash_entry_find(package->entry, last);
 	file->caps = rpmfilesFCaps(package->files, (int) last);
-	if (!is_skipped(package, last))
-		file->info = package->infos[last];
-	else
-		file->info.st_mtime = package->infos[last].st_mtime;
+	file->mtime = (gint64) rpmfilesFMtime(package->files, (int) last);
+	if (!is_skipped(package, last)) {
+		file->mode = package->decisions[last].mode;
+		file->uid = package->decisions[last].uid;
+		file->gid = package->decisions[last].gid;
+	}
 	first = g_new0(AshPlaceLink, 1);
 	first->dir_fd = -1;
 	g_hash_table_insert(package->links, GINT_TO_POINTER(set[0]), first);
@@ -189,7 +180,7 @@ place_hard_link(Package *package, guint index, AshPlaceFile *file, const int *se
 }
 
 static void
-add_content(Package *package, guint index, AshPlaceFile *file)
+add_content(AshPayloadPackage *package, guint index, AshPlaceFile *file)
 {
 	file->content = ash_entry_find(package->entry, index);
 	if (file->content == NULL || !file->content->shared || !package->payload->may_link)
@@ -200,72 +191,93 @@ add_content(Package *package, guint index, AshPlaceFile *file)
 }
 
 static gboolean
-place_other(Package *package, guint index, GError **error)
+place_other(AshPayloadPackage *package, guint index, GError **error)
 {
 	AshPlaceFile file;
 	const int *set = NULL;
 	guint count = rpmfilesFLinks(package->files, (int) index, &set);
 
-	if (is_skipped(package, index) || S_ISDIR(package->infos[index].st_mode))
+	if (is_skipped(package, index) || S_ISDIR(package->decisions[index].mode))
 		return TRUE;
 	if (!enter_dir(package, index, false, error))
 		return FALSE;
 	describe(package, index, &file);
-	if (count > 1 && set != NULL && S_ISREG(file.info.st_mode))
+	if (count > 1 && set != NULL && S_ISREG(file.mode))
 		return place_hard_link(package, index, &file, set, count, error) || throw_at(package, index, error);
-	if (S_ISREG(file.info.st_mode))
+	if (S_ISREG(file.mode))
 		add_content(package, index, &file);
 	return ash_place_node(&file, NULL, error) || throw_at(package, index, error);
 }
 
-/* Users and groups are those of the root as %pre left it; a missing one is root's, with librpm's own warning. */
 static gboolean
-read_infos(Package *package, GError **error)
+read_header(AshPayloadPackage *package, GError **error)
 {
-	package->infos = g_new0(struct stat, package->count);
-	for (guint i = 0; i < package->count; i++)
-		if (rpmfilesStat(package->files, (int) i, 1, &package->infos[i]) != 0)
-			return ash_throw(error, ASH_ERROR_INTERNAL, "package \"%s\": librpm does not know its file %u",
-					 package->nevra, i);
+	FD_t fd = NULL;
+	ash_autofd int file = ash_fd_open(package->entry_fd, ASH_ENTRY_HEADER, O_RDONLY, 0, error);
+
+	if (file < 0)
+		return FALSE;
+	fd = fdDup(file);
+	Header header = ash_verifier_read_header(fd, ASH_ENTRY_HEADER, package->nevra, error);
+	Fclose(fd);
+	if (header == NULL)
+		return FALSE;
+	package->files = rpmfilesNew(NULL, header, RPMTAG_BASENAMES,
+				     RPMFI_KEEPHEADER | RPMFI_NOFILEDEPS | RPMFI_NOFILECLASS | RPMFI_NOFILECOLORS);
+	headerFree(header);
+	package->count = (guint) rpmfilesFC(package->files);
 	return TRUE;
 }
 
-static gboolean
-open_entry(Package *package, const char *sha256, GError **error)
+AshPayloadPackage *
+ash_payload_open(const AshPayload *payload, const char *nevra, const char *sha256, GError **error)
 {
+	g_autoptr(AshPayloadPackage) package = g_new0(AshPayloadPackage, 1);
 	g_autofree char *path = ash_entry_path(sha256);
 
+	package->payload = payload;
+	package->nevra = g_strdup(nevra);
+	package->entry_fd = package->dir = package->dir_fd = package->host_dir_fd = -1;
+	package->links = g_hash_table_new_full(NULL, NULL, NULL, link_free);
 	if (path == NULL)
-		return ash_throw(error, ASH_ERROR_INTERNAL, "package \"%s\" has no digest", package->nevra);
-	package->entry_fd = ash_fd_open(package->payload->import_fd, path, O_RDONLY | O_DIRECTORY, 0, error);
+		return ash_throw_null(error, ASH_ERROR_INTERNAL, "package \"%s\" has no digest", nevra);
+	package->entry_fd = ash_fd_open(payload->import_fd, path, O_RDONLY | O_DIRECTORY, 0, error);
 	if (package->entry_fd >= 0)
 		package->entry = ash_entry_load(package->entry_fd, error);
-	return package->entry != NULL || ash_prefix(error, "package \"%s\": import cache", package->nevra);
+	if (package->entry != NULL && read_header(package, error))
+		return g_steal_pointer(&package);
+	ash_prefix(error, "package \"%s\": import cache", nevra);
+	return NULL;
+}
+
+void
+ash_payload_package_free(AshPayloadPackage *package)
+{
+	if (package == NULL)
+		return;
+	rpmfilesFree(package->files);
+	g_clear_pointer(&package->entry, ash_entry_free);
+	g_clear_pointer(&package->links, g_hash_table_unref);
+	ash_fd_clear(&package->entry_fd);
+	ash_fd_clear(&package->dir_fd);
+	ash_fd_clear(&package->host_dir_fd);
+	g_free(package->nevra);
+	g_free(package);
 }
 
 gboolean
-ash_payload_place(AshPayload *payload, rpmte element, const char *sha256, GError **error)
+ash_payload_place(AshPayloadPackage *package, const AshPayloadFile *files, guint count, GString *notices, GError **error)
 {
-	g_auto(Package) package = {
-		.payload = payload, .nevra = rpmteNEVRA(element), .entry_fd = -1, .dir = -1, .dir_fd = -1, .host_dir_fd = -1
-	};
 	gboolean good = TRUE;
 
-	package.files = rpmteFiles(element);
-	package.count = (guint) rpmfilesFC(package.files);
-	package.links = g_hash_table_new_full(NULL, NULL, NULL, link_free);
-	if (package.count == 0)
-		return TRUE;
-	if (!ash_file_states_get(element, package.count, &package.states))
-		return ash_throw(error, ASH_ERROR_INTERNAL, "package \"%s\": librpm does not say what becomes of its files",
-				 package.nevra);
-	if (!open_entry(&package, sha256, error) || !read_infos(&package, error))
-		return FALSE;
-	ash_file_states_note(&package.states);
-	for (guint i = 0; i < package.count && good; i++)
-		good = place_dir(&package, i, error);
-	package.dir = -1;
-	for (guint i = 0; i < package.count && good; i++)
-		good = place_other(&package, i, error);
+	if (count != package->count)
+		return ash_throw(error, ASH_ERROR_TRUST, "package \"%s\": the import cache has another of that name", package->nevra);
+	package->decisions = files;
+	package->notices = notices;
+	for (guint i = 0; i < count && good; i++)
+		good = place_dir(package, i, error);
+	package->dir = -1;
+	for (guint i = 0; i < count && good; i++)
+		good = place_other(package, i, error);
 	return good;
 }

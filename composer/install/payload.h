@@ -2,13 +2,12 @@
 #pragma once
 
 #include <glib.h>
-#include <rpm/rpmte.h>
 #include <stdbool.h>
 
 /**
- * AshPayload: puts a package's files into the root out of the import cache (install/entry.h) where librpm would unpack
- * them: the same order, owners, modes, times, links and names, whatever scriptlets left in the way. Shared files
- * (base/shared.h) become links to the cache, if @may_link of ash_payload_new(); everything else is copied.
+ * AshPayload: puts packages' files into the root out of the import cache (install/entry.h) as librpm would unpack them: the
+ * same order, owners, modes, times, links and names, whatever scriptlets left in the way. Shared files (base/shared.h)
+ * become links to the cache, if @may_link of ash_payload_new(); everything else is copied.
  */
 typedef struct AshPayload AshPayload;
 
@@ -20,11 +19,23 @@ AshPayload *ash_payload_new(const char *import_dir, const char *root_path, bool 
 void ash_payload_free(AshPayload *payload);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPayload, ash_payload_free)
 
-/**
- * Within RPMCALLBACK_INST_START of @element (this process is in the root then): places its files from the entry of
- * @sha256, and notes their states for the database. Errors name package and file.
- */
-gboolean ash_payload_place(AshPayload *payload, rpmte element, const char *sha256, GError **error);
+/** One package, read from the cache. */
+typedef struct AshPayloadPackage AshPayloadPackage;
 
-/** Files linked and files copied so far, and the bytes of the copies. */
-void ash_payload_count(const AshPayload *payload, guint *ret_linked, guint *ret_copied, guint64 *ret_bytes);
+/** Reads the entry of @sha256, which must be of package @nevra. @payload must outlive it. */
+AshPayloadPackage *ash_payload_open(const AshPayload *payload, const char *nevra, const char *sha256, GError **error);
+void ash_payload_package_free(AshPayloadPackage *package);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPayloadPackage, ash_payload_package_free)
+
+/** What the transaction has decided about one file. */
+typedef struct {
+	guint32 mode, uid, gid;
+	guint32 action; /* rpmFileAction */
+} AshPayloadFile;
+
+/**
+ * Places the files; "/" of this process is the root. @files: as many as the package has, in the header's order. @notices gets a
+ * line for each file that was renamed or got another name. Errors name package and file.
+ */
+gboolean ash_payload_place(AshPayloadPackage *package, const AshPayloadFile *files, guint count, GString *notices,
+			   GError **error);

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <rpm/rpmlog.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
@@ -41,16 +40,16 @@ set_caps(int fd, const char *text, GError **error)
 static gboolean
 set_metadata_fd(int fd, const AshPlaceFile *file, GError **error)
 {
-	struct timespec times[2] = { { .tv_sec = file->info.st_mtime }, { .tv_sec = file->info.st_mtime } };
+	struct timespec times[2] = { { .tv_sec = file->mtime }, { .tv_sec = file->mtime } };
 
-	if (fchown(fd, file->info.st_uid, file->info.st_gid) < 0)
+	if (fchown(fd, file->uid, file->gid) < 0)
 		return ash_throw_errno(error, "cannot set its owner");
-	if (fchmod(fd, file->info.st_mode & 07777) < 0)
+	if (fchmod(fd, file->mode & 07777) < 0)
 		return ash_throw_errno(error, "cannot set its mode");
-	if (S_ISREG(file->info.st_mode) && file->caps != NULL && *file->caps != '\0' && !set_caps(fd, file->caps, error))
+	if (S_ISREG(file->mode) && file->caps != NULL && *file->caps != '\0' && !set_caps(fd, file->caps, error))
 		return FALSE;
 	/* As librpm has it, of a directory that is not fatal. */
-	if (futimens(fd, times) < 0 && !S_ISDIR(file->info.st_mode))
+	if (futimens(fd, times) < 0 && !S_ISDIR(file->mode))
 		return ash_throw_errno(error, "cannot set its time");
 	return TRUE;
 }
@@ -59,11 +58,11 @@ set_metadata_fd(int fd, const AshPlaceFile *file, GError **error)
 static gboolean
 set_metadata_at(const AshPlaceFile *file, const char *name, GError **error)
 {
-	struct timespec times[2] = { { .tv_sec = file->info.st_mtime }, { .tv_sec = file->info.st_mtime } };
+	struct timespec times[2] = { { .tv_sec = file->mtime }, { .tv_sec = file->mtime } };
 
-	if (fchownat(file->dir_fd, name, file->info.st_uid, file->info.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fchownat(file->dir_fd, name, file->uid, file->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return ash_throw_errno(error, "cannot set its owner");
-	if (!S_ISLNK(file->info.st_mode) && fchmodat(file->dir_fd, name, file->info.st_mode & 07777, 0) < 0)
+	if (!S_ISLNK(file->mode) && fchmodat(file->dir_fd, name, file->mode & 07777, 0) < 0)
 		return ash_throw_errno(error, "cannot set its mode");
 	if (utimensat(file->dir_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return ash_throw_errno(error, "cannot set its time");
@@ -101,7 +100,7 @@ back_up(const AshPlaceFile *file, GError **error)
 	drop_rights(file->dir_fd, name);
 	if (renameat(file->dir_fd, file->name, file->dir_fd, name) < 0)
 		return ash_throw_errno(error, "cannot rename it to \"%s\"", name);
-	rpmlog(RPMLOG_WARNING, "%s%s saved as %s%s\n", file->dir, file->name, file->dir, name);
+	g_string_append_printf(file->notices, "%s%s saved as %s%s\n", file->dir, file->name, file->dir, name);
 	return TRUE;
 }
 
@@ -148,11 +147,7 @@ copy_content(const AshPlaceFile *file, int fd, GError **error)
 
 	snprintf(name, sizeof name, "%u", file->content->index);
 	from = ash_fd_open(file->entry_fd, name, O_RDONLY | O_NOFOLLOW, 0, error);
-	if (from < 0 || !ash_fd_copy_range(from, 0, fd, 0, file->content->size, error))
-		return FALSE;
-	file->counts->copied++;
-	file->counts->copied_bytes += file->content->size;
-	return TRUE;
+	return from >= 0 && ash_fd_copy_range(from, 0, fd, 0, file->content->size, error);
 }
 
 /* FALSE, and nothing made, if this file is not to be linked, or cannot be; TRUE with errno EEXIST if there is one. */
@@ -169,7 +164,6 @@ link_content(const AshPlaceFile *file, const char *name, bool *ret_exists)
 		*ret_exists = errno == EEXIST;
 		return *ret_exists;
 	}
-	file->counts->linked++;
 	return true;
 }
 
@@ -207,13 +201,13 @@ make_regular(const AshPlaceFile *file, const char *name, GError **error)
 static int
 make_special(const AshPlaceFile *file, const char *name, GError **error)
 {
-	mode_t type = file->info.st_mode & S_IFMT;
+	mode_t type = file->mode & S_IFMT;
 	int outcome = -1;
 
 	if (type == S_IFLNK)
 		outcome = symlinkat(file->link_target, file->dir_fd, name);
 	else if (type == S_IFIFO || type == S_IFCHR || type == S_IFBLK || type == S_IFSOCK)
-		outcome = mknodat(file->dir_fd, name, type, file->info.st_rdev);
+		outcome = mknodat(file->dir_fd, name, type, file->device);
 	else
 		errno = ENOTSUP;
 	outcome = made(outcome, error);
@@ -227,7 +221,7 @@ make(const Maker *maker, const char *name, GError **error)
 
 	if (maker->first != NULL)
 		return made(linkat(maker->first->dir_fd, maker->first->name, file->dir_fd, name, 0), error);
-	return S_ISREG(file->info.st_mode) ? make_regular(file, name, error) : make_special(file, name, error);
+	return S_ISREG(file->mode) ? make_regular(file, name, error) : make_special(file, name, error);
 }
 
 /* Something has the name: made beside it, and renamed over it. */
@@ -265,7 +259,7 @@ place(const Maker *maker, char **ret_name, GError **error)
 	if (outcome < 0 || (outcome == 0 && !replace(maker, name, error)))
 		return FALSE;
 	if (file->action == FA_ALTNAME)
-		rpmlog(RPMLOG_WARNING, "%s%s created as %s%s\n", file->dir, file->name, file->dir, name);
+		g_string_append_printf(file->notices, "%s%s created as %s%s\n", file->dir, file->name, file->dir, name);
 	if (ret_name != NULL)
 		*ret_name = g_steal_pointer(&name);
 	return TRUE;

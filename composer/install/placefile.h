@@ -9,21 +9,20 @@
 /** One file to be put into an open directory, as librpm's unpacking does it. */
 
 typedef struct {
-	guint linked, copied;
-	guint64 copied_bytes;
-} AshPlaceCounts;
-
-typedef struct {
 	int dir_fd;
 	const char *dir, *name;      /* the directory as packages write it, for notices; and what is made in it */
-	struct stat info;            /* type, mode, owner, mtime and device that it is to have */
+	mode_t mode;                 /* type and permissions that it is to have; and so on */
+	uid_t uid;
+	gid_t gid;
+	gint64 mtime;                /* seconds */
+	dev_t device;
 	rpmFileAction action;
 	const char *link_target;     /* of a symbolic link */
 	const char *caps;            /* cap_from_text(3); NULL or "": none */
 	const AshEntryFile *content; /* of a regular file */
 	int entry_fd;                /* where that is */
 	int link_dir_fd;             /* @dir_fd's directory on the mount of @entry_fd; -1: to be copied */
-	AshPlaceCounts *counts;
+	GString *notices;            /* gets a line for each file that has another name now */
 } AshPlaceFile;
 
 /** Where the first of a set of hard links went. */

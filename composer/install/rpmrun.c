@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "install/rpmrun.h"
 
+#include "base/copyup.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/sandbox.h"
-#include "install/payload.h"
+#include "install/placer.h"
 #include "install/rpmconfig.h"
 #include "install/rpmdb.h"
 #include "install/scriptlog.h"
@@ -36,7 +37,7 @@ struct AshRpmRun {
 	AshContext *ctx;                /* borrowed, while installing */
 	GArray *elements;               /* of Element, sorted by NEVRA */
 	rpmts ts;
-	AshPayload *payload;            /* NULL: librpm unpacks */
+	AshPlacer *placer;              /* NULL: librpm unpacks */
 	AshScriptLog *log;
 	AshTransactionResult *result;
 	GPtrArray *notices;  /* of char *: librpm's warnings */
@@ -121,13 +122,13 @@ ash_rpm_run_new(const AshTransactionPlan *plan, GError **error)
 	}
 	/* The order of equal packages must not depend on how they came. */
 	g_array_sort(run->elements, compare_elements);
-	if (plan->import_dir != NULL) {
-		run->payload = ash_payload_new(plan->import_dir, plan->root_path, true, error);
-		if (run->payload == NULL)
-			return NULL;
-	}
 	if (!ash_rpm_configure(error))
 		return NULL;
+	if (plan->import_dir != NULL) {
+		run->placer = ash_placer_new(plan->import_dir, plan->root_path, ash_copyup_available(), error);
+		if (run->placer == NULL)
+			return NULL;
+	}
 	ash_rpm_set_languages((const char *const *) plan->inst_langs);
 	return g_steal_pointer(&run);
 }
@@ -139,7 +140,7 @@ ash_rpm_run_free(AshRpmRun *run)
 		return;
 	rpmlogSetCallback(NULL, NULL);
 	g_clear_pointer(&run->ts, rpmtsFree);
-	g_clear_pointer(&run->payload, ash_payload_free);
+	g_clear_pointer(&run->placer, ash_placer_free);
 	g_clear_pointer(&run->log, ash_script_log_free);
 	g_array_unref(run->elements);
 	g_clear_pointer(&run->result, ash_transaction_result_free);
@@ -277,10 +278,10 @@ open_element(Element *element)
 static void
 place_files(AshRpmRun *run, const Element *element, rpmte te)
 {
-	if (run->payload == NULL || element == NULL || element->plan->sha256 == NULL || run->failure != NULL)
+	if (run->placer == NULL || element == NULL || element->plan->sha256 == NULL || run->failure != NULL)
 		return;
 	rpmtsSetFlags(run->ts, rpmtsFlags(run->ts) | RPMTRANS_FLAG_JUSTDB);
-	if (!ash_payload_place(run->payload, te, element->plan->sha256, &run->failure))
+	if (!ash_placer_place(run->placer, te, &run->failure))
 		stop(run);
 }
 
@@ -437,13 +438,31 @@ throw_complaints(AshRpmRun *run, GError **error)
 			 *text != '\0' ? text : "librpm gives no reason");
 }
 
+/* Tells it which packages come from the cache, in the order of the transaction. */
+static gboolean
+start_placer(AshRpmRun *run, const char *root, GError **error)
+{
+	g_autoptr(GPtrArray) packages = g_ptr_array_new();
+	rpmtsi iterator = rpmtsiInit(run->ts);
+
+	for (rpmte te = rpmtsiNext(iterator, TR_ADDED); te != NULL; te = rpmtsiNext(iterator, TR_ADDED)) {
+		const Element *element = rpmteKey(te);
+		if (element->plan->sha256 == NULL)
+			continue;
+		g_ptr_array_add(packages, element->plan->nevra);
+		g_ptr_array_add(packages, element->plan->sha256);
+	}
+	rpmtsiFree(iterator);
+	return ash_placer_start(run->placer, root, packages, error);
+}
+
 static gboolean
 transact(AshRpmRun *run, GError **error)
 {
 	rpmprobFilterFlags ignored = RPMPROB_FILTER_VERIFY | RPMPROB_FILTER_OLDPACKAGE | RPMPROB_FILTER_IGNOREARCH;
 
 	/* Links need none of the space that librpm would count. */
-	if (run->payload != NULL)
+	if (run->placer != NULL)
 		ignored |= RPMPROB_FILTER_DISKSPACE | RPMPROB_FILTER_DISKNODES;
 	int outcome = rpmtsRun(run->ts, NULL, ignored);
 
@@ -462,7 +481,7 @@ AshTransactionResult *
 ash_rpm_run_install(AshRpmRun *run, AshContext *ctx, const char *root, GError **error)
 {
 	run->ctx = ctx;
-	if (!prepare(run, root, error) || !transact(run, error))
+	if (!prepare(run, root, error) || (run->placer != NULL && !start_placer(run, root, error)) || !transact(run, error))
 		return NULL;
 	g_clear_pointer(&run->ts, rpmtsFree);
 	if (!ash_rpmdb_clean(root, error))

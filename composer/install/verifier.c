@@ -22,7 +22,6 @@ typedef struct {
 
 struct AshVerifier {
 	GHashTable *trusts; /* repository id -> Trust */
-	rpmKeyring nobody;  /* empty: librpm would look for one in a database */
 };
 
 /* librpm has one log for the process; each thread that verifies keeps its own part of it. */
@@ -103,7 +102,6 @@ ash_verifier_new(GPtrArray *confs, GError **error)
 	g_autoptr(AshVerifier) verifier = g_new0(AshVerifier, 1);
 	take_log();
 	verifier->trusts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, trust_free);
-	verifier->nobody = rpmKeyringNew();
 	for (guint i = 0; i < confs->len; i++)
 		if (!add_trust(verifier, g_ptr_array_index(confs, i), error))
 			return NULL;
@@ -117,7 +115,6 @@ ash_verifier_free(AshVerifier *verifier)
 		return;
 	leave_log();
 	g_hash_table_unref(verifier->trusts);
-	rpmKeyringFree(verifier->nobody);
 	g_free(verifier);
 }
 
@@ -239,11 +236,14 @@ ash_verifier_open(const AshPackage *package, GError **error)
 }
 
 Header
-ash_verifier_read_header(const AshVerifier *verifier, FD_t fd, const char *path, const char *nevra, GError **error)
+ash_verifier_read_header(FD_t fd, const char *path, const char *nevra, GError **error)
 {
 	rpmts ts = rpmtsCreate();
+	/* Without one librpm would look for keys in a database. */
+	rpmKeyring nobody = rpmKeyringNew();
 
-	rpmtsSetKeyring(ts, verifier->nobody);
+	rpmtsSetKeyring(ts, nobody);
+	rpmKeyringFree(nobody);
 	Header header = read_header(ts, fd, path, nevra, error);
 	rpmtsFree(ts);
 	return header;

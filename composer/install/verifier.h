@@ -41,5 +41,4 @@ FD_t ash_verifier_open(const AshPackage *package, GError **error);
  * The header of an RPM file (or of the start of one, up to its payload) that was checked before; digests are not looked
  * at. Owned (headerFree); NULL and ASH_ERROR_TRUST if it is none.
  */
-Header ash_verifier_read_header(const AshVerifier *verifier, FD_t fd, const char *path, const char *nevra,
-				GError **error);
+Header ash_verifier_read_header(FD_t fd, const char *path, const char *nevra, GError **error);
