@@ -9,6 +9,7 @@
 #include "store/object.h"
 #include "store/reflog.h"
 #include "store/stage.h"
+#include "store/treeindex.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -136,15 +137,20 @@ write_tree(AshContext *ctx, OstreeRepo *repo, const AshFsTree *tree, GError **er
 }
 
 static char *
-write_commit(AshContext *ctx, OstreeRepo *repo, const AshCommitRequest *request, AshFsTree *tree, GError **error)
+write_commit(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshCommitRequest *request, AshFsTree *tree,
+	     GError **error)
 {
-	g_autofree char *checksum = NULL;
+	g_autofree char *checksum = NULL, *index_name = NULL;
 	g_autoptr(OstreeRepoFile) root = write_tree(ctx, repo, tree, error);
 	g_autoptr(GHashTable) meta = NULL;
 	g_autoptr(GVariant) metadata = NULL;
 
 	if (root == NULL)
 		return NULL;
+	index_name = ash_tree_index_name(ostree_repo_file_tree_get_contents_checksum(root),
+					 ostree_repo_file_tree_get_metadata_checksum(root));
+	if (!ash_tree_index_exists(store, index_name))
+		ash_tree_index_save(store, index_name, tree);
 	meta = ash_commit_meta_new(request);
 	ash_commit_meta_add_tree(meta, tree, request->timestamp);
 	metadata = ash_commit_meta_end(meta);
@@ -204,7 +210,7 @@ write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const A
 
 	if (!transaction_begin(&transaction, ctx, store, error) || !ash_object_write_files(ctx, writer, tree, error))
 		return NULL;
-	checksum = write_commit(ctx, transaction.repo, request, tree, error);
+	checksum = write_commit(ctx, store, transaction.repo, request, tree, error);
 	if (checksum == NULL || !publish(ctx, writer, &transaction, error))
 		return NULL;
 	return g_steal_pointer(&checksum);

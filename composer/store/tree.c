@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "store/internal.h"
+#include "store/treeindex.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -71,12 +72,11 @@ apply_meta(AshFsNode *node, GVariant *meta)
 static gboolean
 load_target(Loader *loader, AshFsNode *node, const char *name, GError **error)
 {
-	gsize length;
-
-	node->target = ash_file_load(loader->store->objects_fd, name, PATH_MAX, &length, error);
+	node->target = ash_file_load(loader->store->objects_fd, name, PATH_MAX, NULL, error);
 	if (node->target == NULL)
 		return FALSE;
-	node->size = length;
+	/* libostree writes the NUL too. */
+	node->size = strlen(node->target);
 	return TRUE;
 }
 
@@ -235,29 +235,64 @@ apply_extras(AshFsTree *tree, GVariant *commit, GError **error)
 }
 
 static AshFsTree *
-load_commit(AshStore *store, const char *checksum, GError **error)
+new_tree(AshStore *store)
 {
-	g_autoptr(GHashTable) dirmetas =
-		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
-	g_autoptr(AshFsTree) tree = ash_fs_tree_new();
-	g_autofree guint8 *buffer = g_malloc(META_MAX);
-	Loader loader = { .store = store, .tree = tree, .dirmetas = dirmetas, .buffer = buffer };
-	g_autoptr(GVariant) commit = NULL, tree_bytes = NULL, meta_bytes = NULL;
-	g_autofree char *root_tree = NULL, *root_meta = NULL;
+	AshFsTree *tree = ash_fs_tree_new();
 	Source *source = g_new0(Source, 1);
 
 	source->objects_fd = fcntl(store->objects_fd, F_DUPFD_CLOEXEC, 3);
 	tree->open = source_open;
 	tree->user_data = source;
 	tree->free_user_data = source_free;
+	return tree;
+}
+
+/* Object by object. */
+static AshFsTree *
+load_objects(AshStore *store, const char *root_tree, const char *root_meta, GError **error)
+{
+	g_autoptr(GHashTable) dirmetas =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
+	g_autoptr(AshFsTree) tree = new_tree(store);
+	g_autofree guint8 *buffer = g_malloc(META_MAX);
+	Loader loader = { .store = store, .tree = tree, .dirmetas = dirmetas, .buffer = buffer };
+
+	if (!load_directory(&loader, tree->root, root_tree, root_meta, error))
+		return NULL;
+	ash_fs_tree_finish(tree);
+	return g_steal_pointer(&tree);
+}
+
+static AshFsTree *
+load_root(AshStore *store, const char *root_tree, const char *root_meta, GError **error)
+{
+	g_autofree char *name = ash_tree_index_name(root_tree, root_meta);
+	g_autoptr(AshFsTree) tree = new_tree(store);
+
+	if (ash_tree_index_load(store, name, tree))
+		return g_steal_pointer(&tree);
+	g_clear_pointer(&tree, ash_fs_tree_free);
+	tree = load_objects(store, root_tree, root_meta, error);
+	if (tree != NULL)
+		ash_tree_index_save(store, name, tree);
+	return g_steal_pointer(&tree);
+}
+
+static AshFsTree *
+load_commit(AshStore *store, const char *checksum, GError **error)
+{
+	g_autoptr(GVariant) commit = NULL, tree_bytes = NULL, meta_bytes = NULL;
+	g_autofree char *root_tree = NULL, *root_meta = NULL;
+	g_autoptr(AshFsTree) tree = NULL;
+
 	if (!ostree_repo_load_commit(store->repo, checksum, &commit, NULL, error))
 		return NULL;
 	tree_bytes = g_variant_get_child_value(commit, 6);
 	meta_bytes = g_variant_get_child_value(commit, 7);
 	root_tree = ostree_checksum_from_bytes_v(tree_bytes);
 	root_meta = ostree_checksum_from_bytes_v(meta_bytes);
-	if (!load_directory(&loader, tree->root, root_tree, root_meta, error) ||
-	    !apply_extras(tree, commit, error))
+	tree = load_root(store, root_tree, root_meta, error);
+	if (tree == NULL || !apply_extras(tree, commit, error))
 		return NULL;
 	return g_steal_pointer(&tree);
 }
