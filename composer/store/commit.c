@@ -52,6 +52,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Stage, stage_clear)
 typedef struct {
 	AshContext *ctx;
 	OstreeRepo *repo;
+	int objects_fd;
 	GHashTable *dirmetas; /* GBytes -> checksum: most directories have the same metadata */
 } TreeWriter;
 
@@ -78,8 +79,13 @@ write_dirmeta(TreeWriter *writer, const AshFsNode *node, GError **error)
 static char *
 write_symlink(TreeWriter *writer, const AshFsNode *node, GError **error)
 {
-	g_autoptr(GVariant) xattrs = g_variant_ref_sink(ash_object_new_xattrs(node));
+	/* libostree would write a file, and then see that it is there. */
+	char *found = ash_object_find_symlink(writer->objects_fd, node);
+	g_autoptr(GVariant) xattrs = NULL;
 
+	if (found != NULL)
+		return found;
+	xattrs = g_variant_ref_sink(ash_object_new_xattrs(node));
 	return ostree_repo_write_symlink(writer->repo, NULL, node->uid, node->gid, xattrs, node->target,
 					 writer->ctx->cancellable, error);
 }
@@ -121,12 +127,12 @@ write_directory(TreeWriter *writer, AshFsNode *node, OstreeMutableTree *mtree, G
 
 /* The root of what was written; NULL on failure. */
 static OstreeRepoFile *
-write_tree(AshContext *ctx, OstreeRepo *repo, const AshFsTree *tree, GError **error)
+write_tree(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshFsTree *tree, GError **error)
 {
 	g_autoptr(GHashTable) dirmetas = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
 							       (GDestroyNotify) g_bytes_unref, g_free);
 	g_autoptr(OstreeMutableTree) mtree = ostree_mutable_tree_new();
-	TreeWriter writer = { .ctx = ctx, .repo = repo, .dirmetas = dirmetas };
+	TreeWriter writer = { .ctx = ctx, .repo = repo, .objects_fd = store->objects_fd, .dirmetas = dirmetas };
 	g_autoptr(GFile) root = NULL;
 
 	if (!write_directory(&writer, tree->root, mtree, error))
@@ -141,7 +147,7 @@ write_commit(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshCommit
 	     GError **error)
 {
 	g_autofree char *checksum = NULL, *index_name = NULL;
-	g_autoptr(OstreeRepoFile) root = write_tree(ctx, repo, tree, error);
+	g_autoptr(OstreeRepoFile) root = write_tree(ctx, store, repo, tree, error);
 	g_autoptr(GHashTable) meta = NULL;
 	g_autoptr(GVariant) metadata = NULL;
 

@@ -84,8 +84,8 @@ static void
 digest_header(AshDigest *digest, const AshFsNode *node)
 {
 	g_autoptr(GVariant) header = g_variant_ref_sink(g_variant_new(
-		"(uuuus@a(ayay))", GUINT32_TO_BE(node->uid), GUINT32_TO_BE(node->gid),
-		GUINT32_TO_BE(node->mode), 0u, "", ash_object_new_xattrs(node)));
+		"(uuuus@a(ayay))", GUINT32_TO_BE(node->uid), GUINT32_TO_BE(node->gid), GUINT32_TO_BE(node->mode), 0u,
+		node->target != NULL ? node->target : "", ash_object_new_xattrs(node)));
 	guint32 start[2] = { GUINT32_TO_BE((guint32) g_variant_get_size(header)), 0 };
 
 	ash_digest_update(digest, start, sizeof(start));
@@ -196,12 +196,23 @@ copy_object(const AshObjectWriter *writer, int from_fd, const AshFsNode *node, G
 }
 
 static bool
-object_exists(const AshObjectWriter *writer, const char *checksum)
+object_exists(int objects_fd, const char *checksum)
 {
 	char name[ASH_STORE_OBJECT_NAME_SIZE];
 
 	ash_store_object_name(checksum, name);
-	return faccessat(writer->objects_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(objects_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+char *
+ash_object_find_symlink(int objects_fd, const AshFsNode *node)
+{
+	g_autoptr(AshDigest) digest = ash_digest_new();
+	g_autofree char *checksum = NULL;
+
+	digest_header(digest, node);
+	checksum = ash_digest_finish_hex(digest);
+	return object_exists(objects_fd, checksum) ? g_steal_pointer(&checksum) : NULL;
 }
 
 static bool
@@ -331,7 +342,7 @@ write_file(Work *work, File *file, guint8 *buffer, GError **error)
 	}
 	if (!hash_file(work, file, fd, buffer, error))
 		return FALSE;
-	if (!object_exists(work->writer, file->node->content))
+	if (!object_exists(work->writer->objects_fd, file->node->content))
 		return make_object(work, file, fd, meta, shared, error);
 	if (shared)
 		note_object(fd, file->node->content);

@@ -49,3 +49,6 @@ GVariant *ash_object_new_xattrs(const AshFsNode *node);
 
 /** Owner, mode and extended attributes of @node in OSTree's form (uuua(ayay)), big-endian; owned. */
 GVariant *ash_object_new_metadata(const AshFsNode *node);
+
+/** The checksum of the object of the symbolic link @node, if there is such an object already. Owned, or NULL. */
+char *ash_object_find_symlink(int objects_fd, const AshFsNode *node);
