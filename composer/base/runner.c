@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,12 +33,18 @@ static const char *const tool_dirs[] = { "/usr/local/bin", "/usr/bin", "/bin", "
 /* A program's standard error: only its tail is ever shown. */
 #define STDERR_TAIL 2000
 
+/* What fits into the pipe to a program's standard input: fewer changes between the two. */
+#define FEED_PIPE_BYTES (256 * 1024)
+
 struct AshRun {
 	const char *name; /* borrowed from the table */
 	GPtrArray *argv;
 	char **env;
 	GArray *fds; /* of int */
-	GBytes *input;
+	AshRunFeed feed; /* may be NULL */
+	gpointer feed_data;
+	int feed_fd; /* write end of a pipe, once the program runs; else -1 */
+	GError *feed_error;
 };
 
 char *
@@ -74,6 +79,7 @@ ash_run_new(AshTool tool, GError **error)
 	run->env = g_environ_setenv(run->env, "LC_ALL", "C.UTF-8", TRUE);
 	run->env = g_environ_setenv(run->env, "TZ", "UTC", TRUE);
 	run->fds = g_array_new(FALSE, FALSE, sizeof(int));
+	run->feed_fd = -1;
 	return run;
 }
 
@@ -85,7 +91,8 @@ ash_run_free(AshRun *run)
 	g_ptr_array_unref(run->argv);
 	g_strfreev(run->env);
 	g_array_unref(run->fds);
-	g_clear_pointer(&run->input, g_bytes_unref);
+	g_clear_error(&run->feed_error);
+	ash_fd_clear(&run->feed_fd);
 	g_free(run);
 }
 
@@ -129,10 +136,10 @@ ash_run_inherit_fd(AshRun *run, int fd)
 }
 
 void
-ash_run_stdin(AshRun *run, const void *data, gsize length)
+ash_run_stdin(AshRun *run, AshRunFeed feed, gpointer user_data)
 {
-	g_clear_pointer(&run->input, g_bytes_unref);
-	run->input = g_bytes_new(data, length);
+	run->feed = feed;
+	run->feed_data = user_data;
 }
 
 /* Between fork and exec: a child must not outlive us, and signals that we block or ignore must reach it. */
@@ -147,27 +154,48 @@ set_up_child(gpointer user_data)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-/* A file in memory, not a pipe: a program that fails before it has read everything is then told by its own words. */
 static gboolean
-give_input(GSubprocessLauncher *launcher, GBytes *input, GError **error)
+give_pipe(AshRun *run, GSubprocessLauncher *launcher, GError **error)
 {
-	ash_autofd int fd = memfd_create("stdin", MFD_CLOEXEC);
-	gsize length;
-	const void *data = g_bytes_get_data(input, &length);
+	int ends[2];
 
-	if (fd < 0)
-		return ash_throw_errno(error, "cannot make a file in memory");
-	if (!ash_fd_write_all(fd, data, length, 0, error))
-		return FALSE;
-	g_subprocess_launcher_take_stdin_fd(launcher, ash_fd_steal(&fd));
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return ash_throw_errno(error, "cannot make a pipe");
+	(void) fcntl(ends[1], F_SETPIPE_SZ, FEED_PIPE_BYTES);
+	g_subprocess_launcher_take_stdin_fd(launcher, ends[0]);
+	run->feed_fd = ends[1];
 	return TRUE;
+}
+
+static bool
+has_no_reader(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd };
+
+	return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLERR) != 0;
+}
+
+static gpointer
+feed_thread(gpointer data)
+{
+	AshRun *run = data;
+	sigset_t set;
+
+	/* A program may end early: that is no reason for us to. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (!run->feed(run->feed_fd, run->feed_data, &run->feed_error) && has_no_reader(run->feed_fd))
+		g_clear_error(&run->feed_error);
+	ash_fd_clear(&run->feed_fd);
+	return NULL;
 }
 
 static GSubprocess *
 spawn(AshRun *run, GSubprocessFlags flags, GError **error)
 {
 	g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(flags);
-	if (run->input != NULL && !give_input(launcher, run->input, error))
+	if (run->feed != NULL && !give_pipe(run, launcher, error))
 		return NULL;
 	g_subprocess_launcher_set_environ(launcher, run->env);
 	g_subprocess_launcher_set_child_setup(launcher, set_up_child, NULL, NULL);
@@ -211,6 +239,26 @@ check_status(const AshRun *run, GSubprocess *process, GBytes *err, GError **erro
 			 g_subprocess_get_term_sig(process), tail);
 }
 
+/* Waits for the program and for who writes its input. */
+static gboolean
+communicate(AshRun *run, GSubprocess *process, AshContext *ctx, GBytes **ret_out, GBytes **ret_err, GError **error)
+{
+	GThread *feeder = run->feed != NULL ? g_thread_new("feed", feed_thread, run) : NULL;
+	gboolean ok = g_subprocess_communicate(process, NULL, ctx != NULL ? ctx->cancellable : NULL, ret_out, ret_err,
+					       error);
+
+	if (!ok) {
+		g_subprocess_force_exit(process);
+		g_subprocess_wait(process, NULL, NULL);
+	}
+	if (feeder != NULL)
+		g_thread_join(feeder);
+	if (!ok || run->feed_error == NULL)
+		return ok;
+	g_propagate_error(error, g_steal_pointer(&run->feed_error));
+	return FALSE;
+}
+
 gboolean
 ash_run_sync(AshRun *run, AshContext *ctx, GBytes **ret_stdout, GError **error)
 {
@@ -221,12 +269,8 @@ ash_run_sync(AshRun *run, AshContext *ctx, GBytes **ret_stdout, GError **error)
 
 	if (process == NULL)
 		return ash_prefix(error, "cannot start \"%s\"", run->name);
-	if (!g_subprocess_communicate(process, NULL, ctx != NULL ? ctx->cancellable : NULL, &out, &err,
-				      error)) {
-		g_subprocess_force_exit(process);
-		g_subprocess_wait(process, NULL, NULL);
+	if (!communicate(run, process, ctx, &out, &err, error))
 		return ash_prefix(error, "\"%s\"", run->name);
-	}
 	if (!check_status(run, process, err, error))
 		return FALSE;
 	if (ret_stdout != NULL)

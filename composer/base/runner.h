@@ -41,8 +41,13 @@ void ash_run_argf(AshRun *run, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void ash_run_setenv(AshRun *run, const char *name, const char *value);
 /** Lets the program inherit @fd under the same number (borrowed). Use "/proc/self/fd/N" in an argument. */
 void ash_run_inherit_fd(AshRun *run, int fd);
-/** Bytes for standard input (copied). */
-void ash_run_stdin(AshRun *run, const void *data, gsize length);
+/** Writes all of a program's standard input to @fd, a pipe; called in a thread of its own. */
+typedef gboolean (*AshRunFeed)(int fd, gpointer user_data, GError **error);
+/**
+ * Gives ash_run_sync() what writes the standard input, which thus need not be in memory. A program that ends before it has
+ * read all is judged by its exit status; any other failure of @feed is one of the run.
+ */
+void ash_run_stdin(AshRun *run, AshRunFeed feed, gpointer user_data);
 
 /**
  * Runs it to its end. Exit status other than 0 is an error: "PROGRAM failed (exit status N): last lines of

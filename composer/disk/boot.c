@@ -18,8 +18,8 @@ ash_boot_files_free(AshBootFiles *files)
 	if (files == NULL)
 		return;
 	g_free(files->kernel_release);
-	g_clear_pointer(&files->kernel, g_bytes_unref);
-	g_clear_pointer(&files->initrd, g_bytes_unref);
+	g_clear_pointer(&files->kernel, ash_content_unref);
+	g_clear_pointer(&files->initrd, ash_content_unref);
 	g_clear_pointer(&files->os_release, g_bytes_unref);
 	g_clear_pointer(&files->stub, g_bytes_unref);
 	g_clear_pointer(&files->loader, g_bytes_unref);
@@ -35,12 +35,20 @@ has_file(const AshFsTree *tree, const char *release, const char *name)
 	return node != NULL && S_ISREG(node->mode);
 }
 
-static GBytes *
-load_file(const AshFsTree *tree, const char *release, const char *name, GError **error)
+/* has_file() has said that it is there. */
+static AshContent *
+open_file(const AshFsTree *tree, const char *release, const char *name, GError **error)
 {
 	g_autofree char *path = g_strdup_printf(MODULES "/%s/%s", release, name);
+	const AshFsNode *node = ash_fs_tree_resolve(tree, path);
+	AshContent *content;
+	int fd = ash_fs_tree_open(tree, node, error);
 
-	return ash_fs_tree_load(tree, path, error);
+	if (fd < 0)
+		return ash_prefix(error, "\"/%s\"", path), NULL;
+	content = ash_content_new();
+	ash_content_add_fd(content, fd, node->size);
+	return content;
 }
 
 static char *
@@ -83,7 +91,7 @@ ash_boot_files_load(const AshFsTree *tree, GError **error)
 		return ash_throw_null(error, ASH_ERROR_CONFIG,
 				      "the tree has no kernel \"/" MODULES
 				      "/*/vmlinuz\": add a kernel package");
-	files->kernel = load_file(tree, files->kernel_release, "vmlinuz", error);
+	files->kernel = open_file(tree, files->kernel_release, "vmlinuz", error);
 	if (files->kernel == NULL)
 		return NULL;
 	if (has_file(tree, files->kernel_release, "initramfs.img"))
@@ -91,7 +99,7 @@ ash_boot_files_load(const AshFsTree *tree, GError **error)
 	else if (has_file(tree, files->kernel_release, "initrd"))
 		initrd = "initrd";
 	if (initrd != NULL) {
-		files->initrd = load_file(tree, files->kernel_release, initrd, error);
+		files->initrd = open_file(tree, files->kernel_release, initrd, error);
 		if (files->initrd == NULL)
 			return NULL;
 	}
@@ -132,7 +140,7 @@ ash_boot_join_cmdline(const char *const *parts, guint n_parts)
 }
 
 static void
-add_file(GPtrArray *list, const char *path, GBytes *content)
+add_file(GPtrArray *list, const char *path, AshContent *content)
 {
 	g_ptr_array_add(list, ash_vfat_file_new(path, content));
 }
@@ -147,7 +155,9 @@ ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GErr
 	g_autofree char *uki_path = g_strdup_printf("EFI/Linux/%s", uki_name);
 	g_autofree char *conf_text = g_strdup_printf("timeout %u\n", options->timeout);
 	g_autoptr(GBytes) conf = g_bytes_new(conf_text, strlen(conf_text));
-	g_autoptr(GBytes) uki = NULL;
+	g_autoptr(AshContent) loader = ash_content_new_from_bytes(files->loader);
+	g_autoptr(AshContent) conf_content = ash_content_new_from_bytes(conf);
+	g_autoptr(AshContent) uki = NULL;
 	AshUkiParts parts = {
 	    .stub = files->stub,
 	    .linux_ = files->kernel,
@@ -160,9 +170,9 @@ ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GErr
 	uki = ash_uki_build(&parts, error);
 	if (uki == NULL)
 		return NULL;
-	add_file(list, "EFI/BOOT/BOOTX64.EFI", files->loader);
-	add_file(list, "EFI/systemd/systemd-bootx64.efi", files->loader);
-	add_file(list, "loader/loader.conf", conf);
+	add_file(list, "EFI/BOOT/BOOTX64.EFI", loader);
+	add_file(list, "EFI/systemd/systemd-bootx64.efi", loader);
+	add_file(list, "loader/loader.conf", conf_content);
 	add_file(list, uki_path, uki);
 	return g_steal_pointer(&list);
 }

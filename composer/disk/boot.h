@@ -2,20 +2,21 @@
 #pragma once
 
 #include "base/context.h"
+#include "disk/content.h"
 #include "model/fstree.h"
 
 /** What boots a tree; from its own files. */
 typedef struct {
 	char *kernel_release; /* directory in usr/lib/modules */
-	GBytes *kernel;       /* vmlinuz */
-	GBytes *initrd;       /* initramfs.img or initrd; NULL if there is none */
+	AshContent *kernel;   /* vmlinuz */
+	AshContent *initrd;   /* initramfs.img or initrd; NULL if there is none */
 	GBytes *os_release;   /* usr/lib/os-release */
 	GBytes *stub;         /* usr/lib/systemd/boot/efi/linuxx64.efi.stub */
 	GBytes *loader;       /* usr/lib/systemd/boot/efi/systemd-bootx64.efi */
 } AshBootFiles;
 
 /**
- * Loads them all. Of several kernels the newest counts (strverscmp(3)). Owned; NULL and
+ * Loads the small ones and opens the others. Of several kernels the newest counts (strverscmp(3)). Owned; NULL and
  * ASH_ERROR_CONFIG naming what the tree lacks and the package that has it.
  */
 AshBootFiles *ash_boot_files_load(const AshFsTree *tree, GError **error);

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <libfdisk.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define SECTOR_BYTES    512
 #define MAX_LABEL_UNITS 36
@@ -118,21 +120,15 @@ add_partition(GptContext *context, const AshPartition *partition, guint index, G
 	return TRUE;
 }
 
-gboolean
-ash_gpt_write(int fd, const AshLayout *layout, GError **error)
+static gboolean
+write_label(int fd, const AshLayout *layout, GError **error)
 {
-	g_autoptr(GptContext) context = NULL;
+	g_autoptr(GptContext) context = open_context(fd, FALSE, error);
 	char disk_text[ASH_UUID_STRING_SIZE];
 	int rc;
 
-	if (!ash_place_check(layout, error))
-		return FALSE;
-	context = open_context(fd, FALSE, error);
 	if (context == NULL)
 		return FALSE;
-	if (fdisk_get_nsectors(context) != layout->size / SECTOR_BYTES)
-		return ash_throw(error, ASH_ERROR_INTERNAL,
-				 "disk file is not of the layout's size");
 	rc = fdisk_create_disklabel(context, "gpt");
 	ash_uuid_format(&layout->disk_uuid, disk_text);
 	if (rc == 0)
@@ -148,6 +144,28 @@ ash_gpt_write(int fd, const AshLayout *layout, GError **error)
 		return throw_fdisk(error, rc, "cannot write");
 	(void) fdisk_deassign_device(context, 1);
 	return TRUE;
+}
+
+/*
+ * libfdisk syncs after each write, which would wait for the whole disk: it is given a file in memory instead, and its sectors
+ * are copied.
+ */
+gboolean
+ash_gpt_write(int fd, const AshLayout *layout, GError **error)
+{
+	ash_autofd int memory_fd = memfd_create("gpt", MFD_CLOEXEC);
+	guint64 backup = layout->size - ASH_PLACE_BACKUP_TABLE_BYTES;
+	struct stat st;
+
+	if (!ash_place_check(layout, error) || !ash_fd_stat(fd, "disk file", &st, error))
+		return FALSE;
+	if ((guint64) st.st_size != layout->size)
+		return ash_throw(error, ASH_ERROR_INTERNAL, "disk file is not of the layout's size");
+	if (memory_fd < 0 || ftruncate(memory_fd, st.st_size) < 0)
+		return ash_throw_errno(error, "cannot make a file in memory");
+	return write_label(memory_fd, layout, error) &&
+	       ash_fd_copy_range(memory_fd, 0, fd, 0, ASH_PLACE_TABLE_BYTES, error) &&
+	       ash_fd_copy_range(memory_fd, backup, fd, backup, ASH_PLACE_BACKUP_TABLE_BYTES, error);
 }
 
 static AshPartition *

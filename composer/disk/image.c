@@ -98,11 +98,12 @@ identify_partition(const AshDiskRequest *request, AshPartition *partition, guint
 static guint64
 measure_esp(const AshBootFiles *boot)
 {
-	GBytes *parts[] = {boot->kernel, boot->initrd, boot->stub, boot->loader, boot->loader};
-	guint64 bytes = ASH_MIB;
+	GBytes *parts[] = {boot->stub, boot->loader, boot->loader};
+	guint64 bytes = ASH_MIB + ash_content_get_size(boot->kernel);
 
+	bytes += boot->initrd != NULL ? ash_content_get_size(boot->initrd) : 0;
 	for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
-		bytes += parts[i] != NULL ? g_bytes_get_size(parts[i]) : 0;
+		bytes += g_bytes_get_size(parts[i]);
 	return ash_size_round_up(bytes + bytes / 50 + ASH_MIB, ASH_MIB);
 }
 
@@ -361,14 +362,40 @@ make_cmdline(const Build *build)
 	return ash_boot_join_cmdline(parts, G_N_ELEMENTS(parts));
 }
 
+static AshVfatOptions
+get_esp_options(const Build *build, const AshPartition *esp)
+{
+	AshVfatOptions options = {.label = "ESP", .epoch = build->request->epoch};
+	AshUuid id = derive_fs_uuid(build, esp, "fs");
+
+	memcpy(&options.volume_id, id.bytes, sizeof(options.volume_id));
+	options.volume_id = GUINT32_FROM_BE(options.volume_id);
+	return options;
+}
+
+static gboolean
+format_esps(Build *build, GError **error)
+{
+	for (guint i = 0; i < build->layout->partitions->len; i++) {
+		const AshPartition *esp = build->layout->partitions->pdata[i];
+		AshVfatOptions options;
+
+		if (esp->role != ASH_PARTITION_ESP || esp->empty)
+			continue;
+		options = get_esp_options(build, esp);
+		if (!ash_vfat_format(build->ctx, &options, build->fd, esp->offset, esp->size, error))
+			return ash_prefix(error, "EFI system partition");
+	}
+	return TRUE;
+}
+
 static gboolean
 write_esp(Build *build, AshPartition *esp, GError **error)
 {
 	const AshDiskRequest *request = build->request;
 	g_autofree char *cmdline = make_cmdline(build);
 	g_autoptr(GPtrArray) files = NULL;
-	AshUuid id = derive_fs_uuid(build, esp, "fs");
-	AshVfatOptions fat = {.label = "ESP", .epoch = request->epoch};
+	AshVfatOptions fat = get_esp_options(build, esp);
 	AshBootOptions boot = {
 	    .name = request->name,
 	    .version = request->version,
@@ -378,11 +405,9 @@ write_esp(Build *build, AshPartition *esp, GError **error)
 						  : request->type->boot_timeout,
 	};
 
-	memcpy(&fat.volume_id, id.bytes, sizeof(fat.volume_id));
-	fat.volume_id = GUINT32_FROM_BE(fat.volume_id);
 	files = ash_boot_list_esp(build->boot, &boot, error);
 	return files != NULL &&
-	       ash_vfat_write(build->ctx, &fat, files, build->fd, esp->offset, esp->size, error);
+	       ash_vfat_fill(build->ctx, &fat, files, build->fd, esp->offset, esp->size, error);
 }
 
 static gboolean
@@ -418,7 +443,8 @@ write_raw(Build *build, GError **error)
 	static const AshPartitionRole order[] = {ASH_PARTITION_VAR, ASH_PARTITION_LINUX,
 						 ASH_PARTITION_ROOT, ASH_PARTITION_ESP};
 
-	if (!open_raw(build, error))
+	/* mkfs.vfat syncs the file: there is nothing in it yet. */
+	if (!open_raw(build, error) || !format_esps(build, error))
 		return FALSE;
 	for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
 		if (!write_role(build, order[i], error))

@@ -6,10 +6,6 @@
 #include "disk/verity.h"
 
 #define SECTOR_BYTES ((guint64) 512)
-/* Protective MBR, header and 128 entries of 128 bytes in front; entries and header behind
- * (UEFI 2.10 5.3.1). */
-#define TABLE_BYTES        ((2 + 32) * SECTOR_BYTES)
-#define BACKUP_TABLE_BYTES ((1 + 32) * SECTOR_BYTES)
 
 static AshPartition *
 get_partition(const AshLayout *layout, guint index)
@@ -143,7 +139,7 @@ ash_place_layout(AshLayout *layout, const guint64 *content_bytes, GError **error
 		end += sizes[i];
 	}
 	if (layout->size == 0)
-		layout->size = ash_size_round_up(end + BACKUP_TABLE_BYTES, ASH_PLACE_ALIGNMENT);
+		layout->size = ash_size_round_up(end + ASH_PLACE_BACKUP_TABLE_BYTES, ASH_PLACE_ALIGNMENT);
 	return ash_place_check(layout, error);
 }
 
@@ -164,10 +160,10 @@ static gboolean
 check_bounds(const AshLayout *layout, const AshPartition *partition, GError **error)
 {
 	g_autofree char *what = NULL;
-	guint64 last = layout->size - BACKUP_TABLE_BYTES;
+	guint64 last = layout->size - ASH_PLACE_BACKUP_TABLE_BYTES;
 
 	if (partition->size > 0 && partition->offset % SECTOR_BYTES == 0 &&
-	    partition->size % SECTOR_BYTES == 0 && partition->offset >= TABLE_BYTES &&
+	    partition->size % SECTOR_BYTES == 0 && partition->offset >= ASH_PLACE_TABLE_BYTES &&
 	    partition->offset <= last && partition->size <= last - partition->offset)
 		return TRUE;
 	what = describe(partition);

@@ -7,6 +7,10 @@
 #define ASH_PLACE_ALIGNMENT ((guint64) 1024 * 1024)
 /** Entries in the partition table that we write (UEFI 2.10 5.3.2: at least 16 KiB of entries). */
 #define ASH_PLACE_MAX_PARTITIONS 128
+/** What a GPT takes: protective MBR, header and 128 entries of 128 bytes in front, entries and header behind (UEFI 2.10
+ * 5.3.1). In bytes. */
+#define ASH_PLACE_TABLE_BYTES        ((guint64) (2 + 32) * 512)
+#define ASH_PLACE_BACKUP_TABLE_BYTES ((guint64) (1 + 32) * 512)
 /** No disk of ours is larger, in bytes: 2^50, so that sums of sizes cannot overflow. */
 #define ASH_PLACE_MAX_SIZE ((guint64) 1 << 50)
 

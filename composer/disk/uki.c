@@ -170,26 +170,42 @@ ash_uki_get_text(GBytes *image, const GArray *sections, const char *name)
 /** A section to add. */
 typedef struct {
 	const char *name;
-	const void *data;
+	AshContent *content;
 	gsize length;
 } NewSection;
 
 static void
-add_section(GArray *added, const char *name, const void *data, gsize length)
+section_clear(gpointer data)
 {
-	NewSection section = {name, data, length};
+	g_clear_pointer(&((NewSection *) data)->content, ash_content_unref);
+}
 
-	if (data != NULL && length > 0)
-		g_array_append_val(added, section);
+static void
+add_section(GArray *added, const char *name, AshContent *content)
+{
+	NewSection section = {name, content, 0};
+
+	if (content == NULL || ash_content_get_size(content) == 0)
+		return;
+	section.length = (gsize) ash_content_get_size(content);
+	ash_content_ref(content);
+	g_array_append_val(added, section);
 }
 
 static void
 add_bytes(GArray *added, const char *name, GBytes *bytes)
 {
-	gsize length = 0;
-	const void *data = bytes != NULL ? g_bytes_get_data(bytes, &length) : NULL;
+	g_autoptr(AshContent) content = bytes != NULL ? ash_content_new_from_bytes(bytes) : NULL;
 
-	add_section(added, name, data, length);
+	add_section(added, name, content);
+}
+
+static void
+add_text(GArray *added, const char *name, const char *text)
+{
+	g_autoptr(GBytes) bytes = text != NULL ? g_bytes_new(text, strlen(text)) : NULL;
+
+	add_bytes(added, name, bytes);
 }
 
 /* The order in which systemd's own tool puts them: what is small and measured first, the large ones
@@ -199,12 +215,12 @@ list_new_sections(const AshUkiParts *parts)
 {
 	GArray *added = g_array_new(FALSE, FALSE, sizeof(NewSection));
 
+	g_array_set_clear_func(added, section_clear);
 	add_bytes(added, ".osrel", parts->osrel);
-	add_section(added, ".cmdline", parts->cmdline,
-		    parts->cmdline != NULL ? strlen(parts->cmdline) : 0);
-	add_section(added, ".uname", parts->uname, parts->uname != NULL ? strlen(parts->uname) : 0);
-	add_bytes(added, ".initrd", parts->initrd);
-	add_bytes(added, ".linux", parts->linux_);
+	add_text(added, ".cmdline", parts->cmdline);
+	add_text(added, ".uname", parts->uname);
+	add_section(added, ".initrd", parts->initrd);
+	add_section(added, ".linux", parts->linux_);
 	return added;
 }
 
@@ -257,13 +273,23 @@ check_stub(const Pe *pe, guint n_new, GError **error)
 	return TRUE;
 }
 
+/* What lies between a section and the next. */
 static void
-append_section(GByteArray *out, const Pe *pe, guint index, const NewSection *section,
+add_padding(AshContent *out, gsize length)
+{
+	g_autoptr(GBytes) zeros = length > 0 ? g_bytes_new_take(g_malloc0(length), length) : NULL;
+
+	if (zeros != NULL)
+		ash_content_add_bytes(out, zeros);
+}
+
+/* @offset: of the section in the image. Returns where it ends there. */
+static guint64
+append_section(AshContent *out, guint8 *headers, const Pe *pe, guint index, const NewSection *section, guint64 offset,
 	       guint64 address)
 {
 	guint32 file_alignment = get32(pe->data + pe->optional + OPT_FILE_ALIGNMENT);
 	gsize padded = ash_size_round_up(section->length, file_alignment);
-	gsize offset = out->len;
 	SectionHeader header = {
 	    .virtual_bytes = GUINT32_TO_LE((guint32) section->length),
 	    .virtual_address = GUINT32_TO_LE((guint32) address),
@@ -273,18 +299,18 @@ append_section(GByteArray *out, const Pe *pe, guint index, const NewSection *sec
 	};
 
 	memcpy(header.name, section->name, strlen(section->name));
-	g_byte_array_set_size(out, (guint) (offset + padded));
-	memcpy(out->data + offset, section->data, section->length);
-	memset(out->data + offset + section->length, 0, padded - section->length);
-	memcpy(out->data + pe->table + index * SECTION_BYTES, &header, sizeof(header));
+	memcpy(headers + pe->table + index * SECTION_BYTES, &header, sizeof(header));
+	ash_content_add_content(out, section->content);
+	add_padding(out, padded - section->length);
+	return offset + padded;
 }
 
 static void
-update_headers(GByteArray *out, const Pe *pe, guint n_new, guint32 added_bytes, guint64 virtual_end)
+update_headers(guint8 *headers, const Pe *pe, guint n_new, guint32 added_bytes, guint64 virtual_end)
 {
-	guint8 *optional = out->data + pe->optional;
+	guint8 *optional = headers + pe->optional;
 
-	set16(out->data + pe->coff + 2, (guint16) (pe->n_sections + n_new));
+	set16(headers + pe->coff + 2, (guint16) (pe->n_sections + n_new));
 	set32(optional + OPT_INITIALIZED_DATA,
 	      get32(optional + OPT_INITIALIZED_DATA) + added_bytes);
 	set32(optional + OPT_IMAGE_BYTES, (guint32) virtual_end);
@@ -292,13 +318,40 @@ update_headers(GByteArray *out, const Pe *pe, guint n_new, guint32 added_bytes, 
 	set32(optional + OPT_CHECKSUM, 0);
 }
 
-GBytes *
+/* The stub with its new headers, then the sections. */
+static AshContent *
+join(const Pe *pe, const GArray *added, guint64 total, GError **error)
+{
+	guint64 alignment = MAX(LEAST_ALIGNMENT, get32(pe->data + pe->optional + OPT_SECTION_ALIGNMENT));
+	gsize stub_bytes = ash_size_round_up(pe->length, get32(pe->data + pe->optional + OPT_FILE_ALIGNMENT));
+	g_autofree guint8 *stub = g_malloc0(stub_bytes);
+	g_autoptr(AshContent) sections = ash_content_new();
+	g_autoptr(AshContent) out = ash_content_new();
+	g_autoptr(GBytes) front = NULL;
+	guint64 address = find_virtual_end(pe), offset = stub_bytes;
+
+	memcpy(stub, pe->data, pe->length);
+	for (guint i = 0; i < added->len; i++) {
+		const NewSection *section = &g_array_index(added, NewSection, i);
+
+		address = ash_size_round_up(address, alignment);
+		if (address > G_MAXINT32 - total)
+			return ash_throw_null(error, ASH_ERROR_CONFIG, "the stub has odd addresses");
+		offset = append_section(sections, stub, pe, pe->n_sections + i, section, offset, address);
+		address += section->length;
+	}
+	update_headers(stub, pe, added->len, (guint32) (offset - stub_bytes), ash_size_round_up(address, alignment));
+	front = g_bytes_new_take(g_steal_pointer(&stub), stub_bytes);
+	ash_content_add_bytes(out, front);
+	ash_content_add_content(out, sections);
+	return g_steal_pointer(&out);
+}
+
+AshContent *
 ash_uki_build(const AshUkiParts *parts, GError **error)
 {
 	g_autoptr(GArray) added = list_new_sections(parts);
-	g_autoptr(GByteArray) out = g_byte_array_new();
-	guint64 alignment, address, total = 0;
-	gsize stub_bytes;
+	guint64 total = 0;
 	Pe pe;
 
 	if (parts->linux_ == NULL)
@@ -311,24 +364,5 @@ ash_uki_build(const AshUkiParts *parts, GError **error)
 		return ash_throw_null(
 		    error, ASH_ERROR_CONFIG,
 		    "kernel and initramfs are larger than the 2 GiB of a PE image");
-	stub_bytes =
-	    ash_size_round_up(pe.length, get32(pe.data + pe.optional + OPT_FILE_ALIGNMENT));
-	g_byte_array_set_size(out, (guint) stub_bytes);
-	memset(out->data, 0, stub_bytes);
-	memcpy(out->data, pe.data, pe.length);
-	alignment = MAX(LEAST_ALIGNMENT, get32(pe.data + pe.optional + OPT_SECTION_ALIGNMENT));
-	address = find_virtual_end(&pe);
-	for (guint i = 0; i < added->len; i++) {
-		const NewSection *section = &g_array_index(added, NewSection, i);
-
-		address = ash_size_round_up(address, alignment);
-		if (address > G_MAXINT32 - total)
-			return ash_throw_null(error, ASH_ERROR_CONFIG,
-					      "the stub has odd addresses");
-		append_section(out, &pe, pe.n_sections + i, section, address);
-		address += section->length;
-	}
-	update_headers(out, &pe, added->len, (guint32) (out->len - stub_bytes),
-		       ash_size_round_up(address, alignment));
-	return g_byte_array_free_to_bytes(g_steal_pointer(&out));
+	return join(&pe, added, total, error);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "disk/content.h"
 
 /** What goes into a unified kernel image; all borrowed, NULL leaves a section out (linux is
  * required). */
 typedef struct {
 	GBytes *stub;   /* PE stub, e.g. linuxx64.efi.stub of systemd */
-	GBytes *linux_; /* kernel with EFI stub */
-	GBytes *initrd;
+	AshContent *linux_; /* kernel with EFI stub */
+	AshContent *initrd;
 	GBytes *osrel; /* os-release */
 	const char *cmdline;
 	const char *uname; /* kernel release */
@@ -17,10 +17,10 @@ typedef struct {
 /**
  * A unified kernel image (UAPI Group specification "Unified Kernel Image", PE sections .osrel
  * .cmdline .uname .linux .initrd): the sections are added behind those of the stub, which stay as
- * they are, .sbat included. Deterministic. Owned. NULL and ASH_ERROR_CONFIG if the stub is no PE
+ * they are, .sbat included. Deterministic. Kernel and initramfs are shared, not copied. Owned. NULL and ASH_ERROR_CONFIG if the stub is no PE
  * image, is signed, or has no room in its section table.
  */
-GBytes *ash_uki_build(const AshUkiParts *parts, GError **error);
+AshContent *ash_uki_build(const AshUkiParts *parts, GError **error);
 
 /** One section of a PE image. */
 typedef struct {

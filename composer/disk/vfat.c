@@ -14,12 +14,12 @@
 #define MAX_CLUSTER_SECTORS 8
 
 AshVfatFile *
-ash_vfat_file_new(const char *path, GBytes *content)
+ash_vfat_file_new(const char *path, AshContent *content)
 {
 	AshVfatFile *file = g_new0(AshVfatFile, 1);
 
 	file->path = g_strdup(path);
-	file->content = g_bytes_ref(content);
+	file->content = ash_content_ref(content);
 	return file;
 }
 
@@ -29,7 +29,7 @@ ash_vfat_file_free(AshVfatFile *file)
 	if (file == NULL)
 		return;
 	g_free(file->path);
-	g_bytes_unref(file->content);
+	ash_content_unref(file->content);
 	g_free(file);
 }
 
@@ -42,7 +42,7 @@ ash_vfat_estimate(GPtrArray *files)
 		const AshVfatFile *file = files->pdata[i];
 
 		bytes +=
-		    ash_size_round_up(g_bytes_get_size(file->content), 32 * ASH_KIB) + 32 * ASH_KIB;
+		    ash_size_round_up(ash_content_get_size(file->content), 32 * ASH_KIB) + 32 * ASH_KIB;
 	}
 	/* Two tables of 4 bytes per cluster of at least 512 bytes. */
 	return MAX(ASH_VFAT_MIN_BYTES, ash_size_round_up(bytes + bytes / 50 + ASH_MIB, ASH_MIB));
@@ -142,35 +142,44 @@ make_directories(AshContext *ctx, const AshVfatOptions *options, GPtrArray *file
 }
 
 static gboolean
+feed_content(int fd, gpointer user_data, GError **error)
+{
+	return ash_content_write(user_data, fd, error);
+}
+
+static gboolean
 copy_file(AshContext *ctx, const AshVfatOptions *options, const AshVfatFile *file, int fd,
 	  guint64 offset, GError **error)
 {
 	g_autoptr(AshRun) run = new_mtool(ASH_TOOL_MCOPY, options, fd, offset, error);
-	gsize length = 0;
-	const void *data = g_bytes_get_data(file->content, &length);
 
 	if (run == NULL)
 		return FALSE;
 	ash_run_args(run, "-", NULL);
 	ash_run_argf(run, "::/%s", file->path);
-	ash_run_stdin(run, data, length);
+	ash_run_stdin(run, feed_content, file->content);
 	return ash_run_sync(run, ctx, NULL, error) || ash_prefix(error, "\"%s\"", file->path);
 }
 
 gboolean
-ash_vfat_write(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd,
-	       guint64 offset, guint64 bytes, GError **error)
+ash_vfat_format(AshContext *ctx, const AshVfatOptions *options, int fd, guint64 offset, guint64 bytes, GError **error)
 {
 	if (bytes < ASH_VFAT_MIN_BYTES || bytes % ASH_MIB != 0 || offset % SECTOR_BYTES != 0)
 		return ash_throw(error, ASH_ERROR_CONFIG,
 				 "a FAT32 file system needs at least 34 MiB, in whole MiB");
+	return run_mkfs(ctx, options, fd, offset, bytes, error);
+}
+
+gboolean
+ash_vfat_fill(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd, guint64 offset, guint64 bytes,
+	      GError **error)
+{
 	if (bytes < ash_vfat_estimate(files))
 		return ash_throw(error, ASH_ERROR_CONFIG,
 				 "the EFI system partition has %" G_GUINT64_FORMAT
 				 " MiB, its files need %" G_GUINT64_FORMAT ": raise its \"size\"",
 				 bytes / ASH_MIB, ash_vfat_estimate(files) / ASH_MIB);
-	if (!run_mkfs(ctx, options, fd, offset, bytes, error) ||
-	    !make_directories(ctx, options, files, fd, offset, error))
+	if (!make_directories(ctx, options, files, fd, offset, error))
 		return FALSE;
 	for (guint i = 0; i < files->len; i++) {
 		if (!copy_file(ctx, options, files->pdata[i], fd, offset, error))

@@ -2,14 +2,16 @@
 #pragma once
 
 #include "base/context.h"
+#include "disk/content.h"
 
 /** One file of a FAT file system. */
 typedef struct {
 	char *path; /* "EFI/BOOT/BOOTX64.EFI": relative, directories are made */
-	GBytes *content;
+	AshContent *content;
 } AshVfatFile;
 
-AshVfatFile *ash_vfat_file_new(const char *path, GBytes *content);
+/** @content is referenced. */
+AshVfatFile *ash_vfat_file_new(const char *path, AshContent *content);
 void ash_vfat_file_free(AshVfatFile *file);
 
 typedef struct {
@@ -22,12 +24,18 @@ typedef struct {
 #define ASH_VFAT_MIN_BYTES ((guint64) 34 * 1024 * 1024)
 
 /**
- * Makes a FAT32 file system of @bytes (whole MiB) at byte @offset (whole MiB) of the plain file
- * @fd, where it must be all zero, with
- * @files (of AshVfatFile), in their order, by mkfs.vfat and mtools. Same arguments, same bytes.
+ * Makes an empty FAT32 file system of @bytes (whole MiB) at byte @offset (whole MiB) of the plain file @fd, where it must be
+ * all zero, by mkfs.vfat. That syncs the whole file: call it before the file has much in it.
  */
-gboolean ash_vfat_write(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd,
-			guint64 offset, guint64 bytes, GError **error);
+gboolean ash_vfat_format(AshContext *ctx, const AshVfatOptions *options, int fd, guint64 offset, guint64 bytes,
+			 GError **error);
+
+/**
+ * Puts @files (of AshVfatFile), in their order, into the empty file system that ash_vfat_format() has made with the same
+ * arguments, by mtools. Same arguments, same bytes. ASH_ERROR_CONFIG if they need more room.
+ */
+gboolean ash_vfat_fill(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd, guint64 offset,
+		       guint64 bytes, GError **error);
 
 /** Bytes that a file system for @files must have, rounded up to whole MiB. */
 guint64 ash_vfat_estimate(GPtrArray *files);

@@ -13,13 +13,17 @@ static void
 build_on(GBytes *stub)
 {
 	g_autoptr(GBytes) kernel = g_bytes_new_static("kernel", 6);
-	AshUkiParts parts = { .stub = stub, .linux_ = kernel, .cmdline = "quiet" };
-	g_autoptr(GBytes) uki = ash_uki_build(&parts, NULL);
+	g_autoptr(AshContent) linux_ = ash_content_new_from_bytes(kernel);
+	AshUkiParts parts = { .stub = stub, .linux_ = linux_, .cmdline = "quiet" };
+	g_autoptr(AshContent) content = ash_uki_build(&parts, NULL);
+	g_autoptr(GBytes) uki = NULL;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GArray) sections = NULL;
 
-	if (uki == NULL)
+	if (content == NULL)
 		return;
+	uki = ash_content_load(content, &error);
+	g_assert_no_error(error);
 	sections = ash_uki_list(uki, &error);
 	g_assert_no_error(error);
 	g_assert_cmpstr(g_array_index(sections, AshUkiSection, sections->len - 1).name, ==,

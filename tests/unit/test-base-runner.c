@@ -133,28 +133,55 @@ test_failure_kinds(Fixture *fixture, gconstpointer data)
 	}
 }
 
+/* A text again and again, or a failure of our own after it. */
+typedef struct {
+	const char *text;
+	guint times;
+	bool fails;
+} Feed;
+
+static gboolean
+feed(int fd, gpointer user_data, GError **error)
+{
+	const Feed *feed = user_data;
+
+	for (guint i = 0; i < feed->times; i++) {
+		if (write(fd, feed->text, strlen(feed->text)) < 0)
+			return ash_throw_errno(error, "cannot write");
+	}
+	return !feed->fails || ash_throw(error, ASH_ERROR_TRUST, "our own words");
+}
+
+static gboolean
+run_fed(Fixture *fixture, const char *script, Feed *data, GBytes **ret_stdout, GError **error)
+{
+	g_autoptr(AshRun) run = run_script(fixture, script);
+
+	ash_run_stdin(run, feed, data);
+	return ash_run_sync(run, fixture->ctx, ret_stdout, error);
+}
+
 static void
 test_stdin(Fixture *fixture, gconstpointer data)
 {
-	gsize length = 1024 * 1024;
-	g_autofree char *large = g_malloc(length);
-	g_autoptr(AshRun) echo = run_script(fixture, "cat");
+	Feed small = { "first ", 2, false }, large = { "0123456789abcdef", 100000, false }, bad = { "x", 1, true };
+	g_autoptr(GBytes) echoed = NULL;
+	g_autoptr(GBytes) counted = NULL;
 	g_autoptr(GError) error = NULL;
 
-	ash_run_stdin(echo, "first", 5);
-	ash_run_stdin(echo, "second", 6);
-	g_autofree char *output = output_of(echo, fixture);
-	g_assert_cmpstr(output, ==, "second");
+	g_assert_true(run_fed(fixture, "cat", &small, &echoed, &error));
+	g_assert_cmpmem(g_bytes_get_data(echoed, NULL), g_bytes_get_size(echoed), "first first ", 12);
+	g_assert_true(run_fed(fixture, "wc -c", &large, &counted, &error));
+	g_assert_cmpmem(g_bytes_get_data(counted, NULL), g_bytes_get_size(counted), "1600000\n", 8);
 	/* One that does not read all it is given is not our end. */
-	memset(large, 'x', length);
-	g_autoptr(AshRun) deaf = run_script(fixture, "exit 0");
-	ash_run_stdin(deaf, large, length);
-	ash_run_sync(deaf, fixture->ctx, NULL, &error);
-	g_assert_no_error(error);
-	g_autoptr(AshRun) failing = run_script(fixture, "echo own words >&2; exit 9");
-	ash_run_stdin(failing, large, length);
-	g_assert_false(ash_run_sync(failing, fixture->ctx, NULL, &error));
+	g_assert_true(run_fed(fixture, "exit 0", &large, NULL, &error));
+	g_assert_false(run_fed(fixture, "echo own words >&2; exit 9", &large, NULL, &error));
 	g_assert_cmpstr(error->message, ==, "\"mcopy\" failed (exit status 9): own words");
+	g_clear_error(&error);
+	/* A program that liked half of its input must not count. */
+	g_assert_false(run_fed(fixture, "cat", &bad, NULL, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_TRUST);
+	g_assert_cmpstr(error->message, ==, "\"mcopy\": our own words");
 }
 
 static void

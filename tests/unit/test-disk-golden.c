@@ -7,6 +7,7 @@
 #include "disk/erofs.h"
 #include "disk/gpt.h"
 #include "disk/place.h"
+#include "disk/qcow2.h"
 #include "disk/uki.h"
 #include "disk/verity.h"
 #include "disk/vhd.h"
@@ -94,9 +95,11 @@ make_uki(Fixture *fixture)
 {
 	g_autoptr(GBytes) stub = pe_make_stub(".sbat", 0x400);
 	g_autoptr(GBytes) kernel = g_bytes_new_static("kernel", 6);
+	g_autoptr(AshContent) linux_ = ash_content_new_from_bytes(kernel);
 	AshUkiParts parts = {
-	    .stub = stub, .linux_ = kernel, .osrel = kernel, .cmdline = "quiet", .uname = "6.1"};
-	g_autoptr(GBytes) uki = ash_uki_build(&parts, NULL);
+	    .stub = stub, .linux_ = linux_, .osrel = kernel, .cmdline = "quiet", .uname = "6.1"};
+	g_autoptr(AshContent) content = ash_uki_build(&parts, NULL);
+	g_autoptr(GBytes) uki = ash_content_load(content, NULL);
 
 	return ash_sha256_hex(g_bytes_get_data(uki, NULL), (gssize) g_bytes_get_size(uki));
 }
@@ -110,12 +113,25 @@ make_vhd(Fixture *fixture)
 	return digest_of(fd);
 }
 
+static char *
+make_qcow2(Fixture *fixture)
+{
+	ash_autofd int raw_fd = fixture_create(fixture, "raw", 700 << 20);
+	ash_autofd int fd = fixture_create(fixture, "qcow2", 0);
+	char *sha256 = NULL;
+
+	for (off_t at = 4096; at < 700 << 20; at += 37 << 20)
+		g_assert_cmpint(pwrite(raw_fd, "data", 4, at), ==, 4);
+	g_assert_true(ash_qcow2_write(fixture->ctx, raw_fd, 700 << 20, fd, &sha256, NULL));
+	return sha256;
+}
+
 static const struct {
 	const char *name;
 	char *(*make)(Fixture *fixture);
 } cases[] = {
     {"erofs", make_erofs}, {"verity", make_verity}, {"gpt", make_gpt},
-    {"uki", make_uki},     {"vhd", make_vhd},
+    {"uki", make_uki},     {"vhd", make_vhd},     {"qcow2", make_qcow2},
 };
 
 static void

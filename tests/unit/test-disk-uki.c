@@ -13,8 +13,11 @@ bytes(const char *text)
 static GBytes *
 build(GBytes *stub, GError **error)
 {
-	g_autoptr(GBytes) kernel = bytes("kernel");
-	g_autoptr(GBytes) initrd = bytes("a longer initramfs");
+	g_autoptr(GBytes) kernel_bytes = bytes("kernel");
+	g_autoptr(GBytes) initrd_bytes = bytes("a longer initramfs");
+	g_autoptr(AshContent) kernel = ash_content_new_from_bytes(kernel_bytes);
+	g_autoptr(AshContent) initrd = ash_content_new_from_bytes(initrd_bytes);
+	g_autoptr(AshContent) uki = NULL;
 	g_autoptr(GBytes) osrel = bytes("ID=demo\n");
 	AshUkiParts parts = {
 	    .stub = stub,
@@ -25,7 +28,8 @@ build(GBytes *stub, GError **error)
 	    .uname = "6.1",
 	};
 
-	return ash_uki_build(&parts, error);
+	uki = ash_uki_build(&parts, error);
+	return uki != NULL ? ash_content_load(uki, error) : NULL;
 }
 
 static void

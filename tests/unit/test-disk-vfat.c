@@ -13,6 +13,14 @@ have_tools(void)
 	return have_program("mkfs.vfat") && have_program("mcopy");
 }
 
+static void
+add_file(GPtrArray *files, const char *path, GBytes *bytes)
+{
+	g_autoptr(AshContent) content = ash_content_new_from_bytes(bytes);
+
+	g_ptr_array_add(files, ash_vfat_file_new(path, content));
+}
+
 static GPtrArray *
 make_files(void)
 {
@@ -25,12 +33,10 @@ make_files(void)
 	for (guint i = 0; i < 3000001; i++)
 		large[i] = (guint8) (i * 31 + i / 4096);
 	big = g_bytes_new(large, 3000001);
-	g_ptr_array_add(files, ash_vfat_file_new("EFI/BOOT/BOOTX64.EFI", big));
-	g_ptr_array_add(files, ash_vfat_file_new("loader/loader.conf", small));
-	g_ptr_array_add(
-	    files,
-	    ash_vfat_file_new("EFI/Linux/a-rather-long-name_of_a_system_1.20300401+3.efi", big));
-	g_ptr_array_add(files, ash_vfat_file_new("loader/empty", empty));
+	add_file(files, "EFI/BOOT/BOOTX64.EFI", big);
+	add_file(files, "loader/loader.conf", small);
+	add_file(files, "EFI/Linux/a-rather-long-name_of_a_system_1.20300401+3.efi", big);
+	add_file(files, "loader/empty", empty);
 	return files;
 }
 
@@ -41,7 +47,8 @@ write_image(Fixture *fixture, const char *name, guint64 mib)
 	g_autoptr(GError) error = NULL;
 	int fd = fixture_create(fixture, name, (mib + 3) * MIB);
 
-	ash_vfat_write(fixture->ctx, &options, files, fd, 2 * MIB, mib * MIB, &error);
+	g_assert_true(ash_vfat_format(fixture->ctx, &options, fd, 2 * MIB, mib * MIB, &error));
+	ash_vfat_fill(fixture->ctx, &options, files, fd, 2 * MIB, mib * MIB, &error);
 	g_assert_no_error(error);
 	return fd;
 }
@@ -92,10 +99,11 @@ test_reader(Fixture *fixture, gconstpointer data)
 	g_assert_no_error(error);
 	for (guint i = 0; i < files->len; i++) {
 		const AshVfatFile *file = files->pdata[i];
+		g_autoptr(GBytes) expected = ash_content_load(file->content, NULL);
 		g_autoptr(GBytes) content = ash_vfat_load(reader, file->path, &error);
 
 		g_assert_no_error(error);
-		g_assert_true(g_bytes_equal(content, file->content));
+		g_assert_true(g_bytes_equal(content, expected));
 	}
 	names = ash_vfat_list(reader, "", &error);
 	joined = g_strjoinv(" ", names);
@@ -164,13 +172,13 @@ test_refusals(Fixture *fixture, gconstpointer data)
 	g_autoptr(GError) error = NULL;
 	ash_autofd int fd = fixture_create(fixture, "disk", 40 * MIB);
 
-	g_assert_false(ash_vfat_write(fixture->ctx, &options, files, fd, 0, 33 * MIB, &error));
+	g_assert_false(ash_vfat_format(fixture->ctx, &options, fd, 0, 33 * MIB, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 	g_clear_error(&error);
 	for (guint i = 0; i < 12; i++)
 		g_ptr_array_add(files,
 				ash_vfat_file_new("x", ((AshVfatFile *) files->pdata[0])->content));
-	g_assert_false(ash_vfat_write(fixture->ctx, &options, files, fd, 0, 34 * MIB, &error));
+	g_assert_false(ash_vfat_fill(fixture->ctx, &options, files, fd, 0, 34 * MIB, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 	g_assert_nonnull(strstr(error->message, "raise its \"size\""));
 }

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/content.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES ((guint64) 64 * 1024)
+
+/** Exactly one of the three. */
+typedef struct {
+	GBytes *bytes;
+	AshContent *content;
+	int fd; /* or -1 */
+	guint64 length;
+} Piece;
+
+struct AshContent {
+	gint refs;
+	GArray *pieces; /* of Piece */
+	guint64 size;
+};
+
+static void
+piece_clear(gpointer data)
+{
+	Piece *piece = data;
+
+	g_clear_pointer(&piece->bytes, g_bytes_unref);
+	g_clear_pointer(&piece->content, ash_content_unref);
+	ash_fd_clear(&piece->fd);
+}
+
+AshContent *
+ash_content_new(void)
+{
+	AshContent *content = g_new0(AshContent, 1);
+
+	content->refs = 1;
+	content->pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
+	g_array_set_clear_func(content->pieces, piece_clear);
+	return content;
+}
+
+AshContent *
+ash_content_ref(AshContent *content)
+{
+	g_atomic_int_inc(&content->refs);
+	return content;
+}
+
+void
+ash_content_unref(AshContent *content)
+{
+	if (content == NULL || !g_atomic_int_dec_and_test(&content->refs))
+		return;
+	g_array_unref(content->pieces);
+	g_free(content);
+}
+
+static void
+add_piece(AshContent *content, Piece piece)
+{
+	g_array_append_val(content->pieces, piece);
+	content->size += piece.length;
+}
+
+void
+ash_content_add_bytes(AshContent *content, GBytes *bytes)
+{
+	add_piece(content, (Piece) { .bytes = g_bytes_ref(bytes), .fd = -1, .length = g_bytes_get_size(bytes) });
+}
+
+void
+ash_content_add_content(AshContent *content, AshContent *other)
+{
+	add_piece(content, (Piece) { .content = ash_content_ref(other), .fd = -1, .length = other->size });
+}
+
+void
+ash_content_add_fd(AshContent *content, int fd, guint64 length)
+{
+	add_piece(content, (Piece) { .fd = fd, .length = length });
+}
+
+AshContent *
+ash_content_new_from_bytes(GBytes *bytes)
+{
+	AshContent *content = ash_content_new();
+
+	ash_content_add_bytes(content, bytes);
+	return content;
+}
+
+guint64
+ash_content_get_size(const AshContent *content)
+{
+	return content->size;
+}
+
+/** Takes the next bytes. */
+typedef gboolean (*Sink)(gpointer user_data, const guint8 *data, gsize length, GError **error);
+
+static gboolean
+walk_fd(const Piece *piece, Sink sink, gpointer user_data, GError **error)
+{
+	g_autofree guint8 *buffer = g_malloc(BUFFER_BYTES);
+	gsize part;
+
+	for (guint64 at = 0; at < piece->length; at += part) {
+		part = (gsize) MIN(BUFFER_BYTES, piece->length - at);
+		if (!ash_fd_read_exact(piece->fd, buffer, part, at, error) || !sink(user_data, buffer, part, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+walk(const AshContent *content, Sink sink, gpointer user_data, GError **error)
+{
+	for (guint i = 0; i < content->pieces->len; i++) {
+		const Piece *piece = &g_array_index(content->pieces, Piece, i);
+		gsize length = 0;
+		const guint8 *data = piece->bytes != NULL ? g_bytes_get_data(piece->bytes, &length) : NULL;
+
+		if (piece->content != NULL && !walk(piece->content, sink, user_data, error))
+			return FALSE;
+		if (piece->fd >= 0 && !walk_fd(piece, sink, user_data, error))
+			return FALSE;
+		if (length > 0 && !sink(user_data, data, length, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+write_some(gpointer user_data, const guint8 *data, gsize length, GError **error)
+{
+	const int *fd = user_data;
+
+	while (length > 0) {
+		gssize put = write(*fd, data, length);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return ash_throw_errno(error, "cannot write");
+		data += put;
+		length -= (gsize) put;
+	}
+	return TRUE;
+}
+
+gboolean
+ash_content_write(const AshContent *content, int fd, GError **error)
+{
+	return walk(content, write_some, &fd, error);
+}
+
+static gboolean
+append_some(gpointer user_data, const guint8 *data, gsize length, GError **error)
+{
+	g_byte_array_append(user_data, data, (guint) length);
+	return TRUE;
+}
+
+GBytes *
+ash_content_load(const AshContent *content, GError **error)
+{
+	g_autoptr(GByteArray) array = NULL;
+
+	if (content->size > G_MAXINT32)
+		return ash_throw_null(error, ASH_ERROR_INTERNAL, "content of more than 2 GiB");
+	array = g_byte_array_sized_new((guint) content->size);
+	if (!walk(content, append_some, array, error))
+		return NULL;
+	return g_byte_array_free_to_bytes(g_steal_pointer(&array));
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/**
+ * AshContent: the bytes of a file that does not exist yet, as a list of pieces in memory and of whole open files, so
+ * that a kernel image with a large initramfs never is in memory.
+ */
+typedef struct AshContent AshContent;
+
+/** Empty. Owned by the caller; add everything before it is shared. */
+AshContent *ash_content_new(void);
+AshContent *ash_content_ref(AshContent *content);
+void ash_content_unref(AshContent *content);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshContent, ash_content_unref)
+
+/** Of one piece, referenced. */
+AshContent *ash_content_new_from_bytes(GBytes *bytes);
+
+/** Appends a piece, referenced. */
+void ash_content_add_bytes(AshContent *content, GBytes *bytes);
+void ash_content_add_content(AshContent *content, AshContent *other);
+/** Appends the first @length bytes of the regular file @fd, which is taken over. */
+void ash_content_add_fd(AshContent *content, int fd, guint64 length);
+
+/** Bytes. */
+guint64 ash_content_get_size(const AshContent *content);
+
+/** Writes everything at the position of @fd, which may be a pipe; a file that is now too short is an error. */
+gboolean ash_content_write(const AshContent *content, int fd, GError **error);
+
+/** Everything, in memory after all. Owned; NULL on failure. */
+GBytes *ash_content_load(const AshContent *content, GError **error);
