@@ -8,11 +8,13 @@
 #include "test-disk-common.h"
 #include "test-disk-pe.h"
 
+#include <sys/resource.h>
+
 static const AshUuid seed = {{0xa5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
 
-/* As much of a system as a disk needs. */
+/* As much of a system as a disk needs; @initramfs as tree_file() has it. */
 static AshFsTree *
-make_system(Fixture *fixture)
+make_system_with(Fixture *fixture, const char *initramfs)
 {
 	AshFsTree *tree = tree_new();
 	AshFsNode *usr = tree_dir(tree->root, "usr");
@@ -27,12 +29,18 @@ make_system(Fixture *fixture)
 	tree_file(lib, "os-release", "ID=demo\nVERSION_ID=1\nPRETTY_NAME=\"Demo 1\"\n");
 	tree_file(tree_dir(lib, "ashlar"), "packages.lock", "demo-1-1.noarch\n");
 	tree_file(modules, "vmlinuz", "this is a kernel");
-	tree_file(modules, "initramfs.img", "@3000000");
+	tree_file(modules, "initramfs.img", initramfs);
 	tree_file(efi, "linuxx64.efi.stub", stub);
 	tree_file(efi, "systemd-bootx64.efi", "this is a boot loader");
 	tree_file(usr, "data", "@20000000");
 	ash_fs_tree_finish(tree);
 	return tree;
+}
+
+static AshFsTree *
+make_system(Fixture *fixture)
+{
+	return make_system_with(fixture, "@3000000");
 }
 
 static AshFsTree *
@@ -268,6 +276,49 @@ test_same_bytes(Fixture *fixture, gconstpointer data)
 				((AshArtifact *) two->pdata[i])->sha256);
 }
 
+/* Kilobytes that this process and its children have had at most. */
+static glong
+get_peak(void)
+{
+	struct rusage ours, theirs;
+
+	g_assert_cmpint(getrusage(RUSAGE_SELF, &ours), ==, 0);
+	g_assert_cmpint(getrusage(RUSAGE_CHILDREN, &theirs), ==, 0);
+	return MAX(ours.ru_maxrss, theirs.ru_maxrss);
+}
+
+/* It goes from the store to the disk without ever being in memory as a whole. */
+static void
+test_large_initramfs(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshImageType) type = make_type(ASH_FS_EROFS, true);
+	g_autoptr(AshFsTree) tree = make_system_with(fixture, "@300000000");
+	g_autoptr(GPtrArray) artifacts = g_ptr_array_new_with_free_func((GDestroyNotify) ash_artifact_free);
+	g_autoptr(GError) error = NULL;
+	AshDiskRequest request = {
+	    .tree = tree,
+	    .type = type,
+	    .name = "demo",
+	    .version = "1.0",
+	    .stem = "large",
+	    .seed = seed,
+	    .epoch = TEST_EPOCH,
+	    .boot_timeout = -1,
+	    .output_dir = fixture->dir,
+	};
+	glong before;
+
+	if (!have_tools())
+		return;
+	ash_layout_find(type->layout, ASH_PARTITION_ESP, 0)->size = (guint64) 400 << 20;
+	g_array_set_size(type->formats, 2);
+	before = get_peak();
+	ash_disk_build(fixture->ctx, &request, artifacts, &error);
+	g_assert_no_error(error);
+	/* The sanitizers take memory of their own. */
+	g_assert_cmpint(get_peak() - before, <, 100000);
+}
+
 static AshDiskInfo *
 inspect(Fixture *fixture, const char *name)
 {
@@ -439,6 +490,7 @@ main(int argc, char **argv)
 	ADD("formats", NULL, test_formats);
 	ADD("same-bytes/erofs", GINT_TO_POINTER(ASH_FS_EROFS), test_same_bytes);
 	ADD("same-bytes/ext4", GINT_TO_POINTER(ASH_FS_EXT4), test_same_bytes);
+	ADD("large-initramfs", NULL, test_large_initramfs);
 	ADD("inspect", NULL, test_inspect);
 	ADD("inspect-damage", NULL, test_inspect_damage);
 	ADD("inspect-refusals", NULL, test_inspect_refusals);
