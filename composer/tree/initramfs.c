@@ -24,12 +24,15 @@
 /* Where dracut writes: on the sandbox's own tmpfs nothing would be left of it. */
 #define INITRAMFS_NAME "initramfs.img"
 
-/* The compressor that the tree has, and that the kernel is sure to know. Two threads always: their number shapes the bytes. */
+/*
+ * The compressor that the tree has, and that the kernel is sure to know. zstd works on pieces of a fixed size, on its cores at the same time:
+ * their size shapes the bytes, the number of threads does not. Level 9 would take twice as long for 4 % less.
+ */
 static const char *
 choose_compressor(const AshTreeRoot *root)
 {
 	if (ash_tree_root_has_program(root, "zstd"))
-		return "zstd -q -9 -T2";
+		return "zstd -q -6 -T4 -B4M";
 	return ash_tree_root_has_program(root, "gzip") ? "gzip -n -9" : "cat";
 }
 

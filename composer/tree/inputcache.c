@@ -246,10 +246,13 @@ ash_input_cache_find(const AshInputCache *cache, AshInputReader *reader, char **
 			touch(dir, name);
 			return fd;
 		}
-		/* The newest is most like what is there now. */
-		if (why == NULL)
-			why = change != NULL ? describe_change(reader, change)
-					     : g_strdup("the file that was kept is missing or damaged");
+		/* The newest is most like what is there now, unless it was another that has what was looked for. */
+		if (change == NULL) {
+			g_free(why);
+			why = g_strdup("the file that was kept is missing or damaged");
+		} else if (why == NULL) {
+			why = describe_change(reader, change);
+		}
 	}
 	*ret_why = why != NULL ? g_steal_pointer(&why) : describe_new_key(cache);
 	return -1;
