@@ -104,3 +104,46 @@ ash_command_prune(AshCommandEnv *env, int argc, char **argv, GError **error)
 		print_prune(report);
 	return TRUE;
 }
+
+static void
+print_check(const AshCheckReport *report)
+{
+	for (guint i = 0; i < report->damages->len; i++) {
+		const AshDamage *damage = g_ptr_array_index(report->damages, i);
+		printf("%s %s: %s%s%s\n", damage->kind, damage->name, damage->problem, damage->remedy != NULL ? ": " : "",
+		       damage->remedy != NULL ? damage->remedy : "");
+	}
+	printf("%" G_GUINT64_FORMAT " objects, %" G_GUINT64_FORMAT " commits and %" G_GUINT64_FORMAT " cache entries checked\n",
+	       report->objects, report->commits, report->entries);
+}
+
+gboolean
+ash_command_fsck(AshCommandEnv *env, int argc, char **argv, GError **error)
+{
+	g_auto(AshCommonOptions) common = { 0 };
+	g_auto(GStrv) arguments = NULL;
+	gboolean repair = FALSE;
+	const GOptionEntry entries[] = {
+		{ "repair", 0, 0, G_OPTION_ARG_NONE, &repair, "Restore or remove what is damaged", NULL },
+		{ NULL },
+	};
+
+	if (!ash_command_parse(env, entries, argc, argv, 0, 0, &common, &arguments, error))
+		return FALSE;
+	g_autoptr(AshStore) store = ash_store_open(common.store, false, error);
+	if (store == NULL)
+		return FALSE;
+	g_autoptr(AshCheckReport) report = ash_upkeep_check(env->ctx, ash_store_get_dir(store), repair, error);
+	if (report == NULL)
+		return FALSE;
+	ash_terminal_clear(env->terminal);
+	if (common.json)
+		print_json(report, ash_check_report_fields);
+	else
+		print_check(report);
+	if (report->damages->len == 0)
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_INTERNAL, repair ? "the store \"%s\" was damaged, and is repaired (%u)"
+							  : "the store \"%s\" is damaged (%u); add --repair",
+			 ash_store_get_dir(store), report->damages->len);
+}

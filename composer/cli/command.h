@@ -56,4 +56,5 @@ gboolean ash_command_cat(AshCommandEnv *env, int argc, char **argv, GError **err
 gboolean ash_command_inspect(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_boot(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_prune(AshCommandEnv *env, int argc, char **argv, GError **error);
+gboolean ash_command_fsck(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_types(AshCommandEnv *env, int argc, char **argv, GError **error);

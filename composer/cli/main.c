@@ -32,6 +32,7 @@ static const AshCommand commands[] = {
 	{ "boot", "IMAGE [-- QEMU ARGUMENTS]", "boot a throw-away copy of a disk image in QEMU", NULL,
 	  ash_command_boot },
 	{ "prune", "", "remove old commits and caches from the store", NULL, ash_command_prune },
+	{ "fsck", "", "check the store, and repair it", NULL, ash_command_fsck },
 	{ "types", "", "list the image types", NULL, ash_command_types },
 };
 

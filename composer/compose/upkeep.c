@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "compose/upkeep.h"
 
+#include "base/digest.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/json.h"
 
-static JsonObject *
-new_request(const char *store_dir, gconstpointer options, const AshField *fields)
-{
-	g_autofree char *dir = g_canonicalize_filename(store_dir, NULL);
-	JsonObject *request = ash_record_to_json(options, fields, TRUE);
-
-	json_object_set_string_member(request, "store", dir);
-	return request;
-}
+#include <fcntl.h>
+#include <string.h>
 
 static AshStore *
 open_store(JsonObject *request, GError **error)
@@ -38,14 +33,64 @@ ash_upkeep_prune_worker(AshContext *ctx, JsonObject *request, GError **error)
 AshPruneReport *
 ash_upkeep_prune(AshContext *ctx, const char *store_dir, const AshPruneOptions *options, GError **error)
 {
-	g_autoptr(JsonObject) request = new_request(store_dir, options, ash_prune_options_fields);
-	g_autoptr(JsonObject) reply = NULL;
+	g_autofree char *dir = g_canonicalize_filename(store_dir, NULL);
+	g_autoptr(JsonObject) request = ash_record_to_json(options, ash_prune_options_fields, TRUE), reply = NULL;
 	g_autoptr(AshPruneReport) report = ash_prune_report_new();
 
+	json_object_set_string_member(request, "store", dir);
 	if (!ash_worker_check(error))
 		return NULL;
 	reply = ash_worker_call(ctx, ASH_PRUNE_WORKER, request, error);
 	if (reply == NULL || !ash_record_from_json(report, ash_prune_report_fields, reply, error))
+		return NULL;
+	return g_steal_pointer(&report);
+}
+
+/* initramfs/KEY-DIGEST.img holds its digest, KEY.manifest is checked by whoever reads it. */
+static gboolean
+check_initramfs(int dir_fd, const AshStoreEntry *entry, GError **error)
+{
+	const char *digest = strrchr(entry->key, '-');
+	ash_autofd int fd = -1;
+
+	if (g_str_has_suffix(entry->key, ".manifest") || g_str_has_suffix(entry->key, ".tmp"))
+		return TRUE;
+	if (digest == NULL || !g_str_has_suffix(entry->key, ".img"))
+		return ash_throw(error, ASH_ERROR_TRUST, "not made by this version of the program");
+	fd = ash_fd_open(dir_fd, entry->path, O_RDONLY | O_NOFOLLOW, 0, error);
+	g_autofree char *found = fd >= 0 ? ash_sha256_fd_hex(fd, error) : NULL;
+	if (found == NULL)
+		return FALSE;
+	return strncmp(digest + 1, found, strlen(digest + 1) - strlen(".img")) == 0 ||
+	       ash_throw(error, ASH_ERROR_TRUST, "its content is not what its name says");
+}
+
+JsonObject *
+ash_upkeep_check_worker(AshContext *ctx, JsonObject *request, GError **error)
+{
+	const AshCheckOptions options = {
+		.repair = json_object_get_boolean_member(request, "repair"),
+		.check = { [ASH_ENTRY_INITRAMFS] = check_initramfs },
+	};
+	g_autoptr(AshStore) store = open_store(request, error);
+	g_autoptr(AshCheckReport) report = store != NULL ? ash_store_check(ctx, store, &options, error) : NULL;
+
+	return report != NULL ? ash_record_to_json(report, ash_check_report_fields, TRUE) : NULL;
+}
+
+AshCheckReport *
+ash_upkeep_check(AshContext *ctx, const char *store_dir, bool repair, GError **error)
+{
+	g_autofree char *dir = g_canonicalize_filename(store_dir, NULL);
+	g_autoptr(JsonObject) request = json_object_new(), reply = NULL;
+	g_autoptr(AshCheckReport) report = ash_check_report_new();
+
+	json_object_set_string_member(request, "store", dir);
+	json_object_set_boolean_member(request, "repair", repair);
+	if (!ash_worker_check(error))
+		return NULL;
+	reply = ash_worker_call(ctx, ASH_CHECK_WORKER, request, error);
+	if (reply == NULL || !ash_record_from_json(report, ash_check_report_fields, reply, error))
 		return NULL;
 	return g_steal_pointer(&report);
 }

@@ -219,6 +219,7 @@ const AshWorkerEntry ash_compose_workers[] = {
 	{ "keep", keep_worker },
 	{ "remove", remove_worker },
 	{ ASH_PRUNE_WORKER, ash_upkeep_prune_worker },
+	{ ASH_CHECK_WORKER, ash_upkeep_check_worker },
 	{ NULL, NULL },
 };
 

@@ -68,7 +68,7 @@ _ashlar() {
 	fi
 	case $command in
 	image | log | ls | diff | cat) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")" ;;
-	types | prune) ;;
+	types | prune | fsck) ;;
 	*) _ashlar_files ;;
 	esac
 }
