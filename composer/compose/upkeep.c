@@ -4,10 +4,14 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "install/entry.h"
 
 #include <fcntl.h>
 #include <string.h>
+
+G_STATIC_ASSERT(sizeof(ASH_ENTRY_LAYOUT) == sizeof(ASH_IMPORT_LAYOUT));
 
 static AshStore *
 open_store(JsonObject *request, GError **error)
@@ -46,6 +50,34 @@ ash_upkeep_prune(AshContext *ctx, const char *store_dir, const AshPruneOptions *
 	return g_steal_pointer(&report);
 }
 
+/* Files that the manifest does not name: nobody reads them, but something is wrong. */
+static gboolean
+check_names(const AshEntry *package, int fd, GError **error)
+{
+	g_autofree char *path = ash_file_fd_path(fd);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, error);
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		guint64 index;
+		if (strcmp(name, ASH_ENTRY_HEADER) == 0 || strcmp(name, ASH_ENTRY_MANIFEST) == 0)
+			continue;
+		if (!g_ascii_string_to_unsigned(name, 10, 0, G_MAXUINT32, &index, NULL) ||
+		    ash_entry_find(package, (guint32) index) == NULL)
+			return ash_throw(error, ASH_ERROR_TRUST, "\"%s\" does not belong there", name);
+	}
+	return dir != NULL;
+}
+
+static gboolean
+check_import(int dir_fd, const AshStoreEntry *entry, GError **error)
+{
+	ash_autofd int fd = ash_fd_open(dir_fd, entry->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
+	g_autoptr(AshEntry) package = fd >= 0 ? ash_entry_load(fd, error) : NULL;
+
+	return package != NULL && ash_entry_check_content(package, fd, error) && check_names(package, fd, error);
+}
+
 /* initramfs/KEY-DIGEST.img holds its digest, KEY.manifest is checked by whoever reads it. */
 static gboolean
 check_initramfs(int dir_fd, const AshStoreEntry *entry, GError **error)
@@ -70,7 +102,7 @@ ash_upkeep_check_worker(AshContext *ctx, JsonObject *request, GError **error)
 {
 	const AshCheckOptions options = {
 		.repair = json_object_get_boolean_member(request, "repair"),
-		.check = { [ASH_ENTRY_INITRAMFS] = check_initramfs },
+		.check = { [ASH_ENTRY_IMPORT] = check_import, [ASH_ENTRY_INITRAMFS] = check_initramfs },
 	};
 	g_autoptr(AshStore) store = open_store(request, error);
 	g_autoptr(AshCheckReport) report = store != NULL ? ash_store_check(ctx, store, &options, error) : NULL;
