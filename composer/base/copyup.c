@@ -39,6 +39,9 @@
 #define PATH_LENGTH 4096
 #define PAGE_LENGTH 4096
 
+/* An outcome of a call that is no error. */
+#define PRETEND (-1)
+
 /* Of one architecture: the numbers of ash_write_calls. */
 typedef struct {
 	guint32 token;
@@ -136,15 +139,15 @@ is_marked(const char *path)
 
 /* ENOENT: it is shared, and has no name that we could change. */
 static int
-break_shared(const AshCopyup *copyup, const Target *target, int fd, bool has_name, Place *place)
+break_shared(const AshCopyup *copyup, const Target *target, int fd, Place *place)
 {
 	g_autoptr(GError) error = NULL;
 	struct stat info;
 
 	if (fstat(fd, &info) < 0)
 		return errno;
-	/* What has no name, or this one only, is shared with nobody. */
-	if (!S_ISREG(info.st_mode) || info.st_nlink <= (has_name ? 1 : 0) || !is_marked(fd_path(fd).text))
+	/* What has no name is shared with nobody; with one link, it may be the name of somebody else. */
+	if (!S_ISREG(info.st_mode) || info.st_nlink == 0 || !is_marked(fd_path(fd).text))
 		return 0;
 	if (!still_waits(copyup, target))
 		return ESRCH;
@@ -233,7 +236,7 @@ guard_fd(const AshCopyup *copyup, const Target *target, int number)
 	ash_autofd int fd = ash_proc_path_open_fd((pid_t) target->notif->pid, number);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : errno;
-	int failed = break_shared(copyup, target, fd, false, &place);
+	int failed = break_shared(copyup, target, fd, &place);
 	if (failed == ENOENT)
 		return replace_by_nameless(copyup, target, number, fd);
 	if (failed != 0 || !place.broken)
@@ -261,7 +264,7 @@ guard_path(const AshCopyup *copyup, const Target *target)
 			return is_no_target(errno) ? 0 : errno;
 		if (magic >= 0)
 			return guard_fd(copyup, target, magic);
-		failed = break_shared(copyup, target, fd, magic == ASH_PROC_PATH_PLAIN, &place);
+		failed = break_shared(copyup, target, fd, &place);
 		/* Another process' descriptor leads to the old inode still. */
 		if (failed == 0 && place.broken && magic == ASH_PROC_PATH_FOREIGN)
 			return EPERM;
@@ -289,9 +292,9 @@ read_memory(const Target *target, guint64 address, void *buffer, gsize length, g
 	return 0;
 }
 
-/* ENOENT if the call will find no path there. */
+/* ENOENT if the call will find no text there. */
 static int
-read_path(Target *target, guint64 address)
+read_text(Target *target, guint64 address)
 {
 	gsize length = 0;
 	int failed = address != 0 ? read_memory(target, address, target->text, PATH_LENGTH, &length) : EFAULT;
@@ -361,7 +364,7 @@ guard_path_call(const AshCopyup *copyup, const AshWriteCall *call, Target *targe
 	/* utimensat(2), futimesat(2) and others without a path. */
 	if (call->dir >= 0 && args[call->path] == 0)
 		return dir_fd >= 0 ? guard_fd(copyup, target, dir_fd) : 0;
-	int failed = read_path(target, args[call->path]);
+	int failed = read_text(target, args[call->path]);
 	if (failed != 0)
 		return failed == ENOENT ? 0 : failed;
 	if (*target->text == '\0')
@@ -388,7 +391,15 @@ find_call(const AshCopyup *copyup, const struct seccomp_data *data)
 	return NULL;
 }
 
-/* 0 if the call may go on, else the error that it gets. */
+/* Who copies a file with its attributes (cp -a) would mark the copy, which is his own. */
+static bool
+sets_mark(const AshWriteCall *call, Target *target)
+{
+	return call->attribute > 0 && read_text(target, target->notif->data.args[call->attribute]) == 0 &&
+	       (strcmp(target->text, ASH_SHARED_XATTR) == 0 || strcmp(target->text, ASH_SHARED_OBJECT_XATTR) == 0);
+}
+
+/* 0 if the call may go on, PRETEND if it is to succeed without, else the error that it gets. */
 static int
 guard_call(const AshCopyup *copyup, Target *target)
 {
@@ -396,6 +407,8 @@ guard_call(const AshCopyup *copyup, Target *target)
 
 	if (call == NULL || target->notif->pid == 0)
 		return EPERM;
+	if (sets_mark(call, target))
+		return PRETEND;
 	if (call->path >= 0)
 		return guard_path_call(copyup, call, target);
 	return guard_fd(copyup, target, (int) target->notif->data.args[call->dir]);
@@ -413,7 +426,7 @@ ash_copyup_serve(AshCopyup *copyup)
 	int failed = guard_call(copyup, &target);
 	struct seccomp_notif_resp answer = {
 		.id = target.notif->id,
-		.error = -failed,
+		.error = failed > 0 ? -failed : 0,
 		.flags = failed == 0 ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0,
 	};
 	/* It fails if who asked is gone, which needs no answer. */

@@ -8,7 +8,7 @@
  * Copy on write for shared files (base/shared.h), for programs that know nothing of it: the sandbox' call filter stops
  * each call that may change an inode in place (base/writecall.h) and asks a supervisor (seccomp_unotify(2)), which lets
  * the file's name have an inode of its own before the call goes on. A call on a descriptor that was open for reading
- * gets that descriptor replaced. If a copy cannot be made (disk full), the call fails with that error.
+ * gets that descriptor replaced. Setting the mark itself does nothing. If a copy cannot be made (disk full), the call fails with that error.
  *
  * It guards against programs that do not know better, not against two of them that race on purpose.
  */

@@ -29,6 +29,7 @@ typedef struct {
 	gint8 dir; /* descriptor of the directory, or the descriptor itself */
 	gint8 path;
 	gint8 flags;
+	gint8 attribute; /* name of the attribute that is set; 0: none is */
 } AshWriteCall;
 
 /**

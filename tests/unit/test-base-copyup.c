@@ -346,6 +346,19 @@ do_thread(const char *path)
 	return GPOINTER_TO_INT(g_thread_join(g_thread_new("write", write_in_thread, (gpointer) path)));
 }
 
+/* As "cp -a" does it. */
+static int
+do_mark(const char *path)
+{
+	g_autofree char *copy = g_strconcat(path, ".copy", NULL);
+	int fd = open(copy, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	if (setxattr(copy, ASH_SHARED_XATTR, "", 0, 0) < 0 || fsetxattr(fd, ASH_SHARED_OBJECT_XATTR, "x", 1, 0) < 0 ||
+	    fsetxattr(fd, "user.test", "4", 1, 0) < 0)
+		return -1;
+	return fgetxattr(fd, ASH_SHARED_XATTR, NULL, 0) < 0 && fgetxattr(fd, ASH_SHARED_OBJECT_XATTR, NULL, 0) < 0 ? close(fd) : -1;
+}
+
 /* Two names that a program makes stay one file. */
 static int
 do_link(const char *path)
@@ -455,6 +468,7 @@ static const struct {
 	{ "chroot", do_chroot },
 	{ "chroot-dirfd", do_chroot_dirfd },
 	{ "link", do_link },
+	{ "mark", do_mark },
 	{ "thread", do_thread },
 #ifdef __x86_64__
 	{ "32-bit", do_32_bit },
@@ -659,6 +673,25 @@ compare(AshContext *ctx, JsonObject *request, int top, const char *script, GErro
 	return TRUE;
 }
 
+/* A marked file whose other names are gone stays, but is no longer marked. */
+static gboolean
+check_alone(AshContext *ctx, JsonObject *request, int top, GError **error)
+{
+	g_autofree char *output = NULL;
+	struct stat before, after;
+
+	if (!make_files(top, error))
+		return FALSE;
+	if (unlinkat(top, "outer/f", 0) < 0 || fstatat(top, "root/w/f", &before, 0) < 0)
+		return ash_throw_errno(error, "a file alone");
+	if (!run_script(ctx, request, "w", "chmod 755 /w/f", &output, error))
+		return FALSE;
+	if (fstatat(top, "root/w/f", &after, 0) < 0 || after.st_ino != before.st_ino || (after.st_mode & 0777) != 0755 ||
+	    ash_shared_is_marked(top, "root/w/f"))
+		return ash_throw(error, ASH_ERROR_INTERNAL, "a file alone was copied, or is marked");
+	return TRUE;
+}
+
 static JsonObject *
 run_compare(AshContext *ctx, JsonObject *request, GError **error)
 {
@@ -674,6 +707,8 @@ run_compare(AshContext *ctx, JsonObject *request, GError **error)
 		if (!compare(ctx, request, top, script, error))
 			return NULL;
 	}
+	if (!check_alone(ctx, request, top, error))
+		return NULL;
 	return json_object_new();
 }
 

@@ -148,6 +148,12 @@ test_break(Fixture *fixture, gconstpointer data)
 	g_assert_cmpuint(look(fixture, "b").st_ino, ==, inode);
 	g_assert_cmpuint(look(fixture, "a").st_ino, ==, before.st_ino);
 	assert_count(fixture, 4);
+	/* Its only name keeps the inode. */
+	g_assert_true(ash_shared_break(fixture->fd, "a", &error));
+	g_assert_cmpuint(look(fixture, "a").st_ino, ==, before.st_ino);
+	g_assert_false(ash_shared_is_marked(fixture->fd, "a"));
+	g_assert_false(has_xattr(fixture, "a", ASH_SHARED_OBJECT_XATTR));
+	assert_count(fixture, 4);
 }
 
 static void
