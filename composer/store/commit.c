@@ -144,19 +144,15 @@ write_tree(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshFsTree *
 
 static char *
 write_commit(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshCommitRequest *request, AshFsTree *tree,
-	     GError **error)
+	     char **ret_index_name, GError **error)
 {
-	g_autofree char *checksum = NULL, *index_name = NULL;
+	g_autofree char *checksum = NULL;
 	g_autoptr(OstreeRepoFile) root = write_tree(ctx, store, repo, tree, error);
 	g_autoptr(GHashTable) meta = NULL;
 	g_autoptr(GVariant) metadata = NULL;
 
 	if (root == NULL)
 		return NULL;
-	index_name = ash_tree_index_name(ostree_repo_file_tree_get_contents_checksum(root),
-					 ostree_repo_file_tree_get_metadata_checksum(root));
-	if (!ash_tree_index_exists(store, index_name))
-		ash_tree_index_save(store, index_name, tree);
 	meta = ash_commit_meta_new(request);
 	ash_commit_meta_add_tree(meta, tree, request->timestamp);
 	metadata = ash_commit_meta_end(meta);
@@ -164,6 +160,8 @@ write_commit(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshCommit
 	if (!ostree_repo_write_commit_with_time(repo, NULL, request->subject, NULL, metadata, root,
 						request->timestamp, &checksum, ctx->cancellable, error))
 		return NULL;
+	*ret_index_name = ash_tree_index_name(ostree_repo_file_tree_get_contents_checksum(root),
+					      ostree_repo_file_tree_get_metadata_checksum(root));
 	return g_steal_pointer(&checksum);
 }
 
@@ -212,13 +210,15 @@ write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const A
 	      AshFsTree *tree, GError **error)
 {
 	g_auto(Transaction) transaction = { NULL };
-	g_autofree char *checksum = NULL;
+	g_autofree char *checksum = NULL, *index_name = NULL;
 
 	if (!transaction_begin(&transaction, ctx, store, error) || !ash_object_write_files(ctx, writer, tree, error))
 		return NULL;
-	checksum = write_commit(ctx, store, transaction.repo, request, tree, error);
+	checksum = write_commit(ctx, store, transaction.repo, request, tree, &index_name, error);
 	if (checksum == NULL || !publish(ctx, writer, &transaction, error))
 		return NULL;
+	if (!ash_tree_index_exists(store, index_name))
+		ash_tree_index_save(store, index_name, tree);
 	return g_steal_pointer(&checksum);
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "store/internal.h"
 #include "store/reflog.h"
+#include "store/treeindex.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -188,6 +189,7 @@ clean_stale(AshStore *store, GError **error)
 	if (names == NULL)
 		return FALSE;
 	ash_store_clean_locks(store);
+	ash_tree_index_clean(store);
 	for (guint i = 0; i < names->len; i++) {
 		const char *name = g_ptr_array_index(names, i);
 		if (!is_kept(store, name) && !ash_file_remove_tree(store->tmp_fd, name, error))

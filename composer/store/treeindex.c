@@ -6,11 +6,14 @@
 #include "base/file.h"
 #include "store/internal.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
 
 #define TREES_DIR "trees"
 #define MAGIC "ASHTREE1"
@@ -313,4 +316,32 @@ ash_tree_index_load(AshStore *store, const char *name, AshFsTree *tree)
 	data = g_malloc((gsize) info.st_size + 1);
 	return ash_fd_read_exact(fd, data, (gsize) info.st_size, 0, NULL) &&
 	       parse_tree(data, (gsize) info.st_size, tree);
+}
+
+static bool
+has_tree(AshStore *store, const char *name)
+{
+	char object[2 + 1 + 62 + sizeof ".dirtree"];
+
+	if (strlen(name) != 2 * (ASH_SHA256_HEX_SIZE - 1) + 1)
+		return false;
+	g_snprintf(object, sizeof(object), "%.2s/%.62s.dirtree", name, name + 2);
+	return ash_file_exists(store->objects_fd, object);
+}
+
+void
+ash_tree_index_clean(AshStore *store)
+{
+	ash_autofd int fd = openat(store->dir_fd, TREES_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	g_autoptr(DIR) stream = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (stream == NULL)
+		return;
+	int trees_fd = ash_fd_steal(&fd);
+	while ((entry = readdir(stream)) != NULL) {
+		/* If it is being written, it will be made another time. */
+		if (entry->d_name[0] != '.' && !has_tree(store, entry->d_name))
+			unlinkat(trees_fd, entry->d_name, 0);
+	}
 }

@@ -218,6 +218,27 @@ test_wrong(Fixture *fixture, gconstpointer data)
 	}
 }
 
+static void
+test_clean(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *path = NULL, *gone = NULL, *unfinished = NULL;
+	GError *error = NULL;
+
+	commit(fixture);
+	path = index_path(fixture);
+	gone = g_strdup(path);
+	/* As if its tree had been pruned. */
+	gone[strlen(fixture->trees) + 1] ^= 1;
+	unfinished = g_build_filename(fixture->trees, "01234567.tmp", NULL);
+	g_assert_true(set_contents(gone, "x", 1) && set_contents(unfinished, "x", 1));
+	ash_store_free(fixture->store);
+	fixture->store = ash_store_open(fixture->store_dir, false, &error);
+	g_assert_no_error(error);
+	g_assert_true(ash_file_exists(AT_FDCWD, path));
+	g_assert_false(ash_file_exists(AT_FDCWD, gone));
+	g_assert_false(ash_file_exists(AT_FDCWD, unfinished));
+}
+
 #define ADD(name, func) g_test_add("/store/treeindex/" name, Fixture, NULL, setup, func, teardown)
 
 int
@@ -227,5 +248,6 @@ main(int argc, char **argv)
 	ADD("same", test_same);
 	ADD("damaged", test_damaged);
 	ADD("wrong", test_wrong);
+	ADD("clean", test_clean);
 	return g_test_run();
 }
