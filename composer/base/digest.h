@@ -19,7 +19,9 @@ void ash_digest_update(AshDigest *digest, const void *data, gsize length);
 void ash_digest_update_zeros(AshDigest *digest, guint64 length);
 /** Feeds a string and its NUL, so that ("ab","c") and ("a","bc") differ; NULL counts as "absent". */
 void ash_digest_update_string(AshDigest *digest, const char *text);
-/** Finishes into @ret_sum; @digest can only be freed afterwards. */
+/** Begins anew, at less cost than ash_digest_new(). */
+void ash_digest_reset(AshDigest *digest);
+/** Finishes into @ret_sum; @digest can only be freed or reset afterwards. */
 void ash_digest_finish(AshDigest *digest, guint8 ret_sum[ASH_SHA256_SIZE]);
 /** Finishes; lower-case hex. Owned. */
 char *ash_digest_finish_hex(AshDigest *digest);

@@ -82,11 +82,14 @@ typedef struct {
 	GError *error; /* the first one, under lock */
 } Job;
 
+/* Hash type 1: the salt comes first. */
 static void
-hash_block(const Job *job, guint8 *salted, const guint8 *block, guint8 *ret_sum)
+hash_block(const Job *job, AshDigest *digest, const guint8 *block, guint8 *ret_sum)
 {
-	memcpy(salted + job->salt_bytes, block, BLOCK);
-	ash_sha256(salted, job->salt_bytes + BLOCK, ret_sum);
+	ash_digest_reset(digest);
+	ash_digest_update(digest, job->salt, job->salt_bytes);
+	ash_digest_update(digest, block, BLOCK);
+	ash_digest_finish(digest, ret_sum);
 }
 
 static bool
@@ -96,7 +99,7 @@ is_zero(const guint8 *block)
 }
 
 static gboolean
-hash_chunk(Job *job, guint64 chunk, guint8 *salted, guint8 *buffer, GError **error)
+hash_chunk(Job *job, guint64 chunk, AshDigest *digest, guint8 *buffer, GError **error)
 {
 	guint64 first = chunk * CHUNK_BLOCKS;
 	guint64 n = MIN(CHUNK_BLOCKS, job->data_blocks - first);
@@ -111,7 +114,7 @@ hash_chunk(Job *job, guint64 chunk, guint8 *salted, guint8 *buffer, GError **err
 		if (is_zero(buffer + i * BLOCK))
 			memcpy(sum, job->zero_hash, ASH_SHA256_SIZE);
 		else
-			hash_block(job, salted, buffer + i * BLOCK, sum);
+			hash_block(job, digest, buffer + i * BLOCK, sum);
 	}
 	return TRUE;
 }
@@ -128,27 +131,17 @@ take_chunk(Job *job, guint64 *ret_chunk)
 	return locker != NULL;
 }
 
-static guint8 *
-make_salted(const Job *job)
-{
-	guint8 *salted = g_malloc0(job->salt_bytes + BLOCK);
-
-	if (job->salt_bytes > 0)
-		memcpy(salted, job->salt, job->salt_bytes);
-	return salted;
-}
-
 static gpointer
 hash_thread(gpointer data)
 {
 	Job *job = data;
-	g_autofree guint8 *salted = make_salted(job);
+	g_autoptr(AshDigest) digest = ash_digest_new();
 	g_autofree guint8 *buffer = g_malloc(CHUNK_BLOCKS * BLOCK);
 	g_autoptr(GError) error = NULL;
 	guint64 chunk = 0;
 
 	while (error == NULL && take_chunk(job, &chunk))
-		(void) hash_chunk(job, chunk, salted, buffer, &error);
+		(void) hash_chunk(job, chunk, digest, buffer, &error);
 	if (error != NULL) {
 		g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&job->lock);
 
@@ -184,7 +177,7 @@ run_threads(Job *job, GError **error)
 static void
 hash_upper_levels(const Job *job, const Levels *levels, guint8 *tree, guint8 *ret_root_hash)
 {
-	g_autofree guint8 *salted = make_salted(job);
+	g_autoptr(AshDigest) digest = ash_digest_new();
 
 	for (guint level = 0; level < levels->n; level++) {
 		const guint8 *blocks = tree + levels->first[level] * BLOCK;
@@ -192,7 +185,7 @@ hash_upper_levels(const Job *job, const Levels *levels, guint8 *tree, guint8 *re
 		    level + 1 < levels->n ? tree + levels->first[level + 1] * BLOCK : ret_root_hash;
 
 		for (guint64 i = 0; i < levels->blocks[level]; i++)
-			hash_block(job, salted, blocks + i * BLOCK, sums + i * ASH_SHA256_SIZE);
+			hash_block(job, digest, blocks + i * BLOCK, sums + i * ASH_SHA256_SIZE);
 	}
 }
 
@@ -202,7 +195,7 @@ compute_tree(AshContext *ctx, const AshVerityPlace *place, const guint8 *salt, g
 	     const Levels *levels, guint8 *ret_root_hash, GError **error)
 {
 	g_autofree guint8 *zeros = g_malloc0(BLOCK);
-	g_autofree guint8 *salted = NULL;
+	g_autoptr(AshDigest) digest = ash_digest_new();
 	g_autofree guint8 *tree = g_try_malloc0(levels->total * BLOCK + 1);
 	Job job = {
 	    .ctx = ctx,
@@ -215,8 +208,7 @@ compute_tree(AshContext *ctx, const AshVerityPlace *place, const guint8 *salt, g
 	if (tree == NULL)
 		return ash_throw_null(error, ASH_ERROR_INTERNAL, "no memory for a hash tree");
 	job.leaves = levels->n > 0 ? tree + levels->first[0] * BLOCK : ret_root_hash;
-	salted = make_salted(&job);
-	hash_block(&job, salted, zeros, job.zero_hash);
+	hash_block(&job, digest, zeros, job.zero_hash);
 	if (!run_threads(&job, error))
 		return NULL;
 	hash_upper_levels(&job, levels, tree, ret_root_hash);
