@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/sandbox.h"
+#include "base/shared.h"
 #include "tree/dracutinputs.h"
 #include "tree/dracutview.h"
 #include "tree/inputcache.h"
@@ -185,33 +186,52 @@ make_key(const Job *job)
 	return ash_digest_finish_hex(digest);
 }
 
+/* dracut makes it for root only; nothing in it is secret. */
+static gboolean
+set_mode(const Job *job, GError **error)
+{
+	ash_autofd int fd = ash_fd_open_in_root(job->root->fd, job->path, O_RDONLY | O_NOFOLLOW, 0, error);
+
+	if (fd < 0)
+		return FALSE;
+	if (fchmod(fd, 0644) < 0)
+		return ash_throw_errno(error, "cannot set the mode of \"/%s\"", job->path);
+	return TRUE;
+}
+
+static gboolean
+make_new(const Job *job, GError **error)
+{
+	return run_with_views(job, error) && set_mode(job, error);
+}
+
 /* Keeps what dracut has made, unless it cannot be told of what: then the next build runs it again, which is no error. */
 static void
 keep_image(const Job *job, const AshInputCache *cache, AshInputReader *reader, AshOpenLog *log)
 {
 	g_autoptr(GError) error = NULL;
+	const char *name;
 	g_auto(GStrv) opened = ash_openlog_stop(log, &error);
 	g_autoptr(GPtrArray) inputs =
 		opened != NULL ? ash_dracut_inputs(job->root, reader, opened, job->path, job->views, &error) : NULL;
-	ash_autofd int fd = inputs != NULL ? ash_fd_open_in_root(job->root->fd, job->path, O_RDONLY, 0, &error) : -1;
+	ash_autofd int dir =
+		inputs != NULL ? ash_tree_root_open_parent(job->root, job->path, false, &name, &error) : -1;
 
-	if (fd < 0 || !ash_input_cache_add(cache, inputs, fd, &error))
+	if (dir < 0 || !ash_input_cache_add(cache, inputs, dir, name, &error))
 		ash_progress_message(job->root->ctx->progress, "note: this initramfs is not kept: %s", error->message);
 }
 
 static gboolean
-use_image(const Job *job, int from, GError **error)
+use_image(const Job *job, const char *kept, GError **error)
 {
 	const char *name;
 	ash_autofd int dir = ash_tree_root_open_parent(job->root, job->path, false, &name, error);
-	struct stat info;
 
-	if (dir < 0 || !ash_fd_stat(from, job->path, &info, error))
+	if (dir < 0)
 		return FALSE;
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return ash_throw_errno(error, "cannot replace \"/%s\" in the tree", job->path);
-	ash_autofd int fd = ash_fd_open(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644, error);
-	return fd >= 0 && ash_fd_copy_range(from, 0, fd, 0, (guint64) info.st_size, error);
+	return ash_shared_clone(AT_FDCWD, kept, dir, name, true, error);
 }
 
 /* Takes the image of an earlier run that read what is there now, or runs dracut and keeps what it makes. */
@@ -221,17 +241,20 @@ make_or_reuse(const Job *job, AshTreeReport *report, GError **error)
 	g_autofree char *key = make_key(job), *title = g_strdup_printf("kernel \"%s\"", job->version);
 	const AshInputCache cache = { .dir = job->root->request->initramfs_dir, .key = key, .title = title };
 	g_autoptr(AshInputReader) reader = ash_input_reader_new(job->root->fd, time_limit(job), job->views);
-	g_autoptr(GError) unwatched = NULL;
+	g_autoptr(GError) unused = NULL, unwatched = NULL;
 
 	ash_input_reader_ignore(reader, job->path);
-	ash_autofd int kept = ash_input_cache_find(&cache, reader, &report->initramfs_note);
-	if (kept >= 0) {
+	g_autofree char *kept = ash_input_cache_find(&cache, reader, &report->initramfs_note);
+	if (kept != NULL && use_image(job, kept, &unused)) {
 		report->initramfs_note = g_strdup("nothing that it is made of has changed");
-		return use_image(job, kept, error);
+		return TRUE;
 	}
+	/* Somebody else may have removed it just now. */
+	if (kept != NULL)
+		report->initramfs_note = g_strdup(unused->message);
 	report->initramfs_ran = true;
 	g_autoptr(AshOpenLog) log = ash_openlog_start(job->root->fd, &unwatched);
-	if (!run_with_views(job, error))
+	if (!make_new(job, error))
 		return FALSE;
 	if (log != NULL)
 		keep_image(job, &cache, reader, log);
@@ -270,7 +293,7 @@ make_image(const Job *job, GError **error)
 		return make_or_reuse(job, report, error);
 	report->initramfs_ran = true;
 	report->initramfs_note = g_strdup("none are kept");
-	return run_with_views(job, error);
+	return make_new(job, error);
 }
 
 /*
@@ -297,12 +320,5 @@ ash_step_initramfs(AshTreeRoot *root, GError **error)
 	if (!copy_module(root, error))
 		return FALSE;
 	gboolean made = make_image(&job, error);
-	if (!ash_tree_root_remove(root, DRACUT_MODULES_DIR "/90ashlar", made ? error : NULL) || !made)
-		return FALSE;
-	ash_autofd int fd = ash_fd_open_in_root(root->fd, job.path, O_RDONLY, 0, error);
-	if (fd < 0)
-		return FALSE;
-	if (fchmod(fd, 0644) < 0)
-		return ash_throw_errno(error, "cannot set the mode of \"/%s\"", job.path);
-	return TRUE;
+	return ash_tree_root_remove(root, DRACUT_MODULES_DIR "/90ashlar", made ? error : NULL) && made;
 }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/shared.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -177,17 +178,18 @@ touch(int dir, const char *name)
 	(void) utimensat(dir, name, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
-static int
-open_result(const AshInputCache *cache, int dir, const char *digest)
+/* The path of a result, if it is there and what it should be. */
+static char *
+find_result(const AshInputCache *cache, int dir, const char *digest)
 {
 	g_autofree char *name = dup_result_name(cache, digest);
 	ash_autofd int fd = ash_fd_open(dir, name, O_RDONLY | O_NOFOLLOW, 0, NULL);
 	g_autofree char *found = fd >= 0 ? ash_sha256_fd_hex(fd, NULL) : NULL;
 
 	if (g_strcmp0(found, digest) != 0)
-		return -1;
+		return NULL;
 	touch(dir, name);
-	return ash_fd_steal(&fd);
+	return g_build_filename(cache->dir, name, NULL);
 }
 
 /* The first input that is not what it was; NULL if all are. */
@@ -230,7 +232,7 @@ describe_new_key(const AshInputCache *cache)
 	return others ? g_strdup_printf("%s is new", cache->title) : g_strdup("there was no earlier run");
 }
 
-int
+char *
 ash_input_cache_find(const AshInputCache *cache, AshInputReader *reader, char **ret_why)
 {
 	g_autofree char *name = dup_manifest_name(cache);
@@ -241,10 +243,10 @@ ash_input_cache_find(const AshInputCache *cache, AshInputReader *reader, char **
 	for (guint i = 0; manifest != NULL && i < manifest->entries->len; i++) {
 		const Entry *entry = g_ptr_array_index(manifest->entries, i);
 		const AshInput *change = find_change(entry, reader);
-		int fd = change == NULL ? open_result(cache, dir, entry->digest) : -1;
-		if (fd >= 0) {
+		char *path = change == NULL ? find_result(cache, dir, entry->digest) : NULL;
+		if (path != NULL) {
 			touch(dir, name);
-			return fd;
+			return path;
 		}
 		/* The newest is most like what is there now, unless it was another that has what was looked for. */
 		if (change == NULL) {
@@ -255,7 +257,7 @@ ash_input_cache_find(const AshInputCache *cache, AshInputReader *reader, char **
 		}
 	}
 	*ret_why = why != NULL ? g_steal_pointer(&why) : describe_new_key(cache);
-	return -1;
+	return NULL;
 }
 
 /* Without fsync: what a crash leaves is found out by its digest. */
@@ -276,20 +278,33 @@ save_text(int dir, const char *name, const char *text, GError **error)
 }
 
 static gboolean
-save_result(int dir, const char *name, int from, GError **error)
+save_result(int dir, const char *name, int from_dir, const char *from_name, GError **error)
 {
 	g_autofree char *unique = g_uuid_string_random(), *temporary = g_strdup_printf(".%s.%s", name, unique);
-	ash_autofd int fd = ash_fd_open(dir, temporary, O_WRONLY | O_CREAT | O_EXCL, 0644, error);
+
+	if (!ash_shared_clone(from_dir, from_name, dir, temporary, true, error))
+		return FALSE;
+	gboolean ok = renameat(dir, temporary, dir, name) == 0;
+	if (!ok)
+		ash_throw_errno(error, "cannot write \"%s\"", name);
+	/* It is still there, too, if both were names of one file. */
+	unlinkat(dir, temporary, 0);
+	return ok;
+}
+
+/* The digest of a file that is to be kept; from now on it is shared if it can be. */
+static char *
+share_result(int dir, const char *name, GError **error)
+{
+	ash_autofd int fd = ash_fd_open(dir, name, O_RDONLY | O_NOFOLLOW, 0, error);
 	struct stat info;
 
-	if (fd < 0 || !ash_fd_stat(from, name, &info, error))
-		return FALSE;
-	gboolean ok = ash_fd_copy_range(from, 0, fd, 0, (guint64) info.st_size, error);
-	if (ok && renameat(dir, temporary, dir, name) < 0)
-		ok = ash_throw_errno(error, "cannot write \"%s\"", name);
-	if (!ok)
-		unlinkat(dir, temporary, 0);
-	return ok;
+	if (fd < 0 || !ash_fd_stat(fd, name, &info, error))
+		return NULL;
+	/* Where there are no attributes it is copied. */
+	if (ash_shared_is_plain(&info))
+		(void) ash_shared_mark(fd, NULL);
+	return ash_sha256_fd_hex(fd, error);
 }
 
 /* Results under our key that no entry names any more. */
@@ -329,14 +344,14 @@ remove_equal(Manifest *manifest, const Entry *entry)
 }
 
 gboolean
-ash_input_cache_add(const AshInputCache *cache, const GPtrArray *inputs, int fd, GError **error)
+ash_input_cache_add(const AshInputCache *cache, const GPtrArray *inputs, int dir_fd, const char *name, GError **error)
 {
-	g_autofree char *name = dup_manifest_name(cache), *digest = ash_sha256_fd_hex(fd, error);
+	g_autofree char *manifest_name = dup_manifest_name(cache), *digest = share_result(dir_fd, name, error);
 	ash_autofd int dir = digest != NULL ? ash_file_open_dir(AT_FDCWD, cache->dir, true, error) : -1;
 
 	if (dir < 0)
 		return FALSE;
-	g_autoptr(Manifest) manifest = load_manifest(dir, name);
+	g_autoptr(Manifest) manifest = load_manifest(dir, manifest_name);
 	if (manifest == NULL)
 		manifest = manifest_new(cache->title);
 	Entry *entry = entry_new(digest);
@@ -349,7 +364,7 @@ ash_input_cache_add(const AshInputCache *cache, const GPtrArray *inputs, int fd,
 	if (manifest->entries->len > ENTRIES_MAX)
 		g_ptr_array_set_size(manifest->entries, ENTRIES_MAX);
 	g_autofree char *text = format_manifest(manifest), *result = dup_result_name(cache, digest);
-	if (!save_result(dir, result, fd, error) || !save_text(dir, name, text, error))
+	if (!save_result(dir, result, dir_fd, name, error) || !save_text(dir, manifest_name, text, error))
 		return FALSE;
 	remove_old_results(cache, dir, manifest);
 	return TRUE;

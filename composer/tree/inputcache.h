@@ -19,10 +19,15 @@ typedef struct {
 } AshInputCache;
 
 /**
- * An fd of a result (read-only, at its start, its digest right) whose inputs are what @reader takes now; -1 if there is
- * none, and why in *@ret_why (owned): "kernel \"6.1.0-56\" is new", "\"/usr/bin/bash\" has changed". Never fails.
+ * The path (owned) of a result whose inputs are what @reader takes now, its digest checked; NULL if there is none, and why in
+ * *@ret_why (owned): "kernel \"6.1.0-56\" is new", "\"/usr/bin/bash\" has changed". Never fails. The file may be a shared one
+ * (base/shared.h), and may be removed at any time by whoever keeps newer results.
  */
-int ash_input_cache_find(const AshInputCache *cache, AshInputReader *reader, char **ret_why);
+char *ash_input_cache_find(const AshInputCache *cache, AshInputReader *reader, char **ret_why);
 
-/** Keeps a result: the content of @fd, made of @inputs (AshInput). The oldest of too many is removed. */
-gboolean ash_input_cache_add(const AshInputCache *cache, const GPtrArray *inputs, int fd, GError **error);
+/**
+ * Keeps the file @name below @dir_fd, which was made of @inputs (AshInput): by a link if it can be a shared file, which it is
+ * marked as then, else by a copy. The oldest of too many is removed.
+ */
+gboolean ash_input_cache_add(const AshInputCache *cache, const GPtrArray *inputs, int dir_fd, const char *name,
+			     GError **error);

@@ -65,6 +65,7 @@ new_root
 second=$(make_tree plain.ks qemu-vm kept)
 check_equal "the second build uses it" "reused: nothing that it is made of has changed" "$(said "$second")"
 check_equal "the bytes are the same" "$(digest "$first")" "$(digest "$second")"
+check_equal "they are one file with what is kept" "$(stat -c %i kept/*.img)" "$(stat -c %i "root/$image")"
 check_equal "owner and mode are as dracut's" "0:0 644" "$(stat -c '%u:%g %a' "root/$image")"
 new_root
 check_equal "dracut gives the same bytes twice" "$(digest "$first")" "$(digest "$(make_tree plain.ks qemu-vm)")"
@@ -104,8 +105,8 @@ needed "another id of a system group" '"/etc/group" has changed'
 new_root
 check_equal "the first one is still there" "$second" "$(make_tree plain.ks qemu-vm kept)"
 
-for file in kept/*.img; do printf 'x' >>"$file"; done
 new_root
+for file in kept/*.img; do printf 'x' >>"$file"; done
 check_equal "what is damaged is made anew" "made: the file that was kept is missing or damaged
 $(digest "$first")" "$(make_tree plain.ks qemu-vm kept)"
 new_root

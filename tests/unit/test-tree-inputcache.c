@@ -14,7 +14,7 @@
 /* A tree of two files and a link, a cache beside it, and a result. */
 typedef struct {
 	char *dir, *cache_dir;
-	int root, result;
+	int dir_fd, root;
 	GHashTable *views;
 	AshInputCache cache;
 } Fixture;
@@ -37,8 +37,7 @@ save(Fixture *fixture, const char *path, const char *text)
 static void
 set_result(Fixture *fixture, const char *text)
 {
-	g_assert_cmpint(ftruncate(fixture->result, 0), ==, 0);
-	g_assert_true(ash_fd_write_all(fixture->result, text, strlen(text), 0, NULL));
+	g_assert_true(ash_file_save(fixture->dir_fd, "r", text, -1, 0644, NULL));
 }
 
 static void
@@ -46,9 +45,9 @@ setup(Fixture *fixture, gconstpointer data)
 {
 	fixture->dir = g_dir_make_tmp("ashlar-XXXXXX", NULL);
 	fixture->cache_dir = g_build_filename(fixture->dir, "cache", NULL);
-	g_autofree char *root = g_build_filename(fixture->dir, "root", NULL), *result = g_build_filename(fixture->dir, "r", NULL);
+	g_autofree char *root = g_build_filename(fixture->dir, "root", NULL);
 	fixture->root = ash_file_open_dir(AT_FDCWD, root, true, NULL);
-	fixture->result = ash_fd_open(AT_FDCWD, result, O_RDWR | O_CREAT, 0644, NULL);
+	fixture->dir_fd = ash_file_open_dir(AT_FDCWD, fixture->dir, false, NULL);
 	fixture->views = g_hash_table_new(g_str_hash, g_str_equal);
 	g_hash_table_insert(fixture->views, (gpointer) "etc/passwd", (gpointer) "root");
 	fixture->cache = (AshInputCache){ .dir = fixture->cache_dir, .key = "0a", .title = "kernel \"6.1\"" };
@@ -63,7 +62,7 @@ static void
 teardown(Fixture *fixture, gconstpointer data)
 {
 	close(fixture->root);
-	close(fixture->result);
+	close(fixture->dir_fd);
 	g_hash_table_unref(fixture->views);
 	ash_file_remove_tree(AT_FDCWD, fixture->dir, NULL);
 	g_free(fixture->cache_dir);
@@ -100,7 +99,7 @@ add(Fixture *fixture)
 		g_assert_cmpuint(strlen(digest), ==, 64);
 		g_ptr_array_add(inputs, ash_input_new(all[i].kind, all[i].path, digest));
 	}
-	ash_input_cache_add(&fixture->cache, inputs, fixture->result, &error);
+	ash_input_cache_add(&fixture->cache, inputs, fixture->dir_fd, "r", &error);
 	g_assert_no_error(error);
 }
 
@@ -109,12 +108,11 @@ assert_hit(Fixture *fixture, const char *expected)
 {
 	g_autoptr(AshInputReader) reader = new_reader(fixture);
 	g_autofree char *why = NULL;
-	char text[64] = "";
-	ash_autofd int fd = ash_input_cache_find(&fixture->cache, reader, &why);
+	g_autofree char *text = NULL, *path = ash_input_cache_find(&fixture->cache, reader, &why);
 
 	g_assert_cmpstr(why, ==, NULL);
-	g_assert_cmpint(fd, >=, 0);
-	g_assert_cmpint(pread(fd, text, sizeof text - 1, 0), >=, 0);
+	g_assert_nonnull(path);
+	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
 	g_assert_cmpstr(text, ==, expected);
 }
 
@@ -124,7 +122,7 @@ assert_miss(Fixture *fixture, const char *expected)
 	g_autoptr(AshInputReader) reader = new_reader(fixture);
 	g_autofree char *why = NULL;
 
-	g_assert_cmpint(ash_input_cache_find(&fixture->cache, reader, &why), ==, -1);
+	g_assert_cmpstr(ash_input_cache_find(&fixture->cache, reader, &why), ==, NULL);
 	g_assert_cmpstr(why, ==, expected);
 }
 
@@ -224,10 +222,14 @@ test_damaged_result(Fixture *fixture, gconstpointer data)
 {
 	add(fixture);
 	g_autofree char *path = find_file(fixture, ".img");
-	g_assert_true(g_file_set_contents(path, "imagE", -1, NULL));
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	g_assert_true(ash_fd_write_all(fd, "imagE", 5, 0, NULL));
+	close(fd);
 	assert_miss(fixture, "the file that was kept is missing or damaged");
 	g_assert_cmpint(unlink(path), ==, 0);
 	assert_miss(fixture, "the file that was kept is missing or damaged");
+	set_result(fixture, "image");
+	add(fixture);
 	add(fixture);
 	assert_hit(fixture, "image");
 }
