@@ -103,7 +103,8 @@ typedef struct {
 	const AshTreeRoot *root;
 	AshInputReader *reader;
 	GHashTable *dirs;  /* set of the directories whose names count */
-	GPtrArray *inputs; /* of AshInput, owned */
+	GPtrArray *inputs; /* of AshInput, owned: all but files */
+	GPtrArray *files;  /* of AshInput, owned */
 	GString *scripts;  /* all of them */
 } Collection;
 
@@ -112,6 +113,7 @@ collection_clear(Collection *collection)
 {
 	g_clear_pointer(&collection->dirs, g_hash_table_unref);
 	g_clear_pointer(&collection->inputs, g_ptr_array_unref);
+	g_clear_pointer(&collection->files, g_ptr_array_unref);
 	if (collection->scripts != NULL)
 		g_string_free(collection->scripts, TRUE);
 }
@@ -182,8 +184,9 @@ count_names(Collection *collection, const char *dir)
 static void
 add_input(Collection *collection, AshInputKind kind, const char *path)
 {
-	g_ptr_array_add(collection->inputs,
-			ash_input_new(kind, path, ash_input_reader_take(collection->reader, kind, path)));
+	GPtrArray *inputs = kind == ASH_INPUT_FILE ? collection->files : collection->inputs;
+
+	g_ptr_array_add(inputs, ash_input_new(kind, path, ash_input_reader_take(collection->reader, kind, path)));
 }
 
 static gboolean
@@ -245,9 +248,9 @@ ash_dracut_inputs(const AshTreeRoot *root, AshInputReader *reader, char **opened
 		.reader = reader,
 		.dirs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 		.inputs = g_ptr_array_new_with_free_func((GDestroyNotify) ash_input_free),
+		.files = g_ptr_array_new_with_free_func((GDestroyNotify) ash_input_free),
 		.scripts = g_string_new(NULL),
 	};
-	g_autoptr(GPtrArray) files = collection.inputs;
 
 	if (!load_scripts(&collection, opened, error))
 		return NULL;
@@ -256,9 +259,8 @@ ash_dracut_inputs(const AshTreeRoot *root, AshInputReader *reader, char **opened
 		if (strcmp(*opened, output_path) != 0 && !add_opened(&collection, *opened, error))
 			return NULL;
 	/* Names first: they are quickly compared. */
-	collection.inputs = g_ptr_array_new_with_free_func((GDestroyNotify) ash_input_free);
 	add_sorted(&collection, views, ASH_INPUT_VIEW);
 	add_sorted(&collection, collection.dirs, ASH_INPUT_NAMES);
-	g_ptr_array_extend_and_steal(collection.inputs, g_steal_pointer(&files));
+	g_ptr_array_extend_and_steal(collection.inputs, g_steal_pointer(&collection.files));
 	return check_inputs(collection.inputs, error) ? g_steal_pointer(&collection.inputs) : NULL;
 }
