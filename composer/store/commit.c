@@ -143,16 +143,13 @@ write_tree(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshFsTree *
 }
 
 static char *
-write_commit(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshCommitRequest *request, AshFsTree *tree,
-	     char **ret_index_name, GError **error)
+write_commit(AshContext *ctx, OstreeRepo *repo, const AshCommitRequest *request, AshFsTree *tree,
+	     OstreeRepoFile *root, GError **error)
 {
 	g_autofree char *checksum = NULL;
-	g_autoptr(OstreeRepoFile) root = write_tree(ctx, store, repo, tree, error);
 	g_autoptr(GHashTable) meta = NULL;
 	g_autoptr(GVariant) metadata = NULL;
 
-	if (root == NULL)
-		return NULL;
 	meta = ash_commit_meta_new(request);
 	ash_commit_meta_add_tree(meta, tree, request->timestamp);
 	metadata = ash_commit_meta_end(meta);
@@ -160,8 +157,6 @@ write_commit(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshCommit
 	if (!ostree_repo_write_commit_with_time(repo, NULL, request->subject, NULL, metadata, root,
 						request->timestamp, &checksum, ctx->cancellable, error))
 		return NULL;
-	*ret_index_name = ash_tree_index_name(ostree_repo_file_tree_get_contents_checksum(root),
-					      ostree_repo_file_tree_get_metadata_checksum(root));
 	return g_steal_pointer(&checksum);
 }
 
@@ -173,7 +168,7 @@ transaction_begin(Transaction *transaction, AshContext *ctx, AshStore *store, GE
 
 	if (repo == NULL)
 		return FALSE;
-	/* It would sync each of 256 directories: see publish(). */
+	/* It would sync each of 256 directories: see publish(), and write_objects() for the commit. */
 	ostree_repo_set_disable_fsync(repo, TRUE);
 	if (!ostree_repo_prepare_transaction(repo, NULL, ctx->cancellable, error))
 		return FALSE;
@@ -197,11 +192,11 @@ transaction_end(Transaction *transaction, AshContext *ctx, GError **error)
  * keep the order of names.
  */
 static gboolean
-publish(AshContext *ctx, const AshObjectWriter *writer, Transaction *transaction, GError **error)
+publish(AshContext *ctx, const AshObjectWriter *writer, GError **error)
 {
 	if (syncfs(writer->objects_fd) < 0)
 		return ash_throw_errno(error, "cannot sync the new objects");
-	return ash_object_publish(ctx, writer, error) && transaction_end(transaction, ctx, error);
+	return ash_object_publish(ctx, writer, error);
 }
 
 /* No lock is held: an object is the same whoever writes it, and nothing is removed while the store is in use. */
@@ -210,13 +205,24 @@ write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const A
 	      AshFsTree *tree, GError **error)
 {
 	g_auto(Transaction) transaction = { NULL };
+	g_autoptr(OstreeRepoFile) root = NULL;
 	g_autofree char *checksum = NULL, *index_name = NULL;
 
 	if (!transaction_begin(&transaction, ctx, store, error) || !ash_object_write_files(ctx, writer, tree, error))
 		return NULL;
-	checksum = write_commit(ctx, store, transaction.repo, request, tree, &index_name, error);
-	if (checksum == NULL || !publish(ctx, writer, &transaction, error))
+	root = write_tree(ctx, store, transaction.repo, tree, error);
+	if (root == NULL || !publish(ctx, writer, error))
 		return NULL;
+	/*
+	 * The commit last, when all that it needs has its name: without fsync libostree stages nothing, what it writes is
+	 * in the repository at once. With it the commit alone is staged, synced and renamed at the end.
+	 */
+	ostree_repo_set_disable_fsync(transaction.repo, FALSE);
+	checksum = write_commit(ctx, transaction.repo, request, tree, root, error);
+	if (checksum == NULL || !transaction_end(&transaction, ctx, error))
+		return NULL;
+	index_name = ash_tree_index_name(ostree_repo_file_tree_get_contents_checksum(root),
+					 ostree_repo_file_tree_get_metadata_checksum(root));
 	if (!ash_tree_index_exists(store, index_name))
 		ash_tree_index_save(store, index_name, tree);
 	return g_steal_pointer(&checksum);

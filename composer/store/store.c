@@ -70,12 +70,13 @@ static gboolean
 make_store(const char *dir, const char *repo_path, GError **error)
 {
 	g_autofree char *tmp = g_build_filename(dir, "tmp", NULL);
-	g_autofree char *config = g_build_filename(repo_path, "config", NULL);
+	/* The last that libostree makes: without it, making was interrupted, and is gone on with. */
+	g_autofree char *objects = g_build_filename(repo_path, "objects", NULL);
 
 	/* A staging root of root's holds real set-user-ID programs: nobody else gets near it. */
 	if (!ash_file_mkdirs(AT_FDCWD, dir, 0755, error) || !ash_file_mkdirs(AT_FDCWD, tmp, 0700, error))
 		return FALSE;
-	if (ash_file_exists(AT_FDCWD, config))
+	if (ash_file_exists(AT_FDCWD, objects))
 		return TRUE;
 	if (!make_repo(repo_path, error))
 		return ash_prefix(error, "cannot make the repository \"%s\"", repo_path);
@@ -202,16 +203,16 @@ AshStore *
 ash_store_open(const char *dir, bool create, GError **error)
 {
 	g_autoptr(AshStore) store = g_new0(AshStore, 1);
-	g_autofree char *config = NULL;
+	g_autofree char *objects = NULL;
 	ash_autofd int lock_fd = -1;
 
 	store->dir_fd = store->tmp_fd = store->objects_fd = store->use_fd = -1;
 	store->dir = g_canonicalize_filename(dir, NULL);
 	store->repo_path = g_build_filename(store->dir, "repo", NULL);
-	config = g_build_filename(store->repo_path, "config", NULL);
+	objects = g_build_filename(store->repo_path, "objects", NULL);
 	if (create && !make_store(store->dir, store->repo_path, error))
 		return NULL;
-	if (!create && !ash_file_exists(AT_FDCWD, config))
+	if (!create && !ash_file_exists(AT_FDCWD, objects))
 		return ash_throw_null(error, ASH_ERROR_CONFIG,
 				      "there is no store in \"%s\"; a build makes one", dir);
 	if (!open_repo(store, error))
