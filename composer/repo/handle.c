@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <errno.h>
 #include <string.h>
 
 #define USER_AGENT "ashlar/" PACKAGE_VERSION
@@ -58,7 +59,7 @@ classify(AshContext *ctx, const char *dest_dir, const GError *cause)
 		return ASH_ERROR_CANCELLED;
 	if (is_untrusted(cause))
 		return ASH_ERROR_TRUST;
-	if (is_full(dest_dir))
+	if (is_full(dest_dir) || strstr(cause->message, g_strerror(ENOSPC)) != NULL)
 		return ASH_ERROR_NO_SPACE;
 	return ASH_ERROR_FETCH;
 }
