@@ -127,11 +127,11 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 static gboolean
 open_store_if_there(const Invocation *invocation, AshStore **ret_store, GError **error)
 {
-	g_autofree char *config = g_build_filename(invocation->common.store, "repo", "config", NULL);
+	g_autofree char *objects = g_build_filename(invocation->common.store, "repo", "objects", NULL);
 
 	*ret_store = NULL;
 	/* An empty directory is a good place for a new one. */
-	if (!ash_file_exists(AT_FDCWD, config))
+	if (!ash_file_exists(AT_FDCWD, objects))
 		return TRUE;
 	*ret_store = ash_store_open(invocation->common.store, false, error);
 	return *ret_store != NULL;

@@ -138,6 +138,12 @@ report(const AshCommandEnv *env, const GError *error)
 	return ash_error_exit_status(error);
 }
 
+/* What librepo warns of is in its errors too, where it matters: one line is enough. */
+static void
+ignore_log(const char *domain, GLogLevelFlags level, const char *message, gpointer user_data)
+{
+}
+
 static int
 run_command(const AshCommand *command, int argc, char **argv)
 {
@@ -148,6 +154,7 @@ run_command(const AshCommand *command, int argc, char **argv)
 	ctx->cache_dir = find_cache_dir();
 	ctx->data_dir = find_data_dir();
 	set_up_signals(ctx);
+	g_log_set_handler("librepo", G_LOG_LEVEL_WARNING, ignore_log, NULL);
 	gboolean ok = command->run(&env, argc, argv, &error);
 	g_clear_pointer(&env.terminal, ash_terminal_free);
 	if (fflush(stdout) != 0 && ok) {

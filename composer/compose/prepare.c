@@ -2,9 +2,12 @@
 #include "compose/prepare.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "install/import.h"
 #include "install/verify.h"
 #include "repo/packages.h"
+
+#include <fcntl.h>
 
 /* Weights in the progress. */
 enum { WEIGHT_FETCH = 3, WEIGHT_VERIFY = 1 };
@@ -89,14 +92,33 @@ packages_to_fetch(AshImporter *importer, const AshPackageSet *all, GError **erro
 	return missing;
 }
 
+/* Where packages are unpacked; removed in any case. */
+typedef struct {
+	char *path;
+	int fd; /* keeps it */
+} Staging;
+
+static void
+staging_clear(Staging *staging)
+{
+	if (staging->path != NULL)
+		ash_file_remove_tree(AT_FDCWD, staging->path, NULL);
+	ash_fd_clear(&staging->fd);
+	g_free(staging->path);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Staging, staging_clear)
+
 static gboolean
 fetch_and_import(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPackageSet *all, GError **error)
 {
-	ash_autofd int keep = -1;
-	g_autofree char *staging = ash_store_make_staging(store, "import", &keep, error);
+	/* First, to be cleared last: the importer's threads write there. */
+	g_auto(Staging) staging = { .fd = -1 };
 	g_autofree char *dir = g_build_filename(ash_store_get_dir(store), "import", NULL);
+
+	staging.path = ash_store_make_staging(store, "import", &staging.fd, error);
 	g_autoptr(AshImporter) importer =
-		staging != NULL ? ash_importer_new(ctx, dir, staging, plan->spec->repos, error) : NULL;
+		staging.path != NULL ? ash_importer_new(ctx, dir, staging.path, plan->spec->repos, error) : NULL;
 	g_autoptr(AshPackageSet) missing = importer != NULL ? packages_to_fetch(importer, all, error) : NULL;
 
 	if (missing == NULL)

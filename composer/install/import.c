@@ -111,6 +111,8 @@ ash_importer_find(AshImporter *importer, AshPackage *package, bool *ret_found, G
 	if (!add_found(importer, package, nevra,
 		       g_build_filename(importer->import_dir, path, ASH_ENTRY_HEADER, NULL), error))
 		return FALSE;
+	/* For "ashlar prune --keep-age": when it was used last. */
+	(void) !utimensat(dir_fd, ASH_ENTRY_MANIFEST, NULL, AT_SYMLINK_NOFOLLOW);
 	*ret_found = true;
 	return TRUE;
 }
