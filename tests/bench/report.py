@@ -84,11 +84,15 @@ def print_packages(rows, install_seconds):
 
 
 def print_stages(rows):
+    printed = set()
     for row in rows:
         for side, samples in (("ours", row.ours), ("theirs", row.theirs)):
             names = list(dict.fromkeys(name for figures in samples for name in figures.stages))
-            if names:
-                print(f"\n{row.title}, {side}")
+            # Some rows look at the same runs.
+            if not names or id(samples[0]) in printed:
+                continue
+            printed.add(id(samples[0]))
+            print(f"\n{row.title}, {side}")
             for name in names:
                 print(f"  {name:<44}{median([figures.stages.get(name, 0) for figures in samples]):10.2f}")
 

@@ -17,8 +17,11 @@ CACHE = Path(os.environ.get("ASHLAR_CACHE")
              or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ashlar")
 DISTRO = CACHE / "distro"
 ALL_TYPES = ("azure-vm", "qemu-vm", "container", "wsl")
-# Another disk format of the same variant: the same commit.
-SECOND_TYPE = 'base = "qemu-vm"\nvariant = "qemu-vm"\n[disk]\nformats = ["vhd"]\n'
+# Beside those that are shipped: another disk format of the same variant, so of the same commit, and a tar without compression.
+OWN_TYPES = {
+    "second": 'base = "qemu-vm"\nvariant = "qemu-vm"\n[disk]\nformats = ["vhd"]\n',
+    "tar": 'kind = "tar"\n[archive]\ncompression = "none"\n',
+}
 
 
 class Change:
@@ -57,8 +60,8 @@ class Workshop:
         lines = (DISTRO / "release" / "demo.repo").read_text().splitlines()
         lines = [f"baseurl=file://{self.link}" if line.startswith("baseurl=") else line for line in lines]
         (self.repos / "demo.repo").write_text("\n".join(lines) + "\n")
-        self.second = self.folder / "second.toml"
-        self.second.write_text(SECOND_TYPE)
+        for name, text in OWN_TYPES.items():
+            (self.folder / f"{name}.toml").write_text(text)
 
     def use(self, repository):
         folder = DISTRO / "release" if repository == "release" else self.variants / repository
@@ -86,7 +89,7 @@ class Workshop:
         self.use(change.repository)
         options = [str(self.kickstart(change, name)), "--repos", str(self.repos)]
         for word in types or change.types:
-            options += ["-t", str(self.second) if word == "second" else word]
+            options += ["-t", str(self.folder / f"{word}.toml") if word in OWN_TYPES else word]
         return options
 
     def build(self, place, change, name="bench", types=None, cores=None):
