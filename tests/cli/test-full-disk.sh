@@ -44,9 +44,9 @@ commit=$(ostree rev-parse --repo=store/repo test/x86_64/small)
 
 # full "what" STORE OUT MOUNT-OPTIONS: a build on such a disk, and one after it has grown. Sets $status.
 full() {
-	local what=$1 store=$2 out=$3 options=$4
+	local what=$1 store=$2 out=$3 mount=$4
 	rm -rf out
-	mount -t tmpfs -o "$options" tmpfs "$disk"
+	mount -t tmpfs -o "$mount" tmpfs "$disk"
 	status=0
 	if [ -n "${filler:-}" ]; then
 		python3 filler "$disk" "$filler" 2>/dev/null &
