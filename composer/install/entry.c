@@ -171,7 +171,7 @@ check_digest(int dir_fd, const char *name, const guint8 *sum, GError **error)
 }
 
 static gboolean
-check_file(const AshEntryFile *file, int dir_fd, bool content, GError **error)
+check_file(const AshEntryFile *file, uid_t owner, int dir_fd, bool content, GError **error)
 {
 	char name[NAME_SIZE];
 	struct stat info;
@@ -179,7 +179,7 @@ check_file(const AshEntryFile *file, int dir_fd, bool content, GError **error)
 	snprintf(name, sizeof name, "%u", file->index);
 	if (fstatat(dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
 		return ash_throw_errno(error, "\"%s\"", name);
-	if (!S_ISREG(info.st_mode) || (info.st_mode & 07777) != file->mode || info.st_uid != geteuid() ||
+	if (!S_ISREG(info.st_mode) || (info.st_mode & 07777) != file->mode || info.st_uid != owner ||
 	    (guint64) info.st_size != file->size || info.st_mtim.tv_sec != file->mtime || info.st_mtim.tv_nsec != 0)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "\"%s\" is not what it was", name);
 	return !content || check_digest(dir_fd, name, file->sha256, error);
@@ -188,8 +188,10 @@ check_file(const AshEntryFile *file, int dir_fd, bool content, GError **error)
 static gboolean
 check(const AshEntry *entry, int dir_fd, bool content, GError **error)
 {
+	uid_t owner = geteuid();
+
 	for (guint i = 0; i < entry->files->len; i++)
-		if (!check_file(&g_array_index(entry->files, AshEntryFile, i), dir_fd, content, error))
+		if (!check_file(&g_array_index(entry->files, AshEntryFile, i), owner, dir_fd, content, error))
 			return FALSE;
 	return check_digest(dir_fd, ASH_ENTRY_HEADER, entry->header_sha256, error);
 }

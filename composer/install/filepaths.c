@@ -83,15 +83,16 @@ is_well_formed(const char *path)
 {
 	if (*path != '/')
 		return false;
-	g_auto(GStrv) elements = g_strsplit(path + 1, "/", -1);
-	for (gsize i = 0; elements[i] != NULL; i++) {
-		bool last = elements[i + 1] == NULL;
-		if (*elements[i] == '\0' && !(last && i == 0))
+	if (path[1] == '\0')
+		return true;
+	for (const char *element = path + 1;; element++) {
+		gsize length = strcspn(element, "/");
+		if (length == 0 || (length == 1 && *element == '.') || (length == 2 && strncmp(element, "..", 2) == 0))
 			return false;
-		if (strcmp(elements[i], ".") == 0 || strcmp(elements[i], "..") == 0)
-			return false;
+		element += length;
+		if (*element == '\0')
+			return true;
 	}
-	return true;
 }
 
 static void

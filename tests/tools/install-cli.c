@@ -86,6 +86,7 @@ import_set(AshContext *ctx, const AshPackageSet *set, GError **error)
 	g_autofree char *staging = g_strconcat(import_dir, ".staging", NULL);
 	g_autoptr(GPtrArray) confs = g_ptr_array_new_with_free_func((GDestroyNotify) ash_repo_conf_free);
 	AshRepoConf *conf = ash_repo_conf_new("local", "install-cli");
+	gint64 start = g_get_monotonic_time();
 	guint found = 0;
 
 	conf->gpgcheck = false;
@@ -105,7 +106,7 @@ import_set(AshContext *ctx, const AshPackageSet *set, GError **error)
 	}
 	if (!ash_importer_finish(importer, error))
 		return FALSE;
-	printf("found %u of %u\n", found, set->packages->len);
+	printf("found %u of %u (%.3f s)\n", found, set->packages->len, (double) (g_get_monotonic_time() - start) / G_USEC_PER_SEC);
 	return ash_file_remove_tree(AT_FDCWD, staging, error);
 }
 

@@ -58,7 +58,18 @@ run_remove(AshContext *ctx, JsonObject *request, GError **error)
 	return ash_file_remove_tree(AT_FDCWD, json_object_get_string_member(request, "path"), error) ? json_object_new() : NULL;
 }
 
+/* A question for the process that enters the sandbox. */
+static JsonObject *
+run_asks(AshContext *ctx, JsonObject *request, GError **error)
+{
+	JsonObject *reply = json_object_new();
+
+	json_object_set_boolean_member(reply, "links", ash_copyup_available());
+	return reply;
+}
+
 static const AshWorkerEntry workers[] = {
+	{ "asks", run_asks },
 	{ ASH_TRANSACTION_WORKER, ash_transaction_worker },
 	{ TREE_DUMP_WORKER, tree_dump_worker },
 	{ "remove", run_remove },
@@ -103,6 +114,17 @@ remove_tree(Fixture *fixture, const char *path)
 	json_object_set_string_member(request, "path", path);
 	g_autoptr(JsonObject) reply = ash_worker_call(fixture->ctx, "remove", request, NULL);
 	g_assert_nonnull(reply);
+}
+
+/* Whether files are linked here, or copied. */
+static bool
+has_links(Fixture *fixture)
+{
+	g_autoptr(JsonObject) request = json_object_new();
+	g_autoptr(JsonObject) reply = ash_worker_call(fixture->ctx, "asks", request, NULL);
+
+	g_assert_nonnull(reply);
+	return json_object_get_boolean_member(reply, "links");
 }
 
 static void
@@ -378,8 +400,8 @@ test_everything(Fixture *fixture, gconstpointer data)
 	assert_has(outcome.dump, "^/var/log/watch 100644 .* now ");
 	assert_has(outcome.said->str, "^notice: user ghostly does not exist - using root$");
 	/* Most files are links, where scriptlets cannot write through them. */
-	g_autofree char *linked = ash_fixture_run("find %s -type f -links +1 | wc -l", fixture->imported);
-	g_assert_true((atoi(linked) > 30) == ash_copyup_available());
+	g_autofree char *linked = ash_fixture_run("find %s -type f -links +1 2>/dev/null | wc -l", fixture->imported);
+	g_assert_true((atoi(linked) > 20) == has_links(fixture));
 }
 
 static void
@@ -649,7 +671,7 @@ test_vandal(Fixture *fixture, gconstpointer data)
 	assert_same(before, after);
 	g_autofree char *untouched = g_build_filename(fixture->imported, "usr/v/lua-mmap", NULL);
 	g_assert_cmpint(stat(untouched, &info), ==, 0);
-	g_assert_true((info.st_nlink > 1) == ash_copyup_available());
+	g_assert_true((info.st_nlink > 1) == has_links(fixture));
 	assert_has(first.dump, "^/usr/v/own-chmod 104711 ");
 	assert_has(first.dump, "^/usr/v/own-chown 100644 7:8 ");
 	assert_has(first.dump, "^/usr/v/other-futimens 100644 0:0 0:0 7.000000077 ");
