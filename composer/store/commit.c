@@ -204,7 +204,7 @@ static char *
 write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCommitRequest *request,
 	      AshFsTree *tree, GError **error)
 {
-	g_auto(Transaction) transaction = { NULL };
+	g_auto(Transaction) transaction = { .repo = NULL };
 	g_autoptr(OstreeRepoFile) root = NULL;
 	g_autofree char *checksum = NULL, *index_name = NULL;
 
@@ -308,7 +308,7 @@ static char *
 write_recommit(AshContext *ctx, AshStore *store, GVariant *metadata, OstreeRepoFile *root,
 	       const AshCommitRequest *request, GError **error)
 {
-	g_auto(Transaction) transaction = { NULL };
+	g_auto(Transaction) transaction = { .repo = NULL };
 	g_autofree char *checksum = NULL, *name = NULL;
 	ash_autofd int fd = -1;
 

@@ -81,8 +81,8 @@ make_root(int fd)
 	g_assert_cmpint(mkdirat(fd, "dir3/closed", 0700), ==, 0);
 	write_file(fd, "dir3/closed/inside", "inside", 0400);
 	g_assert_cmpint(fchmodat(fd, "dir3/closed", 0555, 0), ==, 0);
-	if (geteuid() == 0) {
-		g_assert_cmpint(fchownat(fd, "dir2/link", 12, 34, AT_SYMLINK_NOFOLLOW), ==, 0);
+	/* In a namespace of one id there are no others. */
+	if (geteuid() == 0 && fchownat(fd, "dir2/link", 12, 34, AT_SYMLINK_NOFOLLOW) == 0) {
 		g_assert_cmpint(fchownat(fd, "dir1/attributes", 56, 78, 0), ==, 0);
 		g_assert_cmpint(fchownat(fd, "dir4", 90, 12, 0), ==, 0);
 	}

@@ -128,6 +128,7 @@ test_cancelled(Fixture *fixture, gconstpointer data)
 	AshContext ctx = { .cancellable = cancellable, .jobs = 1 };
 
 	g_assert_no_error(error);
+	g_assert_cmpint(held, >=, 0);
 	g_cancellable_cancel(cancellable);
 	g_assert_cmpint(ash_store_lock_stage(&ctx, fixture->store, "key", &error), ==, -1);
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CANCELLED);

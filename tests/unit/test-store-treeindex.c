@@ -93,6 +93,7 @@ commit(Fixture *fixture)
 	g_autofree char *checksum = ash_store_commit(fixture->ctx, fixture->store, fixture->root, &request, &error);
 
 	g_assert_no_error(error);
+	g_assert_nonnull(checksum);
 }
 
 static gboolean
