@@ -168,8 +168,6 @@ transaction_begin(Transaction *transaction, AshContext *ctx, AshStore *store, GE
 
 	if (repo == NULL)
 		return FALSE;
-	/* It would sync each of 256 directories: see publish(), and write_objects() for the commit. */
-	ostree_repo_set_disable_fsync(repo, TRUE);
 	if (!ostree_repo_prepare_transaction(repo, NULL, ctx->cancellable, error))
 		return FALSE;
 	transaction->repo = g_steal_pointer(&repo);
@@ -192,32 +190,42 @@ transaction_end(Transaction *transaction, AshContext *ctx, GError **error)
  * keep the order of names.
  */
 static gboolean
-publish(AshContext *ctx, const AshObjectWriter *writer, GError **error)
+publish(AshContext *ctx, const AshObjectWriter *writer, Transaction *transaction, GError **error)
 {
 	if (syncfs(writer->objects_fd) < 0)
 		return ash_throw_errno(error, "cannot sync the new objects");
-	return ash_object_publish(ctx, writer, error);
+	/* Only now: without it libostree would have staged nothing; with it, it would sync each of 256 directories. */
+	ostree_repo_set_disable_fsync(transaction->repo, TRUE);
+	return ash_object_publish(ctx, writer, error) && transaction_end(transaction, ctx, error);
 }
 
-/* No lock is held: an object is the same whoever writes it, and nothing is removed while the store is in use. */
-static char *
-write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCommitRequest *request,
-	      AshFsTree *tree, GError **error)
+/* The files and directories of the tree. */
+static OstreeRepoFile *
+write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, AshFsTree *tree, GError **error)
 {
 	g_auto(Transaction) transaction = { .repo = NULL };
 	g_autoptr(OstreeRepoFile) root = NULL;
-	g_autofree char *checksum = NULL, *index_name = NULL;
 
 	if (!transaction_begin(&transaction, ctx, store, error) || !ash_object_write_files(ctx, writer, tree, error))
 		return NULL;
 	root = write_tree(ctx, store, transaction.repo, tree, error);
-	if (root == NULL || !publish(ctx, writer, error))
+	return root != NULL && publish(ctx, writer, &transaction, error) ? g_steal_pointer(&root) : NULL;
+}
+
+/*
+ * No lock is held: an object is the same whoever writes it, and nothing is removed while the store is in use. The commit
+ * comes last, when all that it needs has its name; libostree stages, syncs and renames it.
+ */
+static char *
+write_all(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCommitRequest *request,
+	  AshFsTree *tree, GError **error)
+{
+	g_autoptr(OstreeRepoFile) root = write_objects(ctx, store, writer, tree, error);
+	g_auto(Transaction) transaction = { .repo = NULL };
+	g_autofree char *checksum = NULL, *index_name = NULL;
+
+	if (root == NULL || !transaction_begin(&transaction, ctx, store, error))
 		return NULL;
-	/*
-	 * The commit last, when all that it needs has its name: without fsync libostree stages nothing, what it writes is
-	 * in the repository at once. With it the commit alone is staged, synced and renamed at the end.
-	 */
-	ostree_repo_set_disable_fsync(transaction.repo, FALSE);
 	checksum = write_commit(ctx, transaction.repo, request, tree, root, error);
 	if (checksum == NULL || !transaction_end(&transaction, ctx, error))
 		return NULL;
@@ -255,7 +263,7 @@ stage_and_commit(AshContext *ctx, AshStore *store, int root_fd, const AshCommitR
 	if (stage.path == NULL)
 		return NULL;
 	writer.stage_fd = stage.fd;
-	checksum = write_objects(ctx, store, &writer, request, tree, error);
+	checksum = write_all(ctx, store, &writer, request, tree, error);
 	/* The ref is written last, after what it refers to was synced. */
 	if (checksum == NULL || !ash_store_set_ref(store, request->ref, checksum, error))
 		return NULL;
@@ -309,21 +317,14 @@ write_recommit(AshContext *ctx, AshStore *store, GVariant *metadata, OstreeRepoF
 	       const AshCommitRequest *request, GError **error)
 {
 	g_auto(Transaction) transaction = { .repo = NULL };
-	g_autofree char *checksum = NULL, *name = NULL;
-	ash_autofd int fd = -1;
+	g_autofree char *checksum = NULL;
 
 	if (!transaction_begin(&transaction, ctx, store, error) ||
 	    !ostree_repo_write_commit_with_time(transaction.repo, NULL, request->subject, NULL, metadata, root,
 						request->timestamp, &checksum, ctx->cancellable, error) ||
 	    !transaction_end(&transaction, ctx, error))
 		return NULL;
-	/* Not syncfs(2): others may write images at this time. */
-	name = g_strdup_printf("%.2s/%s.commit", checksum, checksum + 2);
-	fd = ash_fd_open(store->objects_fd, name, O_RDONLY | O_NOFOLLOW, 0, error);
-	if (fd < 0)
-		return NULL;
-	return fsync(fd) == 0 ? g_steal_pointer(&checksum)
-			      : ash_throw_errno_null(error, "cannot sync \"objects/%s\"", name);
+	return g_steal_pointer(&checksum);
 }
 
 char *
