@@ -175,6 +175,16 @@ transaction_begin(Transaction *transaction, AshContext *ctx, AshStore *store, GE
 	return TRUE;
 }
 
+/* Only at the end is fsync turned off: libostree would have staged nothing, and would sync each of 256 directories now. */
+static gboolean
+transaction_sync(Transaction *transaction, int fd, GError **error)
+{
+	if (syncfs(fd) < 0)
+		return ash_throw_errno(error, "cannot sync the new objects");
+	ostree_repo_set_disable_fsync(transaction->repo, TRUE);
+	return TRUE;
+}
+
 static gboolean
 transaction_end(Transaction *transaction, AshContext *ctx, GError **error)
 {
@@ -192,11 +202,7 @@ transaction_end(Transaction *transaction, AshContext *ctx, GError **error)
 static gboolean
 publish(AshContext *ctx, const AshObjectWriter *writer, Transaction *transaction, GError **error)
 {
-	if (syncfs(writer->objects_fd) < 0)
-		return ash_throw_errno(error, "cannot sync the new objects");
-	/* Only now: without it libostree would have staged nothing; with it, it would sync each of 256 directories. */
-	ostree_repo_set_disable_fsync(transaction->repo, TRUE);
-	return ash_object_publish(ctx, writer, error) && transaction_end(transaction, ctx, error);
+	return transaction_sync(transaction, writer->objects_fd, error) && ash_object_publish(ctx, writer, error) && transaction_end(transaction, ctx, error);
 }
 
 /* The files and directories of the tree. */
@@ -214,7 +220,7 @@ write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, AshFsTr
 
 /*
  * No lock is held: an object is the same whoever writes it, and nothing is removed while the store is in use. The commit
- * comes last, when all that it needs has its name; libostree stages, syncs and renames it.
+ * comes last, when all that it needs has its name; its sync is short, since all else is on the disk.
  */
 static char *
 write_all(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCommitRequest *request,
@@ -227,7 +233,8 @@ write_all(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCo
 	if (root == NULL || !transaction_begin(&transaction, ctx, store, error))
 		return NULL;
 	checksum = write_commit(ctx, transaction.repo, request, tree, root, error);
-	if (checksum == NULL || !transaction_end(&transaction, ctx, error))
+	if (checksum == NULL || !transaction_sync(&transaction, store->objects_fd, error) ||
+	    !transaction_end(&transaction, ctx, error))
 		return NULL;
 	index_name = ash_tree_index_name(ostree_repo_file_tree_get_contents_checksum(root),
 					 ostree_repo_file_tree_get_metadata_checksum(root));
@@ -322,7 +329,7 @@ write_recommit(AshContext *ctx, AshStore *store, GVariant *metadata, OstreeRepoF
 	if (!transaction_begin(&transaction, ctx, store, error) ||
 	    !ostree_repo_write_commit_with_time(transaction.repo, NULL, request->subject, NULL, metadata, root,
 						request->timestamp, &checksum, ctx->cancellable, error) ||
-	    !transaction_end(&transaction, ctx, error))
+	    !transaction_sync(&transaction, store->objects_fd, error) || !transaction_end(&transaction, ctx, error))
 		return NULL;
 	return g_steal_pointer(&checksum);
 }

@@ -24,7 +24,7 @@ typedef struct {
  * Commits everything below the directory @root, and sets the ref to it. To be called where the files' owners, modes
  * and capabilities read as they shall be: in a worker, or as root. The same tree and request
  * give the same commit. Shared files (base/shared.h) become objects by a link, and those that are objects are
- * not read. The file system is synced once; the repository is consistent whenever this is killed. Any number of processes and
+ * not read. The file system is synced before each step that gives names; the repository is consistent whenever this is killed. Any number of processes and
  * threads may commit at the same time. Returns the commit's checksum, owned; NULL on failure.
  */
 char *ash_store_commit(AshContext *ctx, AshStore *store, const char *root, const AshCommitRequest *request,
