@@ -240,8 +240,8 @@ check_inputs(const GPtrArray *inputs, GError **error)
 }
 
 GPtrArray *
-ash_dracut_inputs(const AshTreeRoot *root, AshInputReader *reader, char **opened, const char *output_path, GHashTable *views,
-		  GError **error)
+ash_dracut_inputs(const AshTreeRoot *root, AshInputReader *reader, char **opened, const char *const *own,
+		  GHashTable *views, GError **error)
 {
 	g_auto(Collection) collection = {
 		.root = root,
@@ -256,7 +256,7 @@ ash_dracut_inputs(const AshTreeRoot *root, AshInputReader *reader, char **opened
 		return NULL;
 	walk(&collection, ".");
 	for (; *opened != NULL; opened++)
-		if (strcmp(*opened, output_path) != 0 && !add_opened(&collection, *opened, error))
+		if (!g_strv_contains(own, *opened) && !add_opened(&collection, *opened, error))
 			return NULL;
 	/* Names first: they are quickly compared. */
 	add_sorted(&collection, views, ASH_INPUT_VIEW);

@@ -11,8 +11,8 @@
  * locales, home directories and so on): those in a table, unless something in them was opened, or one of dracut's own
  * scripts that took part in this run mentions them.
  *
- * @output_path is dracut's own; @views as in ash_dracut_views(). Returns AshInput (owned, names before files), or NULL and an error if the
+ * @own (NULL-terminated) are paths of the caller and dracut, which are no input; @views as in ash_dracut_views(). Returns AshInput (owned, names before files), or NULL and an error if the
  * dependencies cannot be told.
  */
-GPtrArray *ash_dracut_inputs(const AshTreeRoot *root, AshInputReader *reader, char **opened, const char *output_path,
-			     GHashTable *views, GError **error);
+GPtrArray *ash_dracut_inputs(const AshTreeRoot *root, AshInputReader *reader, char **opened,
+			     const char *const *own, GHashTable *views, GError **error);

@@ -18,6 +18,9 @@
 #include <sys/stat.h>
 
 #define DRACUT_MODULES_DIR "usr/lib/dracut/modules.d"
+#define OWN_MODULE_DIR DRACUT_MODULES_DIR "/90ashlar"
+/* What ash_dracut_views() says, while dracut runs: not below /tmp, which is a link in some trees. */
+#define VIEWS_DIR ".ashlar-views"
 #define INITRAMFS_TIMEOUT_SECONDS 600
 #define ERROR_LINES 15
 /* Raise it whenever what dracut is given (but for its arguments), or what counts as its input, is another. */
@@ -147,29 +150,51 @@ run_dracut(const Job *job, const char *const *binds, GError **error)
 	return TRUE;
 }
 
-/* Runs it with the views over the files that they are of. */
+/* A file that is needed for this run only: nothing waits for the disk. */
 static gboolean
-run_with_views(const Job *job, GError **error)
+write_file(int dir, const char *name, const char *text, GError **error)
 {
-	g_autofree char *dir = g_dir_make_tmp("ashlar-view-XXXXXX", error);
-	g_autoptr(GPtrArray) binds = g_ptr_array_new_with_free_func(g_free);
+	ash_autofd int fd = ash_fd_open(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644, error);
+
+	return fd >= 0 && ash_fd_write_all(fd, text, strlen(text), 0, error);
+}
+
+/* A new, empty directory of the tree. */
+static int
+make_dir(const AshTreeRoot *root, const char *path, GError **error)
+{
+	if (!ash_tree_root_remove(root, path, error) || !ash_tree_root_mkdirs(root, path, 0755, error))
+		return -1;
+	return ash_fd_open_in_root(root->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
+}
+
+static gboolean
+write_views(const Job *job, GPtrArray *binds, GError **error)
+{
+	ash_autofd int dir = make_dir(job->root, VIEWS_DIR, error);
 	GHashTableIter iter;
 	gpointer path, text;
-	gboolean ok = dir != NULL;
+	gboolean ok = dir >= 0;
 
 	g_hash_table_iter_init(&iter, job->views);
 	while (ok && g_hash_table_iter_next(&iter, &path, &text)) {
 		g_autofree char *number = g_strdup_printf("%u", binds->len);
 		g_ptr_array_add(binds, g_strconcat("/", path, NULL));
-		g_ptr_array_add(binds, g_build_filename(dir, number, NULL));
-		ok = g_file_set_contents_full(g_ptr_array_index(binds, binds->len - 1), text, -1, G_FILE_SET_CONTENTS_NONE, 0644,
-					      error);
+		g_ptr_array_add(binds, g_build_filename(job->root->request->root_path, VIEWS_DIR, number, NULL));
+		ok = write_file(dir, number, text, error);
 	}
 	g_ptr_array_add(binds, NULL);
-	ok = ok && run_dracut(job, (const char *const *) binds->pdata, error);
-	if (dir != NULL && !ash_file_remove_tree(AT_FDCWD, dir, ok ? error : NULL))
-		ok = FALSE;
 	return ok;
+}
+
+/* Runs it with the views over the files that they are of; what is killed leaves them to whoever removes the root. */
+static gboolean
+run_with_views(const Job *job, GError **error)
+{
+	g_autoptr(GPtrArray) binds = g_ptr_array_new_with_free_func(g_free);
+	gboolean ok = write_views(job, binds, error) && run_dracut(job, (const char *const *) binds->pdata, error);
+
+	return ash_tree_root_remove(job->root, VIEWS_DIR, ok ? error : NULL) && ok;
 }
 
 /* All that is known before dracut runs. */
@@ -209,11 +234,12 @@ make_new(const Job *job, GError **error)
 static void
 keep_image(const Job *job, const AshInputCache *cache, AshInputReader *reader, AshOpenLog *log)
 {
+	const char *const own[] = { job->path, VIEWS_DIR, NULL };
 	g_autoptr(GError) error = NULL;
 	const char *name;
 	g_auto(GStrv) opened = ash_openlog_stop(log, &error);
 	g_autoptr(GPtrArray) inputs =
-		opened != NULL ? ash_dracut_inputs(job->root, reader, opened, job->path, job->views, &error) : NULL;
+		opened != NULL ? ash_dracut_inputs(job->root, reader, opened, own, job->views, &error) : NULL;
 	ash_autofd int dir =
 		inputs != NULL ? ash_tree_root_open_parent(job->root, job->path, false, &name, &error) : -1;
 
@@ -271,13 +297,13 @@ copy_module(const AshTreeRoot *root, GError **error)
 	ash_autofd int data = ash_file_open_dir(AT_FDCWD, path, false, error);
 	const AshTreeRoot source = { .fd = data };
 	g_auto(GStrv) names = data >= 0 ? ash_tree_root_list(&source, ".") : NULL;
+	ash_autofd int dir = data >= 0 ? make_dir(root, OWN_MODULE_DIR, error) : -1;
 
-	if (data < 0)
+	if (dir < 0)
 		return FALSE;
 	for (gsize i = 0; names[i] != NULL; i++) {
-		g_autofree char *to = g_build_filename(DRACUT_MODULES_DIR "/90ashlar", names[i], NULL);
 		g_autofree char *text = ash_file_load(data, names[i], 0, NULL, error);
-		if (text == NULL || !ash_tree_root_save(root, to, text, 0644, error))
+		if (text == NULL || !write_file(dir, names[i], text, error))
 			return FALSE;
 	}
 	return TRUE;
@@ -320,5 +346,5 @@ ash_step_initramfs(AshTreeRoot *root, GError **error)
 	if (!copy_module(root, error))
 		return FALSE;
 	gboolean made = make_image(&job, error);
-	return ash_tree_root_remove(root, DRACUT_MODULES_DIR "/90ashlar", made ? error : NULL) && made;
+	return ash_tree_root_remove(root, OWN_MODULE_DIR, made ? error : NULL) && made;
 }

@@ -76,11 +76,12 @@ test_release(Fixture *fixture, gconstpointer data)
 static char *
 inputs(Fixture *fixture, const char *const *opened, GError **error)
 {
+	static const char *const own[] = { "usr/lib/modules/image", NULL };
 	g_autoptr(GHashTable) views = g_hash_table_new(g_str_hash, g_str_equal);
 	g_autoptr(AshInputReader) reader = ash_input_reader_new(fixture->root.fd, 1000, views);
 	g_autoptr(GString) text = g_string_new(NULL);
 	g_autoptr(GPtrArray) found =
-		ash_dracut_inputs(&fixture->root, reader, (char **) opened, "usr/lib/modules/image", views, error);
+		ash_dracut_inputs(&fixture->root, reader, (char **) opened, own, views, error);
 
 	for (guint i = 0; found != NULL && i < found->len; i++) {
 		const AshInput *input = g_ptr_array_index(found, i);
