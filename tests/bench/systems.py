@@ -96,6 +96,8 @@ class Workshop:
         """Ashlar builds a system in @place; cold if that is new."""
         argv = [ASHLAR, "build", *self.options(change, name, types), "--store", place.store, "-o", place.out, "--json",
                 "--progress=json"]
+        if cores is not None:
+            argv += ["--jobs", str(len(cores.split(",")))]
         figures = measure.run(argv, place.folder, dict(os.environ, ASHLAR_CACHE=place.cache), cores)
         answer = json.loads(figures.stdout)
         figures.stages = {stage["stage"]: stage["seconds"] for stage in answer["stages"]}
