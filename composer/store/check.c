@@ -239,8 +239,13 @@ run_locked(AshContext *ctx, AshStore *store, const AshCheckOptions *options, Ash
 	ash_autofd int use_fd = -1, lock_fd = -1;
 	g_autoptr(OstreeRepoAutoLock) repo_lock = NULL;
 
-	if (!options->repair)
-		return ash_store_use(ctx, store, error) && run(ctx, store, options, report, error);
+	if (!options->repair) {
+		bool was_used = store->use_fd >= 0;
+		gboolean ok = ash_store_use(ctx, store, error) && run(ctx, store, options, report, error);
+		if (!was_used)
+			ash_fd_clear(&store->use_fd);
+		return ok;
+	}
 	use_fd = ash_store_lock_exclusive(store, false, error);
 	lock_fd = use_fd >= 0 ? ash_store_lock(store, error) : -1;
 	if (lock_fd < 0)

@@ -44,9 +44,9 @@ commit=$(ostree rev-parse --repo=store/repo test/x86_64/small)
 
 # full "what" STORE OUT MOUNT-OPTIONS: a build on such a disk, and one after it has grown. Sets $status.
 full() {
-	local what=$1 store=$2 out=$3 mount=$4
+	local what=$1 store=$2 out=$3 disk_options=$4
 	rm -rf out
-	mount -t tmpfs -o "$mount" tmpfs "$disk"
+	mount -t tmpfs -o "$disk_options" tmpfs "$disk"
 	status=0
 	if [ -n "${filler:-}" ]; then
 		python3 filler "$disk" "$filler" 2>/dev/null &
@@ -72,7 +72,7 @@ full() {
 		*) echo "status $status" && cat err ;;
 		esac
 		[ ! -d "$store/tmp" ] || find "$store/tmp" -mindepth 1 | sed 's/^/left: /' | head
-		if [ -f "$store/repo/config" ]; then
+		if [ -d "$store/repo/objects" ]; then
 			ostree fsck --quiet --repo="$store/repo" >log 2>&1 || cat log
 		fi
 		mount -o remount,size=300M,nr_inodes=0 "$disk"
