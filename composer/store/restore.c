@@ -36,8 +36,8 @@ load_meta(int dir_fd, const char *path)
 
 	if (length <= 0)
 		return NULL;
-	return g_variant_ref_sink(g_variant_new_from_data(META_TYPE, g_memdup2(buffer, (gsize) length), (gsize) length,
-							  FALSE, g_free, NULL));
+	g_autoptr(GBytes) bytes = g_bytes_new(buffer, (gsize) length);
+	return g_variant_ref_sink(g_variant_new_from_bytes(META_TYPE, bytes, FALSE));
 }
 
 /* What an object of this file with its own owner and mode, and no attributes, would say. */
