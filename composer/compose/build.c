@@ -258,8 +258,8 @@ prepare(AshContext *ctx, gpointer data, GError **error)
 {
 	const VariantWork *first = data;
 
-	return ash_prepare_packages(ctx, first->build->store, first->variant.plan, !first->variant.request->no_import_cache,
-				    error);
+	return ash_prepare_packages(ctx, first->build->store, first->variant.plan,
+				    ash_prepare_wants_import(first->variant.request), error);
 }
 
 static bool

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "compose/prepare.h"
 #include "compose/stages.h"
 #include "compose/workers.h"
 #include "store/commit.h"
@@ -44,8 +45,8 @@ install(AshContext *ctx, gpointer data, GError **error)
 	const TreeWork *work = data;
 	AshVariantBuild *build = work->build;
 
-	return ash_workers_install(ctx, build->store, build->variant, work->staging, !build->request->no_import_cache,
-				   error);
+	return ash_workers_install(ctx, build->store, build->variant, work->staging,
+				   ash_prepare_wants_import(build->request), error);
 }
 
 static gboolean

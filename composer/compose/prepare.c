@@ -128,6 +128,12 @@ fetch_and_import(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPacka
 	       ash_importer_finish(importer, error);
 }
 
+bool
+ash_prepare_wants_import(const AshBuildRequest *request)
+{
+	return !request->no_import_cache && ash_importer_available();
+}
+
 gboolean
 ash_prepare_packages(AshContext *ctx, AshStore *store, const AshPlan *plan, bool import, GError **error)
 {

@@ -3,6 +3,9 @@
 
 #include "compose/plan.h"
 
+/** Whether packages come out of the import cache: unless @request says no, or librpm does not let us place files. */
+bool ash_prepare_wants_import(const AshBuildRequest *request);
+
 /**
  * Fetches and verifies every package of those variants of @plan whose root must be installed, and sets the packages' paths. With
  * @import each is unpacked into the store's import cache as soon as it is there, while others are downloaded; what the
