@@ -5,7 +5,10 @@
 #include "base/fd.h"
 #include "tree/steps.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 char *
 ash_kernel_find(const AshTreeRoot *root, GError **error)
@@ -51,6 +54,65 @@ move_kernel(const AshTreeRoot *root, const char *version, GError **error)
 	return TRUE;
 }
 
+static bool
+is_newer(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
+/* True if something in the directory @dir, or itself, may be newer than @since; missing is old. */
+static bool
+has_newer(const AshTreeRoot *root, const char *dir, const struct timespec *since)
+{
+	ash_autofd int fd = ash_fd_open_in_root(root->fd, dir, O_PATH | O_NOFOLLOW, 0, NULL);
+	struct stat info;
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &info) < 0 || is_newer(&info.st_mtim, since))
+		return true;
+	if (!S_ISDIR(info.st_mode))
+		return false;
+	g_auto(GStrv) names = ash_tree_root_list(root, dir);
+	for (gsize i = 0; names[i] != NULL; i++) {
+		g_autofree char *path = g_build_filename(dir, names[i], NULL);
+		if (has_newer(root, path, since))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether depmod(8) ran after the last change of modules and of what it is told, as it does in a trigger of most distributions:
+ * the kernel's directory and its own configuration are older than what it wrote. Its own files lie beside, and
+ * modules beside them are not worth a closer look.
+ */
+static bool
+is_indexed(const AshTreeRoot *root, const char *version)
+{
+	static const char *const configuration[] = { "etc/depmod.d", "usr/lib/depmod.d", "usr/local/lib/depmod.d", "run/depmod.d" };
+	g_autofree char *dir = g_build_filename(ASH_KERNEL_MODULES_DIR, version, NULL);
+	g_autofree char *index = g_build_filename(dir, "modules.dep.bin", NULL);
+	ash_autofd int fd = ash_fd_open_in_root(root->fd, index, O_PATH | O_NOFOLLOW, 0, NULL);
+	g_auto(GStrv) names = ash_tree_root_list(root, dir);
+	struct stat info;
+
+	if (fd < 0 || fstat(fd, &info) < 0)
+		return false;
+	for (gsize i = 0; i < G_N_ELEMENTS(configuration); i++)
+		if (has_newer(root, configuration[i], &info.st_mtim))
+			return false;
+	for (gsize i = 0; names[i] != NULL; i++) {
+		g_autofree char *path = g_build_filename(dir, names[i], NULL);
+		/* depmod's own are called modules.NAME; of those that it reads, none changes without the kernel. */
+		if (!g_str_has_prefix(names[i], "modules.") && has_newer(root, path, &info.st_mtim))
+			return false;
+		if (strstr(names[i], ".ko") != NULL)
+			return false;
+	}
+	return true;
+}
+
 /* The kernel lies beside its modules, which depmod(8) has indexed; /boot is empty: the boot loader's files are made from here. */
 gboolean
 ash_step_kernel(AshTreeRoot *root, GError **error)
@@ -60,7 +122,8 @@ ash_step_kernel(AshTreeRoot *root, GError **error)
 
 	if (version == NULL || !move_kernel(root, version, error))
 		return FALSE;
-	if (ash_tree_root_has_program(root, "depmod") && !ash_tree_root_run(root, depmod, error))
+	if (!is_indexed(root, version) && ash_tree_root_has_program(root, "depmod") &&
+	    !ash_tree_root_run(root, depmod, error))
 		return FALSE;
 	return ash_tree_root_empty(root, "boot", error);
 }
