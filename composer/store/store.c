@@ -11,8 +11,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +68,24 @@ make_repo(const char *repo_path, GError **error)
 	return ostree_repo_write_config(repo, config, error);
 }
 
+/*
+ * Tells ext4 that the directories in this one have nothing to do with one another: it then looks for room all over the disk. Without
+ * it every staging root lies where the one before it was just removed, and ext4 looks at each inode freed in the last minutes
+ * before it takes one: a third of the time of a build, measured. Other file systems do not know it.
+ */
+static void
+spread_out(const char *path)
+{
+	ash_autofd int fd = ash_file_open_dir(AT_FDCWD, path, false, NULL);
+	int flags = 0;
+
+	if (fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_TOPDIR_FL) == 0) {
+		flags |= FS_TOPDIR_FL;
+		if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)
+			g_debug("\"%s\" is not spread out", path);
+	}
+}
+
 static gboolean
 make_store(const char *dir, const char *repo_path, GError **error)
 {
@@ -76,6 +96,8 @@ make_store(const char *dir, const char *repo_path, GError **error)
 	/* A staging root of root's holds real set-user-ID programs: nobody else gets near it. */
 	if (!ash_file_mkdirs(AT_FDCWD, dir, 0755, error) || !ash_file_mkdirs(AT_FDCWD, tmp, 0700, error))
 		return FALSE;
+	spread_out(dir);
+	spread_out(tmp);
 	if (ash_file_exists(AT_FDCWD, objects))
 		return TRUE;
 	if (!make_repo(repo_path, error))
