@@ -51,6 +51,7 @@ typedef struct {
 } VariantWork;
 
 struct Build {
+	AshContext *ctx;        /* borrowed */
 	AshStore *store;        /* borrowed */
 	const AshUuid *seed;    /* borrowed; may be NULL */
 	const char *out_dir;    /* borrowed */
@@ -127,10 +128,10 @@ variant_work_free(gpointer data)
 {
 	VariantWork *work = data;
 
+	/* If another variant failed before it could be removed beside the work. */
+	ash_variant_clean(work->build->ctx, &work->variant);
 	g_clear_pointer(&work->variant.times, g_ptr_array_unref);
 	g_free(work->variant.initramfs_why);
-	g_free(work->variant.staging);
-	ash_fd_clear(&work->variant.staging_fd);
 	g_clear_pointer(&work->log, ash_stage_log_free);
 	g_clear_pointer(&work->info, ash_commit_info_free);
 	g_ptr_array_unref(work->types);
@@ -152,6 +153,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
 static gboolean
 build_begin(Build *build, AshContext *ctx, AshStore *store, const char *out_dir, const AshUuid *seed, GError **error)
 {
+	build->ctx = ctx;
 	build->store = store;
 	build->seed = seed;
 	build->out_dir = out_dir;
