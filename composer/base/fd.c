@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -175,4 +176,28 @@ ash_fd_stat(int fd, const char *what, struct stat *ret_stat, GError **error)
 	if (fstat(fd, ret_stat) < 0)
 		return ash_throw_errno(error, "cannot stat \"%s\"", what);
 	return TRUE;
+}
+
+DIR *
+ash_fd_open_stream(int dir_fd, const char *name, GError **error)
+{
+	ash_autofd int fd = ash_fd_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
+	DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (stream != NULL)
+		ash_fd_steal(&fd);
+	else if (fd >= 0)
+		ash_throw_errno(error, "cannot read the directory \"%s\"", name);
+	return stream;
+}
+
+struct dirent *
+ash_fd_next_entry(DIR *stream)
+{
+	struct dirent *entry;
+
+	do
+		entry = readdir(stream);
+	while (entry != NULL && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+	return entry;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <dirent.h>
 #include <glib.h>
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -52,3 +53,11 @@ void ash_fd_start_write_back(int fd, guint64 offset, guint64 length);
 
 /** fstat(2) with @error naming @what. */
 gboolean ash_fd_stat(int fd, const char *what, struct stat *ret_stat, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
+
+/** The entries of the directory @name below @dir_fd, which is not followed if it is a link. Owned; NULL on failure. */
+DIR *ash_fd_open_stream(int dir_fd, const char *name, GError **error);
+
+/** The next entry but "." and ".."; NULL at the end. */
+struct dirent *ash_fd_next_entry(DIR *stream);

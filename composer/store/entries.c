@@ -12,8 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 typedef struct {
 	const char *name, *dir;
 	const char *stamp; /* in an entry: its mtime is when the entry was used last; NULL: see last_use() */
@@ -64,26 +62,19 @@ compare_strings(gconstpointer a, gconstpointer b)
 static gboolean
 list_below(int dir_fd, const char *name, const char *prefix, GPtrArray *paths, GError **error)
 {
-	ash_autofd int fd = ash_fd_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
-	g_autoptr(DIR) stream = NULL;
+	g_autoptr(DIR) stream = ash_fd_open_stream(dir_fd, name, error);
 	struct dirent *entry;
 
-	if (fd < 0)
-		return FALSE;
-	stream = fdopendir(fd);
 	if (stream == NULL)
-		return ash_throw_errno(error, "cannot read the directory \"%s\"", name);
-	int own_fd = ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
+		return FALSE;
+	while ((entry = ash_fd_next_entry(stream)) != NULL) {
 		g_autofree char *path = g_strconcat(prefix, entry->d_name, NULL);
 		if (entry->d_type != DT_DIR) {
 			g_ptr_array_add(paths, g_steal_pointer(&path));
 			continue;
 		}
 		g_autofree char *below = g_strconcat(path, "/", NULL);
-		if (!list_below(own_fd, entry->d_name, below, paths, error))
+		if (!list_below(dirfd(stream), entry->d_name, below, paths, error))
 			return FALSE;
 	}
 	return TRUE;

@@ -18,8 +18,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 #define READ_BUFFER_SIZE ((gsize) 256 * 1024)
 
 /* Tell the progress of every so many files: an event for each would cost more than the small ones. */
@@ -519,17 +517,12 @@ publish_link(const AshObjectWriter *writer, const AshFsNode *node, GError **erro
 static gboolean
 publish_copies(AshContext *ctx, const AshObjectWriter *writer, GError **error)
 {
-	ash_autofd int fd = ash_fd_open(writer->stage_fd, ".", O_RDONLY | O_DIRECTORY, 0, error);
-	g_autoptr(DIR) stream = NULL;
+	g_autoptr(DIR) stream = ash_fd_open_stream(writer->stage_fd, ".", error);
 	struct dirent *entry;
 
-	if (fd < 0)
-		return FALSE;
-	stream = fdopendir(fd);
 	if (stream == NULL)
-		return ash_throw_errno(error, "cannot read the directory of new objects");
-	ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
+		return FALSE;
+	while ((entry = ash_fd_next_entry(stream)) != NULL) {
 		if (!ash_context_check(ctx, error) ||
 		    (g_str_has_suffix(entry->d_name, ".file") && !publish_copy(writer, entry->d_name, error)))
 			return FALSE;

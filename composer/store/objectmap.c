@@ -9,8 +9,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 /* The part of a file object's name that is in its directory: 62 digits and this. */
 #define SUFFIX ".file"
 #define NAME_LENGTH (62 + sizeof SUFFIX - 1)
@@ -53,17 +51,12 @@ ash_object_map_want(AshObjectMap *map, ino_t ino)
 static gboolean
 load_directory(AshObjectMap *map, int objects_fd, const char *prefix, GError **error)
 {
-	ash_autofd int fd = ash_fd_open(objects_fd, prefix, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
-	g_autoptr(DIR) stream = NULL;
+	g_autoptr(DIR) stream = ash_fd_open_stream(objects_fd, prefix, error);
 	struct dirent *entry;
 
-	if (fd < 0)
-		return FALSE;
-	stream = fdopendir(fd);
 	if (stream == NULL)
-		return ash_throw_errno(error, "cannot read the objects");
-	ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
+		return FALSE;
+	while ((entry = ash_fd_next_entry(stream)) != NULL) {
 		gpointer key = key_of(entry->d_ino);
 
 		if (g_hash_table_contains(map->checksums, key) && strlen(entry->d_name) == NAME_LENGTH &&
@@ -77,20 +70,15 @@ load_directory(AshObjectMap *map, int objects_fd, const char *prefix, GError **e
 gboolean
 ash_object_map_load(AshObjectMap *map, int objects_fd, GError **error)
 {
-	ash_autofd int fd = -1;
 	g_autoptr(DIR) stream = NULL;
 	struct dirent *entry;
 
 	if (g_hash_table_size(map->checksums) == 0)
 		return TRUE;
-	fd = ash_fd_open(objects_fd, ".", O_RDONLY | O_DIRECTORY, 0, error);
-	if (fd < 0)
-		return FALSE;
-	stream = fdopendir(fd);
+	stream = ash_fd_open_stream(objects_fd, ".", error);
 	if (stream == NULL)
-		return ash_throw_errno(error, "cannot read the objects");
-	ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
+		return FALSE;
+	while ((entry = ash_fd_next_entry(stream)) != NULL) {
 		if (g_ascii_isxdigit(entry->d_name[0]) && g_ascii_isxdigit(entry->d_name[1]) &&
 		    entry->d_name[2] == '\0' && !load_directory(map, objects_fd, entry->d_name, error))
 			return FALSE;

@@ -24,8 +24,6 @@
 #define SECONDS_PER_DAY 86400
 #define LOCK_PATH "/usr/lib/ashlar/packages.lock"
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 const AshField ash_prune_options_fields[] = {
 	ASH_FIELD(AshPruneOptions, ref, ASH_FIELD_STRING),
 	ASH_FIELD(AshPruneOptions, keep, ASH_FIELD_UINT64),
@@ -357,15 +355,14 @@ is_stale(int dir_fd, const char *name)
 static gboolean
 drop_staging(Prune *prune, const char *dir, const char *prefix, GError **error)
 {
-	ash_autofd int fd = ash_file_open_dir(prune->store->dir_fd, dir, false, error);
-	g_autoptr(DIR) stream = fd >= 0 ? fdopendir(fd) : NULL;
+	g_autoptr(DIR) stream = ash_fd_open_stream(prune->store->dir_fd, dir, error);
 	struct dirent *entry;
 
 	if (stream == NULL)
-		return fd >= 0 ? ash_throw_errno(error, "cannot read \"%s/%s\"", prune->store->dir, dir) : FALSE;
-	int own_fd = ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
-		if (entry->d_name[0] == '.' || !g_str_has_prefix(entry->d_name, prefix) || !is_stale(own_fd, entry->d_name))
+		return FALSE;
+	while ((entry = ash_fd_next_entry(stream)) != NULL) {
+		if (entry->d_name[0] == '.' || !g_str_has_prefix(entry->d_name, prefix) ||
+		    !is_stale(dirfd(stream), entry->d_name))
 			continue;
 		g_autofree char *path = g_build_filename(dir, entry->d_name, NULL);
 		if (!drop(prune, "staging", path, path, "left by a process that ended", error))

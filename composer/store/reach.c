@@ -10,8 +10,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 void
 ash_object_id_checksum(const AshObjectId *id, char ret_checksum[ASH_SHA256_HEX_SIZE])
 {
@@ -94,18 +92,13 @@ parse_name(const char *directory, const char *name, AshObjectId *ret_id)
 static gboolean
 list_directory(AshStore *store, const char *directory, GHashTable *set, GError **error)
 {
-	ash_autofd int fd = ash_file_open_dir(store->objects_fd, directory, false, error);
-	g_autoptr(DIR) stream = NULL;
+	g_autoptr(DIR) stream = ash_fd_open_stream(store->objects_fd, directory, error);
 	struct dirent *entry;
 	AshObjectId id;
 
-	if (fd < 0)
-		return FALSE;
-	stream = fdopendir(fd);
 	if (stream == NULL)
-		return ash_throw_errno(error, "cannot read \"%s/objects/%s\"", store->repo_path, directory);
-	ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
+		return FALSE;
+	while ((entry = ash_fd_next_entry(stream)) != NULL) {
 		if (parse_name(directory, entry->d_name, &id))
 			ash_object_set_add(set, &id);
 	}

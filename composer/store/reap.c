@@ -14,8 +14,6 @@
 
 #define BLOCK_SIZE 512 /* of st_blocks (stat(3type)) */
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 struct AshReaper {
 	int trash_fd; /* borrowed */
 	bool dry_run;
@@ -59,21 +57,14 @@ visit_tree(int dir_fd, const char *name, VisitFunc func, gpointer user_data, GEr
 static gboolean
 visit_children(int dir_fd, const char *name, VisitFunc func, gpointer user_data, GError **error)
 {
-	ash_autofd int fd = ash_fd_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
-	g_autoptr(DIR) stream = NULL;
+	g_autoptr(DIR) stream = ash_fd_open_stream(dir_fd, name, error);
 	struct dirent *entry;
 
-	if (fd < 0)
-		return FALSE;
-	stream = fdopendir(fd);
 	if (stream == NULL)
-		return ash_throw_errno(error, "cannot read the directory \"%s\"", name);
-	int own_fd = ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    !visit_tree(own_fd, entry->d_name, func, user_data, error))
+		return FALSE;
+	while ((entry = ash_fd_next_entry(stream)) != NULL)
+		if (!visit_tree(dirfd(stream), entry->d_name, func, user_data, error))
 			return FALSE;
-	}
 	return TRUE;
 }
 

@@ -18,8 +18,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 #define ROOTS_DIR "roots"
 
 /* What Linux allows for a list of names and for a value (xattr(7)). */

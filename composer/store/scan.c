@@ -12,8 +12,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 #define LABEL_XATTR "security.selinux"
 
 /* What Linux allows for a list of names and for a value (xattr(7)). */

@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 #define USE_FILE "use"
 #define LOCKS_DIR "locks"
 
@@ -113,21 +111,17 @@ ash_store_lock_stage(AshContext *ctx, AshStore *store, const char *key, GError *
 void
 ash_store_clean_locks(AshStore *store)
 {
-	ash_autofd int fd = openat(store->dir_fd, LOCKS_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	g_autoptr(DIR) stream = fd >= 0 ? fdopendir(fd) : NULL;
+	g_autoptr(DIR) stream = ash_fd_open_stream(store->dir_fd, LOCKS_DIR, NULL);
 	struct dirent *entry;
 
-	if (stream == NULL)
-		return;
-	int locks_fd = ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
+	while (stream != NULL && (entry = ash_fd_next_entry(stream)) != NULL) {
 		ash_autofd int lock_fd = -1;
 
 		if (entry->d_name[0] == '.')
 			continue;
-		lock_fd = openat(locks_fd, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		lock_fd = openat(dirfd(stream), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		/* Whoever opened it before and locks it later sees that it is gone. */
 		if (lock_fd >= 0 && flock(lock_fd, LOCK_EX | LOCK_NB) == 0)
-			unlinkat(locks_fd, entry->d_name, 0);
+			unlinkat(dirfd(stream), entry->d_name, 0);
 	}
 }

@@ -21,8 +21,6 @@
 /* libostree's default of 3 % stops work on a large disk that has plenty of room left. */
 #define MIN_FREE_SPACE "64MB"
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 void
 ash_store_object_name(const char *checksum, char ret_name[ASH_STORE_OBJECT_NAME_SIZE])
 {
@@ -178,20 +176,13 @@ static GPtrArray *
 list_staging(AshStore *store, GError **error)
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	ash_autofd int fd = ash_file_open_dir(store->tmp_fd, ".", false, error);
-	g_autoptr(DIR) stream = NULL;
+	g_autoptr(DIR) stream = ash_fd_open_stream(store->tmp_fd, ".", error);
 	struct dirent *entry;
 
-	if (fd < 0)
-		return NULL;
-	stream = fdopendir(fd);
 	if (stream == NULL)
-		return ash_throw_errno_null(error, "cannot read \"%s/tmp\"", store->dir);
-	ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			g_ptr_array_add(names, g_strdup(entry->d_name));
-	}
+		return NULL;
+	while ((entry = ash_fd_next_entry(stream)) != NULL)
+		g_ptr_array_add(names, g_strdup(entry->d_name));
 	return g_steal_pointer(&names);
 }
 

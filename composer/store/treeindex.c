@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DIR, closedir)
-
 #define TREES_DIR "trees"
 #define MAGIC "ASHTREE1"
 #define MAGIC_SIZE (sizeof MAGIC - 1)
@@ -332,16 +330,12 @@ has_tree(AshStore *store, const char *name)
 void
 ash_tree_index_clean(AshStore *store)
 {
-	ash_autofd int fd = openat(store->dir_fd, TREES_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	g_autoptr(DIR) stream = fd >= 0 ? fdopendir(fd) : NULL;
+	g_autoptr(DIR) stream = ash_fd_open_stream(store->dir_fd, TREES_DIR, NULL);
 	struct dirent *entry;
 
-	if (stream == NULL)
-		return;
-	int trees_fd = ash_fd_steal(&fd);
-	while ((entry = readdir(stream)) != NULL) {
+	while (stream != NULL && (entry = ash_fd_next_entry(stream)) != NULL) {
 		/* If it is being written, it will be made another time. */
 		if (entry->d_name[0] != '.' && !has_tree(store, entry->d_name))
-			unlinkat(trees_fd, entry->d_name, 0);
+			unlinkat(dirfd(stream), entry->d_name, 0);
 	}
 }
