@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct {
@@ -365,6 +366,55 @@ test_places(Fixture *fixture, gconstpointer data)
 	g_assert_true(g_file_test(file, G_FILE_TEST_IS_REGULAR));
 }
 
+static void
+test_stream(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	guint files = 0, others = 0;
+
+	put(fixture, "one", "1");
+	put(fixture, ".hidden", "2");
+	g_assert_cmpint(mkdirat(fixture->dir, "below", 0755), ==, 0);
+	g_assert_cmpint(symlinkat("below", fixture->dir, "link"), ==, 0);
+	g_autoptr(DIR) stream = ash_fd_open_stream(fixture->dir, ".", &error);
+	g_assert_no_error(error);
+	for (struct dirent *entry; (entry = ash_fd_next_entry(stream)) != NULL;) {
+		g_assert_cmpstr(entry->d_name, !=, ".");
+		g_assert_cmpstr(entry->d_name, !=, "..");
+		if (strcmp(entry->d_name, "one") == 0 || strcmp(entry->d_name, ".hidden") == 0)
+			files++;
+		else
+			others++;
+	}
+	g_assert_cmpuint(files, ==, 2);
+	g_assert_cmpuint(others, ==, 2);
+	/* A link in the place of a directory is not followed, a file is none, and what is missing is said. */
+	for (guint i = 0; i < 3; i++) {
+		static const char *const names[] = { "link", "one", "nothing" };
+		g_assert_null(ash_fd_open_stream(fixture->dir, names[i], &error));
+		g_assert_nonnull(strstr(error->message, names[i]));
+		g_clear_error(&error);
+	}
+}
+
+/* As a saved file, but nobody waits for the disk: what is there before, and after a failure, is whole. */
+static void
+test_write(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = NULL;
+	struct stat info;
+
+	put(fixture, "file", "before");
+	g_assert_true(ash_file_write(fixture->dir, "file", "after", -1, 0600, &error));
+	text = ash_file_load(fixture->dir, "file", 0, NULL, &error);
+	g_assert_cmpstr(text, ==, "after");
+	g_assert_cmpint(fstatat(fixture->dir, "file", &info, 0), ==, 0);
+	g_assert_cmpint(info.st_mode & 07777, ==, 0600);
+	g_assert_false(ash_file_write(fixture->dir, "missing/file", "x", -1, 0600, &error));
+	g_assert_nonnull(error);
+}
+
 #define ADD(name, func) g_test_add(name, Fixture, NULL, setup, func, teardown)
 
 int
@@ -386,5 +436,7 @@ main(int argc, char **argv)
 	ADD("/base/file/remove-link", test_remove_link);
 	ADD("/base/file/remove-many-and-deep", test_remove_many_and_deep);
 	ADD("/base/file/places", test_places);
+	ADD("/base/file/stream", test_stream);
+	ADD("/base/file/write", test_write);
 	return g_test_run();
 }
