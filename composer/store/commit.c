@@ -142,24 +142,6 @@ write_tree(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshFsTree *
 	return OSTREE_REPO_FILE(g_steal_pointer(&root));
 }
 
-static char *
-write_commit(AshContext *ctx, OstreeRepo *repo, const AshCommitRequest *request, AshFsTree *tree,
-	     OstreeRepoFile *root, GError **error)
-{
-	g_autofree char *checksum = NULL;
-	g_autoptr(GHashTable) meta = NULL;
-	g_autoptr(GVariant) metadata = NULL;
-
-	meta = ash_commit_meta_new(request);
-	ash_commit_meta_add_tree(meta, tree, request->timestamp);
-	metadata = ash_commit_meta_end(meta);
-	/* No parent: see store/reflog.h. */
-	if (!ostree_repo_write_commit_with_time(repo, NULL, request->subject, NULL, metadata, root,
-						request->timestamp, &checksum, ctx->cancellable, error))
-		return NULL;
-	return g_steal_pointer(&checksum);
-}
-
 /* A transaction in a repository object of its own: several threads may commit to one store. */
 static gboolean
 transaction_begin(Transaction *transaction, AshContext *ctx, AshStore *store, GError **error)
@@ -202,7 +184,8 @@ transaction_end(Transaction *transaction, AshContext *ctx, GError **error)
 static gboolean
 publish(AshContext *ctx, const AshObjectWriter *writer, Transaction *transaction, GError **error)
 {
-	return transaction_sync(transaction, writer->objects_fd, error) && ash_object_publish(ctx, writer, error) && transaction_end(transaction, ctx, error);
+	return transaction_sync(transaction, writer->objects_fd, error) && ash_object_publish(ctx, writer, error) &&
+	       transaction_end(transaction, ctx, error);
 }
 
 /* The files and directories of the tree. */
@@ -218,23 +201,43 @@ write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, AshFsTr
 	return root != NULL && publish(ctx, writer, &transaction, error) ? g_steal_pointer(&root) : NULL;
 }
 
+/* The commit object alone, once all that it needs has its name. It is on the disk when this returns. */
+static char *
+write_commit(AshContext *ctx, AshStore *store, const AshCommitRequest *request, GVariant *metadata,
+	     OstreeRepoFile *root, GError **error)
+{
+	g_auto(Transaction) transaction = { .repo = NULL };
+	g_autofree char *checksum = NULL;
+
+	/* No parent: see store/reflog.h. */
+	if (!transaction_begin(&transaction, ctx, store, error) ||
+	    !ostree_repo_write_commit_with_time(transaction.repo, NULL, request->subject, NULL, metadata, root,
+						request->timestamp, &checksum, ctx->cancellable, error) ||
+	    !transaction_sync(&transaction, store->objects_fd, error) || !transaction_end(&transaction, ctx, error))
+		return NULL;
+	return g_steal_pointer(&checksum);
+}
+
 /*
  * No lock is held: an object is the same whoever writes it, and nothing is removed while the store is in use. The commit
- * comes last, when all that it needs has its name; its sync is short, since all else is on the disk.
+ * comes last; its sync is short, since all else is on the disk.
  */
 static char *
 write_all(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCommitRequest *request,
 	  AshFsTree *tree, GError **error)
 {
 	g_autoptr(OstreeRepoFile) root = write_objects(ctx, store, writer, tree, error);
-	g_auto(Transaction) transaction = { .repo = NULL };
+	g_autoptr(GHashTable) meta = NULL;
+	g_autoptr(GVariant) metadata = NULL;
 	g_autofree char *checksum = NULL, *index_name = NULL;
 
-	if (root == NULL || !transaction_begin(&transaction, ctx, store, error))
+	if (root == NULL)
 		return NULL;
-	checksum = write_commit(ctx, transaction.repo, request, tree, root, error);
-	if (checksum == NULL || !transaction_sync(&transaction, store->objects_fd, error) ||
-	    !transaction_end(&transaction, ctx, error))
+	meta = ash_commit_meta_new(request);
+	ash_commit_meta_add_tree(meta, tree, request->timestamp);
+	metadata = ash_commit_meta_end(meta);
+	checksum = write_commit(ctx, store, request, metadata, root, error);
+	if (checksum == NULL)
 		return NULL;
 	index_name = ash_tree_index_name(ostree_repo_file_tree_get_contents_checksum(root),
 					 ostree_repo_file_tree_get_metadata_checksum(root));
@@ -318,22 +321,6 @@ ash_store_commit(AshContext *ctx, AshStore *store, const char *root, const AshCo
 	return checksum;
 }
 
-/* It is on the disk when this returns. */
-static char *
-write_recommit(AshContext *ctx, AshStore *store, GVariant *metadata, OstreeRepoFile *root,
-	       const AshCommitRequest *request, GError **error)
-{
-	g_auto(Transaction) transaction = { .repo = NULL };
-	g_autofree char *checksum = NULL;
-
-	if (!transaction_begin(&transaction, ctx, store, error) ||
-	    !ostree_repo_write_commit_with_time(transaction.repo, NULL, request->subject, NULL, metadata, root,
-						request->timestamp, &checksum, ctx->cancellable, error) ||
-	    !transaction_sync(&transaction, store->objects_fd, error) || !transaction_end(&transaction, ctx, error))
-		return NULL;
-	return g_steal_pointer(&checksum);
-}
-
 char *
 ash_store_recommit(AshContext *ctx, AshStore *store, const char *commit, const AshCommitRequest *request,
 		   GError **error)
@@ -352,7 +339,7 @@ ash_store_recommit(AshContext *ctx, AshStore *store, const char *commit, const A
 					error))
 		return ash_prefix(error, "cannot commit the tree of \"%s\" again", old), NULL;
 	metadata = ash_commit_meta_end(meta);
-	checksum = write_recommit(ctx, store, metadata, OSTREE_REPO_FILE(root), request, error);
+	checksum = write_commit(ctx, store, request, metadata, OSTREE_REPO_FILE(root), error);
 	if (checksum == NULL || !ash_store_set_ref(store, request->ref, checksum, error))
 		return ash_prefix(error, "cannot commit to the store \"%s\"", store->dir), NULL;
 	return g_steal_pointer(&checksum);
