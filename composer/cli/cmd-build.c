@@ -196,21 +196,12 @@ ash_command_resolve(AshCommandEnv *env, int argc, char **argv, GError **error)
 	       ash_file_save(AT_FDCWD, plan->lock_path, plan->lock_text, -1, 0644, error);
 }
 
-static bool
-all_commits_known(const AshPlan *plan)
-{
-	for (guint i = 0; i < plan->variants->len; i++)
-		if (((AshPlanVariant *) g_ptr_array_index(plan->variants, i))->commit == NULL)
-			return false;
-	return true;
-}
-
 static gboolean
 carry_out(AshCommandEnv *env, const Invocation *invocation, AshStore *store, AshPlan *plan, GError **error)
 {
 	const AshBuildRequest *request = &invocation->request;
 
-	if (invocation->options.unchanged_exit_77 && all_commits_known(plan))
+	if (invocation->options.unchanged_exit_77 && ash_plan_is_unchanged(plan))
 		return ash_throw(error, ASH_ERROR_UNCHANGED, "nothing changed: every commit is in the store already");
 	if (!ash_plan_check_space(plan, invocation->common.store, request->out_dir, error))
 		return FALSE;

@@ -264,19 +264,10 @@ prepare(AshContext *ctx, gpointer data, GError **error)
 				    ash_prepare_wants_import(first->variant.request), error);
 }
 
-static bool
-is_unchanged(const AshPlan *plan)
-{
-	for (guint i = 0; i < plan->variants->len; i++)
-		if (((AshPlanVariant *) g_ptr_array_index(plan->variants, i))->commit == NULL)
-			return false;
-	return true;
-}
-
 static guint
 total_weight(const AshPlan *plan)
 {
-	guint weight = is_unchanged(plan) ? 0 : WEIGHT_PREPARE;
+	guint weight = ash_plan_is_unchanged(plan) ? 0 : WEIGHT_PREPARE;
 
 	for (guint i = 0; i < plan->variants->len; i++) {
 		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
@@ -450,7 +441,7 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 	g_autoptr(AshBuildResult) result = build_result_new();
 	g_auto(Build) build = { 0 };
 
-	result->unchanged = is_unchanged(plan);
+	result->unchanged = ash_plan_is_unchanged(plan);
 	if ((!result->unchanged && !ash_worker_check(error)) || !ash_store_use(ctx, store, error) ||
 	    !build_begin(&build, ctx, store, request->out_dir, request->seed, error))
 		return NULL;

@@ -16,6 +16,13 @@
 /* Weights within a variant: about the seconds that they take for a system of some 200 packages. */
 enum { WEIGHT_INSTALL = 3, WEIGHT_TREE = 7 };
 
+/* For what must be done after Ctrl-C, too: the cancellable would stop it. */
+static AshContext
+without_cancellable(const AshContext *ctx)
+{
+	return (AshContext) { .cache_dir = ctx->cache_dir, .data_dir = ctx->data_dir, .jobs = ctx->jobs };
+}
+
 gboolean
 ash_stage_run(AshContext *ctx, GPtrArray *times, guint weight, const char *what, const char *subject, AshStageFunc func,
 	      gpointer data, GError **error)
@@ -74,7 +81,7 @@ static void
 keep_root(AshContext *ctx, AshVariantBuild *build, const char *staging, bool synced)
 {
 	g_autoptr(GError) error = NULL;
-	AshContext quiet = { .cache_dir = ctx->cache_dir, .data_dir = ctx->data_dir, .jobs = ctx->jobs };
+	AshContext quiet = without_cancellable(ctx);
 
 	if (!ash_workers_keep(&quiet, build, staging, synced, &error) ||
 	    (ash_file_exists(AT_FDCWD, staging) && !ash_workers_remove(&quiet, build->store, staging, &error)))
@@ -97,7 +104,7 @@ build_from_packages(AshContext *ctx, AshVariantBuild *build, GError **error)
 		return FALSE;
 	if (!ash_stage_run(ctx, build->times, WEIGHT_INSTALL, "Install", variant->name, install, &work, error)) {
 		g_autoptr(GError) local = NULL;
-		AshContext quiet = { .cache_dir = ctx->cache_dir, .data_dir = ctx->data_dir, .jobs = ctx->jobs };
+		AshContext quiet = without_cancellable(ctx);
 		if (!ash_workers_remove(&quiet, build->store, staging, &local))
 			ash_progress_message(ctx->progress, "warning: %s", local->message);
 		return FALSE;
@@ -149,8 +156,7 @@ void
 ash_variant_clean(AshContext *ctx, AshVariantBuild *build)
 {
 	g_autoptr(GError) error = NULL;
-	/* The cancellable would stop the removal. */
-	AshContext quiet = { .cache_dir = ctx->cache_dir, .data_dir = ctx->data_dir, .jobs = ctx->jobs };
+	AshContext quiet = without_cancellable(ctx);
 
 	if (build->staging != NULL && !ash_workers_remove(&quiet, build->store, build->staging, &error))
 		ash_progress_message(ctx->progress, "warning: %s", error->message);

@@ -269,6 +269,15 @@ ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, G
 	return g_steal_pointer(&plan);
 }
 
+bool
+ash_plan_is_unchanged(const AshPlan *plan)
+{
+	for (guint i = 0; i < plan->variants->len; i++)
+		if (((AshPlanVariant *) g_ptr_array_index(plan->variants, i))->commit == NULL)
+			return false;
+	return true;
+}
+
 char *
 ash_plan_dup_notes(const AshPlan *plan)
 {

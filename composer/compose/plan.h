@@ -73,6 +73,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPlan, ash_plan_free)
  */
 AshPlan *ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, GError **error);
 
+/** True if the store has the commit of every variant. */
+bool ash_plan_is_unchanged(const AshPlan *plan);
+
 /** What a commit says of the images made from it (compose/artifact.h). Owned JSON text. */
 char *ash_plan_dup_notes(const AshPlan *plan);
 
