@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/key.h"
+
+#include <json-glib/json-glib.h>
+
+/** A key as TUF metadata names it (TUF 1.0 4.2.2). */
+typedef struct {
+	char *id;         /* SHA-256 of the canonical key object, hex */
+	AshKey *key;      /* NULL: of a type that this program does not know; it verifies nothing */
+	JsonNode *object; /* with members that we do not know */
+} AshTufKey;
+
+/** The TUF form of @key: "ed25519", "ecdsa" (ecdsa-sha2-nistp256) or "rsa" (rsassa-pss-sha256). Owned. */
+AshTufKey *ash_tuf_key_new(const AshKey *key);
+/** Parses a key object. Known types with broken values are ASH_ERROR_TRUST. Owned. */
+AshTufKey *ash_tuf_key_parse(JsonNode *object, GError **error);
+void ash_tuf_key_free(AshTufKey *key);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshTufKey, ash_tuf_key_free)
