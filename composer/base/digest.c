@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/sha.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,6 +102,15 @@ ash_sha256_hex(const void *data, gssize length)
 	guint8 sum[ASH_SHA256_SIZE];
 
 	ash_sha256(data, length >= 0 ? (gsize) length : strlen(data), sum);
+	return ash_hex_encode(sum, sizeof(sum));
+}
+
+char *
+ash_sha512_hex(const void *data, gsize length)
+{
+	guint8 sum[SHA512_DIGEST_LENGTH];
+
+	EVP_Digest(data, length, sum, NULL, EVP_sha512(), NULL);
 	return ash_hex_encode(sum, sizeof(sum));
 }
 

@@ -30,6 +30,8 @@ char *ash_digest_finish_hex(AshDigest *digest);
 void ash_sha256(const void *data, gsize length, guint8 ret_sum[ASH_SHA256_SIZE]);
 /** One call for a buffer; @length -1 for a string. Lower-case hex, owned. */
 char *ash_sha256_hex(const void *data, gssize length);
+/** SHA-512 (FIPS 180-4), for metadata of others. Lower-case hex, owned. */
+char *ash_sha512_hex(const void *data, gsize length);
 /** The digest of a whole open file from offset 0, its position untouched; holes are not read. Owned hex; NULL on failure. */
 char *ash_sha256_fd_hex(int fd, GError **error);
 
