@@ -79,6 +79,9 @@ gboolean ash_tuf_client_find_target(AshTufClient *client, const char *path, AshT
 /** Fetches a target that was found (5.7), of at most @max bytes, and checks it. Owned; ASH_ERROR_TRUST, ASH_ERROR_FETCH. */
 GBytes *ash_tuf_client_fetch_target(AshTufClient *client, const AshTufTarget *target, guint64 max, GError **error);
 
+/** Where its file is below the address of targets, escaped for a URL: for who fetches in pieces. Owned. */
+char *ash_tuf_client_dup_location(AshTufClient *client, const AshTufTarget *target);
+
 /** Paths of all targets of the top-level role that begin with @prefix, sorted. Owned strings. */
 GPtrArray *ash_tuf_client_list_targets(AshTufClient *client, const char *prefix);
 

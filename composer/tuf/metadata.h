@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tuf/tufkey.h"
+#include "tuf/delegation.h"
+#include "tuf/target.h"
 
 /** TUF metadata (TUF 1.0.34 4) as plain data: parsed strictly, verified, and written. No I/O. */
 typedef enum {
@@ -17,55 +18,15 @@ const char *ash_tuf_role_to_string(AshTufRole role);
 /** FALSE (no error) if @text is no role. */
 gboolean ash_tuf_role_parse(const char *text, AshTufRole *ret_role);
 
-/** Who must sign: at least @threshold different keys of @keyids. */
-typedef struct {
-	char **keyids;
-	guint64 threshold;
-} AshTufSigners;
+/** No metadata is longer, bytes. */
+#define ASH_TUF_METADATA_BYTES (8 * 1024 * 1024)
+/** Our own member of what is signed: the time of signing. */
+#define ASH_TUF_ISSUED "x-ashlar-issued"
 
 typedef struct {
 	char *keyid;
 	GBytes *bytes; /* empty: somebody has not signed yet */
 } AshTufSignature;
-
-/** Length and digests of a file, as far as they are known. */
-typedef struct {
-	gint64 version; /* of metadata */
-	gint64 length;  /* bytes; -1: not told */
-	char *sha256;   /* hex, may be NULL */
-	char *sha512;   /* hex, may be NULL */
-} AshTufFile;
-
-/** A target (TUF 1.0 4.5). */
-typedef struct {
-	char *path;         /* relative, "/" between components, none of them "." or ".." */
-	AshTufFile file;    /* the length is always known, and at least one digest */
-	JsonObject *custom; /* may be NULL */
-} AshTufTarget;
-
-/** A copy, sharing @custom. Owned. */
-AshTufTarget *ash_tuf_target_copy(const AshTufTarget *target);
-void ash_tuf_target_free(AshTufTarget *target);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshTufTarget, ash_tuf_target_free)
-
-/** Where a target's file is below the address of targets: "DIR/DIGEST.NAME" with consistent snapshots (TUF 1.0 6.2). Owned. */
-char *ash_tuf_target_dup_location(const AshTufTarget *target, bool consistent);
-/** ASH_ERROR_TRUST unless @data has the length and every digest of @file that is told. @what names it. */
-gboolean ash_tuf_file_check(const AshTufFile *file, GBytes *data, const char *what, GError **error);
-/** True for a path that a target may have. */
-bool ash_tuf_target_is_path(const char *path);
-
-/** A role that the targets in some paths are left to. */
-typedef struct {
-	char *name;
-	AshTufSigners signers;
-	bool terminating;
-	char **paths;         /* glob patterns; NULL if hash prefixes */
-	char **hash_prefixes; /* hex; NULL if patterns */
-} AshTufDelegation;
-
-/** True if the delegation covers @path: "*" and "?" never match "/" (TUF 1.0 4.5). */
-bool ash_tuf_delegation_has_path(const AshTufDelegation *delegation, const char *path);
 
 typedef struct {
 	AshTufRole role;
@@ -103,8 +64,3 @@ gboolean ash_tuf_metadata_verify(const AshTufMetadata *metadata, GHashTable *key
 /** The same by the signers that @root names for its role. */
 gboolean ash_tuf_metadata_verify_by_root(const AshTufMetadata *metadata, const AshTufMetadata *root, const char *what,
 					 GError **error);
-
-/** Date and time of metadata, "1985-10-21T01:21:00Z" and nothing else (TUF 1.0 4.2.3). FALSE (no error) if it is not one. */
-gboolean ash_tuf_time_parse(const char *text, gint64 *ret_seconds);
-/** Owned. */
-char *ash_tuf_time_format(gint64 seconds);
