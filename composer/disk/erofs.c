@@ -17,8 +17,6 @@
 /* Ends of directories and link targets up to this go beside their inode: longer ones would waste
  * more by padding. */
 #define INLINE_MAX 2048
-/* Metadata is written in pieces of about this many bytes. */
-#define FLUSH_BYTES (1024 * 1024)
 
 /** One inode to be written. */
 typedef struct {
@@ -34,7 +32,7 @@ typedef struct {
 typedef struct {
 	const AshFsTree *tree;
 	GArray *inodes; /* of Inode, in walk order; a node's "number" is its index */
-	guint64 inode_zone_end;
+	guint64 data_start; /* behind all metadata */
 	guint64 end;
 } Plan;
 
@@ -288,10 +286,10 @@ plan_new(const AshFsTree *tree, GError **error)
 		return NULL;
 	for (guint i = 0; i < plan->inodes->len; i++)
 		plan->end = place_inode(&g_array_index(plan->inodes, Inode, i), plan->end);
-	plan->inode_zone_end = plan->end;
 	plan->end = ash_size_round_up(plan->end, EROFS_BLOCK);
 	if (!place_data(plan, false, error))
 		return NULL;
+	plan->data_start = plan->end;
 	if (!place_data(plan, true, error))
 		return NULL;
 	return g_steal_pointer(&plan);
@@ -305,43 +303,22 @@ ash_erofs_estimate(const AshFsTree *tree, GError **error)
 	return plan != NULL ? plan->end : 0;
 }
 
-/** A file system being written. Metadata goes through a buffer that only ever moves forward. */
+/** A file system being written. */
 typedef struct {
 	AshContext *ctx;
 	const Plan *plan;
+	const AshErofsOptions *options;
 	int fd;
-	guint64 base;       /* of the file system in the file, bytes */
-	GByteArray *buffer; /* not yet written ... */
-	guint64 buffer_at;  /* ... from here in the file system */
+	guint64 base;     /* of the file system in the file, bytes */
+	guint8 *metadata; /* all before plan->data_start */
 } Writer;
 
-static gboolean
-flush(Writer *writer, GError **error)
+static void
+show_written(guint64 offset, const guint8 *data, gsize length, gpointer user_data)
 {
-	if (!ash_fd_write_all(writer->fd, writer->buffer->data, writer->buffer->len,
-			      writer->base + writer->buffer_at, error))
-		return FALSE;
-	writer->buffer_at += writer->buffer->len;
-	g_byte_array_set_size(writer->buffer, 0);
-	return TRUE;
-}
+	const Writer *writer = user_data;
 
-/* Makes room for @length bytes at @offset, which is never before what was put last; zeroed. */
-static guint8 *
-put(Writer *writer, guint64 offset, gsize length, GError **error)
-{
-	gsize end = writer->buffer->len;
-	gsize start;
-
-	if (end > FLUSH_BYTES && !flush(writer, error))
-		return NULL;
-	if (writer->buffer->len == 0)
-		writer->buffer_at = offset;
-	end = writer->buffer->len;
-	start = offset - writer->buffer_at;
-	g_byte_array_set_size(writer->buffer, (guint) (start + length));
-	memset(writer->buffer->data + end, 0, start + length - end);
-	return writer->buffer->data + start;
+	writer->options->written(offset - writer->base, data, length, writer->options->user_data);
 }
 
 static void
@@ -420,8 +397,8 @@ pack_content(const Plan *plan, const Inode *inode)
 	return S_ISLNK(inode->node->mode) ? (guint8 *) g_strdup(inode->node->target) : NULL;
 }
 
-static gboolean
-write_inode(Writer *writer, guint index, GError **error)
+static void
+put_inode(Writer *writer, guint index)
 {
 	const Inode *inode = &g_array_index(writer->plan->inodes, Inode, index);
 	const AshFsNode *node = inode->node;
@@ -442,10 +419,8 @@ write_inode(Writer *writer, guint index, GError **error)
 	    .mtime = GUINT64_TO_LE((guint64) node->mtime),
 	    .nlink = GUINT32_TO_LE(node->nlink),
 	};
-	guint8 *at = put(writer, inode->offset, header + inode->tail_bytes, error);
+	guint8 *at = writer->metadata + inode->offset;
 
-	if (at == NULL)
-		return FALSE;
 	memcpy(at, &disk, sizeof(disk));
 	if (inode->xattr_bytes > 0)
 		put_xattrs(node, at + sizeof(disk));
@@ -454,33 +429,18 @@ write_inode(Writer *writer, guint index, GError **error)
 
 		memcpy(at + header, content + (inode->size - inode->tail_bytes), inode->tail_bytes);
 	}
-	return TRUE;
 }
 
-static gboolean
-write_metadata(Writer *writer, GError **error)
+static void
+put_blocks(Writer *writer, const Inode *inode)
 {
-	const Plan *plan = writer->plan;
+	gsize bytes = inode->size - inode->tail_bytes;
 
-	for (guint i = 0; i < plan->inodes->len; i++) {
-		if (!write_inode(writer, i, error))
-			return FALSE;
-	}
-	for (guint i = 0; i < plan->inodes->len; i++) {
-		const Inode *inode = &g_array_index(plan->inodes, Inode, i);
-		gsize bytes = inode->size - inode->tail_bytes;
-		g_autofree guint8 *content = NULL;
-		guint8 *at;
+	if (!S_ISREG(inode->node->mode) && bytes > 0) {
+		g_autofree guint8 *content = pack_content(writer->plan, inode);
 
-		if (S_ISREG(inode->node->mode) || bytes == 0)
-			continue;
-		content = pack_content(plan, inode);
-		at = put(writer, (guint64) inode->block * EROFS_BLOCK, bytes, error);
-		if (at == NULL)
-			return FALSE;
-		memcpy(at, content, bytes);
+		memcpy(writer->metadata + (guint64) inode->block * EROFS_BLOCK, content, bytes);
 	}
-	return flush(writer, error);
 }
 
 static gboolean
@@ -495,14 +455,16 @@ write_files(Writer *writer, GError **error)
 		if (S_ISREG(inode->node->mode) && inode->size > 0)
 			g_array_append_val(copies, copy);
 	}
-	return ash_filecopy_run(writer->ctx, writer->plan->tree, copies, writer->fd, error);
+	return ash_filecopy_run(writer->ctx, writer->plan->tree, copies, writer->fd,
+				writer->options->written != NULL ? show_written : NULL, writer, error);
 }
 
-static gboolean
-write_superblock(Writer *writer, const AshErofsOptions *options, GError **error)
+static void
+put_superblock(Writer *writer)
 {
 	const Plan *plan = writer->plan;
-	guint8 block[EROFS_BLOCK - EROFS_SUPER_OFFSET] = {0};
+	const AshErofsOptions *options = writer->options;
+	guint8 *at = writer->metadata + EROFS_SUPER_OFFSET;
 	ErofsSuperblock sb = {
 	    .magic = GUINT32_TO_LE(EROFS_MAGIC),
 	    .feature_compat = GUINT32_TO_LE(EROFS_COMPAT_SB_CHKSUM | EROFS_COMPAT_MTIME),
@@ -515,11 +477,28 @@ write_superblock(Writer *writer, const AshErofsOptions *options, GError **error)
 
 	memcpy(sb.uuid, options->uuid.bytes, sizeof(sb.uuid));
 	memcpy(sb.volume_name, options->label, sizeof(sb.volume_name));
-	memcpy(block, &sb, sizeof(sb));
-	sb.checksum = GUINT32_TO_LE(ash_crc32c(~0u, block, sizeof(block)));
-	memcpy(block, &sb, sizeof(sb));
-	return ash_fd_write_all(writer->fd, block, sizeof(block), writer->base + EROFS_SUPER_OFFSET,
-				error);
+	memcpy(at, &sb, sizeof(sb));
+	sb.checksum = GUINT32_TO_LE(ash_crc32c(~0u, at, EROFS_BLOCK - EROFS_SUPER_OFFSET));
+	memcpy(at, &sb, sizeof(sb));
+}
+
+/* The first block, with the superblock, comes last: what is unfinished is no file system. */
+static gboolean
+write_metadata(Writer *writer, GError **error)
+{
+	const Plan *plan = writer->plan;
+	gsize length = plan->data_start;
+
+	for (guint i = 0; i < plan->inodes->len; i++) {
+		put_inode(writer, i);
+		put_blocks(writer, &g_array_index(plan->inodes, Inode, i));
+	}
+	put_superblock(writer);
+	if (writer->options->written != NULL)
+		show_written(writer->base, writer->metadata, length, writer);
+	return ash_fd_write_all(writer->fd, writer->metadata + EROFS_BLOCK, length - EROFS_BLOCK,
+				writer->base + EROFS_BLOCK, error) &&
+	       ash_fd_write_all(writer->fd, writer->metadata, EROFS_BLOCK, writer->base, error);
 }
 
 /* The last file's end need not be written: the disk file may still be too short. */
@@ -540,16 +519,18 @@ ash_erofs_write(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *o
 		guint64 offset, guint64 *ret_bytes, GError **error)
 {
 	g_autoptr(Plan) plan = plan_new(tree, error);
-	g_autoptr(GByteArray) buffer = g_byte_array_new();
-	Writer writer = {.ctx = ctx, .plan = plan, .fd = fd, .base = offset, .buffer = buffer};
+	g_autofree guint8 *metadata = NULL;
+	Writer writer = {.ctx = ctx, .plan = plan, .options = options, .fd = fd, .base = offset};
 
 	if (plan == NULL)
 		return FALSE;
 	if (offset % EROFS_BLOCK != 0)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "EROFS must begin at a whole block");
-	/* The superblock comes last: what is unfinished is no file system. */
-	if (!extend_file(fd, offset + plan->end, error) || !write_metadata(&writer, error) ||
-	    !write_files(&writer, error) || !write_superblock(&writer, options, error))
+	writer.metadata = metadata = g_try_malloc0(plan->data_start);
+	if (metadata == NULL)
+		return ash_throw(error, ASH_ERROR_INTERNAL, "no memory for the file system's metadata");
+	if (!extend_file(fd, offset + plan->end, error) || !write_files(&writer, error) ||
+	    !write_metadata(&writer, error))
 		return FALSE;
 	*ret_bytes = plan->end;
 	return TRUE;

@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "base/digest.h"
+#include "disk/filecopy.h"
 #include "model/fstree.h"
 
 /**
@@ -18,6 +19,8 @@ typedef struct {
 	AshUuid uuid;
 	char label[16]; /* volume name, not terminated if 16 bytes long */
 	guint64 epoch;  /* build time of the superblock, seconds */
+	AshWrittenFunc written; /* sees every block but those of zeros, offsets from the file system's start; or NULL */
+	gpointer user_data;     /* for it */
 } AshErofsOptions;
 
 /**

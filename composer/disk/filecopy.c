@@ -9,18 +9,18 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* What is written by one call. */
-#define BATCH_BYTES ASH_MIB
-/* Files from here on are written one by one. */
-#define LARGE_BYTES (BATCH_BYTES / 4)
-/* More than that between two files is no padding. */
-#define MAX_PADDING 4096
+#define BLOCK ((guint64) 4096)
+/* What is read, shown and written at a time: it should stay in the processor's cache. */
+#define BATCH_BYTES (256 * ASH_KIB)
+/* What one thread takes of a larger file. */
+#define PIECE_BYTES (4 * ASH_MIB)
 /* As struct stat counts, whatever the file system. */
 #define STAT_BLOCK_BYTES 512
 
-/** Neighbours that are written by one call, or one large file. */
+/** Neighbours that are written by one call, or a piece of one file that is larger than such a call. */
 typedef struct {
-	guint first, n; /* of the copies */
+	guint first, n;    /* of the copies */
+	guint64 from, end; /* of a piece in its file, bytes; 0, 0 for neighbours */
 } Batch;
 
 typedef struct {
@@ -29,6 +29,8 @@ typedef struct {
 	const GArray *copies;
 	GArray *batches;
 	int fd;
+	AshWrittenFunc written; /* or NULL */
+	gpointer user_data;
 	GMutex lock;
 	guint64 done, total; /* bytes; done is under lock */
 } Work;
@@ -39,38 +41,59 @@ get_copy(const GArray *copies, guint index)
 	return &g_array_index(copies, AshFileCopy, index);
 }
 
+/* With the rest of its last block. */
 static guint64
 get_end(const AshFileCopy *copy)
 {
-	return copy->offset + copy->node->size;
+	return copy->offset + ash_size_round_up(copy->node->size, BLOCK);
 }
 
 static bool
 fits(const GArray *copies, const Batch *batch, const AshFileCopy *next)
 {
 	const AshFileCopy *first = get_copy(copies, batch->first);
-	const AshFileCopy *last = get_copy(copies, batch->first + batch->n - 1);
 
-	return first->node->size < LARGE_BYTES && next->node->size < LARGE_BYTES &&
-	       next->offset - get_end(last) < MAX_PADDING && get_end(next) - first->offset <= BATCH_BYTES;
+	return batch->n > 0 && get_end(get_copy(copies, batch->first + batch->n - 1)) == next->offset &&
+	       get_end(next) - first->offset <= BATCH_BYTES;
+}
+
+static void
+end_batch(GArray *batches, Batch *batch)
+{
+	if (batch->n > 0)
+		g_array_append_val(batches, *batch);
+	batch->n = 0;
+}
+
+static void
+add_pieces(GArray *batches, const GArray *copies, guint index)
+{
+	guint64 size = get_copy(copies, index)->node->size;
+
+	for (guint64 at = 0; at < size; at += PIECE_BYTES) {
+		Batch piece = { index, 1, at, MIN(size, at + PIECE_BYTES) };
+
+		g_array_append_val(batches, piece);
+	}
 }
 
 static GArray *
 list_batches(const GArray *copies)
 {
 	GArray *batches = g_array_new(FALSE, FALSE, sizeof(Batch));
-	Batch batch = { 0, 0 };
+	Batch batch = { 0 };
 
 	for (guint i = 0; i < copies->len; i++) {
-		if (batch.n > 0 && !fits(copies, &batch, get_copy(copies, i))) {
-			g_array_append_val(batches, batch);
-			batch.n = 0;
-		}
-		if (batch.n++ == 0)
+		const AshFileCopy *copy = get_copy(copies, i);
+
+		if (!fits(copies, &batch, copy))
+			end_batch(batches, &batch);
+		if (copy->node->size > BATCH_BYTES)
+			add_pieces(batches, copies, i);
+		else if (batch.n++ == 0)
 			batch.first = i;
 	}
-	if (batch.n > 0)
-		g_array_append_val(batches, batch);
+	end_batch(batches, &batch);
 	return batches;
 }
 
@@ -91,20 +114,49 @@ open_file(const Work *work, const AshFsNode *node, struct stat *ret_stat, GError
 	return ash_fd_steal(&fd);
 }
 
+/* @buffer has whole blocks. */
 static gboolean
-copy_large(const Work *work, const AshFileCopy *copy, GError **error)
+put(const Work *work, const guint8 *buffer, guint64 length, guint64 offset, GError **error)
 {
-	guint64 size = copy->node->size, start = 0, end = 0;
+	if (work->written != NULL)
+		work->written(offset, buffer, length, work->user_data);
+	return ash_fd_write_all(work->fd, buffer, length, offset, error);
+}
+
+static gboolean
+copy_range(const Work *work, const AshFileCopy *copy, int fd, guint64 from, guint64 end, guint8 *buffer, GError **error)
+{
+	for (guint64 at = from; at < end; at += BATCH_BYTES) {
+		gsize part = (gsize) MIN(BATCH_BYTES, end - at), whole = ash_size_round_up(part, BLOCK);
+
+		if (!ash_fd_read_exact(fd, buffer, part, at, error))
+			return FALSE;
+		memset(buffer + part, 0, whole - part);
+		if (!put(work, buffer, whole, copy->offset + at, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+copy_piece(const Work *work, const Batch *batch, guint8 *buffer, GError **error)
+{
+	const AshFileCopy *copy = get_copy(work->copies, batch->first);
+	guint64 start = 0, end = batch->from;
 	struct stat st;
 	ash_autofd int fd = open_file(work, copy->node, &st, error);
 
 	if (fd < 0)
 		return FALSE;
 	if (st.st_blocks * STAT_BLOCK_BYTES >= st.st_size)
-		return ash_fd_copy_range(fd, 0, work->fd, copy->offset, size, error);
-	for (; end < size; ) {
-		if (!ash_fd_find_data(fd, end, size, &start, &end, error) ||
-		    !ash_fd_copy_range(fd, start, work->fd, copy->offset + start, end - start, error))
+		return copy_range(work, copy, fd, batch->from, batch->end, buffer, error);
+	while (end < batch->end) {
+		if (!ash_fd_find_data(fd, end, batch->end, &start, &end, error))
+			return FALSE;
+		/* A file system's holes need not be of whole blocks of ours. */
+		start = MAX(batch->from, start / BLOCK * BLOCK);
+		end = MIN(batch->end, ash_size_round_up(end, BLOCK));
+		if (!copy_range(work, copy, fd, start, end, buffer, error))
 			return FALSE;
 	}
 	return TRUE;
@@ -128,23 +180,20 @@ prefix_path(const AshFsNode *node, GError **error)
 }
 
 static gboolean
-copy_batch(const Work *work, const Batch *batch, GError **error)
+copy_batch(const Work *work, const Batch *batch, guint8 *buffer, GError **error)
 {
-	const AshFileCopy *first = get_copy(work->copies, batch->first);
-	guint64 length = get_end(get_copy(work->copies, batch->first + batch->n - 1)) - first->offset;
-	g_autofree guint8 *buffer = g_malloc(length);
-	guint64 filled = 0;
+	guint64 start = get_copy(work->copies, batch->first)->offset, filled = 0;
 
 	for (guint i = 0; i < batch->n; i++) {
 		const AshFileCopy *copy = get_copy(work->copies, batch->first + i);
-		guint64 at = copy->offset - first->offset;
+		guint64 at = copy->offset - start;
 
-		memset(buffer + filled, 0, at - filled);
 		if (!read_small(work, copy->node, buffer + at, error))
 			return prefix_path(copy->node, error);
-		filled = at + copy->node->size;
+		filled = get_end(copy) - start;
+		memset(buffer + at + copy->node->size, 0, filled - at - copy->node->size);
 	}
-	return ash_fd_write_all(work->fd, buffer, length, first->offset, error);
+	return put(work, buffer, filled, start, error);
 }
 
 static void
@@ -162,30 +211,40 @@ run_batch(guint index, gpointer user_data, GError **error)
 	Work *work = user_data;
 	const Batch *batch = &g_array_index(work->batches, Batch, index);
 	const AshFileCopy *first = get_copy(work->copies, batch->first);
-	guint64 length = get_end(get_copy(work->copies, batch->first + batch->n - 1)) - first->offset;
+	guint64 start = first->offset + batch->from;
+	guint64 end = batch->end > 0 ? first->offset + batch->end
+				     : get_end(get_copy(work->copies, batch->first + batch->n - 1));
+	g_autofree guint8 *buffer = g_malloc(BATCH_BYTES);
 
 	if (!ash_context_check(work->ctx, error))
 		return FALSE;
-	if (first->node->size >= LARGE_BYTES) {
-		if (!copy_large(work, first, error))
-			return prefix_path(first->node, error);
-	} else if (!copy_batch(work, batch, error)) {
+	if (batch->end > 0 && !copy_piece(work, batch, buffer, error))
+		return prefix_path(first->node, error);
+	if (batch->end == 0 && !copy_batch(work, batch, buffer, error))
 		return FALSE;
-	}
-	ash_fd_start_write_back(work->fd, first->offset, length);
-	count(work, length);
+	ash_fd_start_write_back(work->fd, start, end - start);
+	count(work, end - start);
 	return TRUE;
 }
 
 gboolean
-ash_filecopy_run(AshContext *ctx, const AshFsTree *tree, const GArray *copies, int fd, GError **error)
+ash_filecopy_run(AshContext *ctx, const AshFsTree *tree, const GArray *copies, int fd, AshWrittenFunc written,
+		 gpointer user_data, GError **error)
 {
 	g_autoptr(GArray) batches = list_batches(copies);
-	Work work = { .ctx = ctx, .tree = tree, .copies = copies, .batches = batches, .fd = fd };
+	Work work = {
+		.ctx = ctx,
+		.tree = tree,
+		.copies = copies,
+		.batches = batches,
+		.fd = fd,
+		.written = written,
+		.user_data = user_data,
+	};
 	gboolean ok;
 
 	for (guint i = 0; i < copies->len; i++)
-		work.total += get_copy(copies, i)->node->size;
+		work.total += get_end(get_copy(copies, i)) - get_copy(copies, i)->offset;
 	g_mutex_init(&work.lock);
 	ok = ash_parallel_run(ctx, batches->len, run_batch, &work, error);
 	g_mutex_clear(&work.lock);

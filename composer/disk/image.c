@@ -255,21 +255,27 @@ write_ext4(Build *build, const AshPartition *partition, const AshFsTree *tree, G
 			      partition->size, error);
 }
 
-/* *@ret_bytes: of the file system, which is what a hash tree covers. */
-static gboolean
-write_root_fs(Build *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
+static void
+add_to_hash_tree(guint64 offset, const guint8 *data, gsize length, gpointer user_data)
 {
-	AshErofsOptions options = {.uuid = derive_fs_uuid(build, partition, "fs"),
-				   .epoch = build->request->epoch};
-	gsize label_bytes = MIN(strlen(build->request->name), sizeof(options.label));
+	ash_verity_tree_add(user_data, offset, data, length);
+}
 
-	if (partition->fs == ASH_FS_EXT4) {
-		*ret_bytes = partition->size;
-		return write_ext4(build, partition, build->request->tree, error);
-	}
+/* @hash_tree: NULL, or of what is written here. */
+static gboolean
+write_erofs(Build *build, const AshPartition *partition, AshVerityTree *hash_tree, GError **error)
+{
+	AshErofsOptions options = {
+		.uuid = derive_fs_uuid(build, partition, "fs"),
+		.epoch = build->request->epoch,
+		.written = hash_tree != NULL ? add_to_hash_tree : NULL,
+		.user_data = hash_tree,
+	};
+	gsize label_bytes = MIN(strlen(build->request->name), sizeof(options.label));
+	guint64 bytes = 0;
+
 	memcpy(options.label, build->request->name, label_bytes);
-	return ash_erofs_write(build->ctx, build->request->tree, &options, build->fd,
-			       partition->offset, ret_bytes, error);
+	return ash_erofs_write(build->ctx, build->request->tree, &options, build->fd, partition->offset, &bytes, error);
 }
 
 /* Versions of one system share the salt, so that equal blocks have equal hashes and an update can
@@ -284,28 +290,48 @@ derive_salt(const char *name, guint8 ret_salt[ASH_VERITY_SALT_BYTES])
 	ash_digest_finish(digest, ret_salt);
 }
 
+static void
+name_by_root_hash(Build *build, AshPartition *root, AshPartition *hash, const guint8 root_hash[ASH_SHA256_SIZE])
+{
+	ash_verity_partition_uuids(root_hash, &root->uuid, &hash->uuid);
+	g_free(build->root_hash);
+	build->root_hash = ash_hex_encode(root_hash, ASH_SHA256_SIZE);
+}
+
+/* The blocks are hashed as they are written. */
 static gboolean
-write_hash_tree(Build *build, AshPartition *root, AshPartition *hash, guint64 data_bytes,
-		GError **error)
+write_erofs_with_tree(Build *build, AshPartition *root, const AshVerityPlace *place, const guint8 *salt,
+		      const AshUuid *uuid, guint8 *ret_root_hash, GError **error)
+{
+	g_autoptr(AshVerityTree) tree = ash_verity_tree_new(place->data_bytes, salt, error);
+
+	return tree != NULL && write_erofs(build, root, tree, error) &&
+	       ash_verity_tree_write(tree, place, uuid, ret_root_hash, error);
+}
+
+/* @index: of @root in the layout. A hash tree covers the file system, not the room behind it. */
+static gboolean
+write_with_hash_tree(Build *build, AshPartition *root, guint index, AshPartition *hash, GError **error)
 {
 	AshUuid uuid = derive_fs_uuid(build, hash, "fs");
-	guint8 salt[ASH_VERITY_SALT_BYTES];
-	guint8 root_hash[ASH_SHA256_SIZE];
+	guint8 salt[ASH_VERITY_SALT_BYTES], root_hash[ASH_SHA256_SIZE];
+	bool is_erofs = root->fs == ASH_FS_EROFS;
 	AshVerityPlace place = {
 	    .fd = build->fd,
 	    .data_offset = root->offset,
-	    .data_bytes = data_bytes,
+	    .data_bytes = is_erofs ? build->content[index] : root->size,
 	    .hash_offset = hash->offset,
 	    .hash_bytes = hash->size,
 	};
+	gboolean ok;
 
 	derive_salt(build->request->name, salt);
-	if (!ash_verity_format(build->ctx, &place, salt, &uuid, root_hash, error))
-		return FALSE;
-	ash_verity_partition_uuids(root_hash, &root->uuid, &hash->uuid);
-	g_free(build->root_hash);
-	build->root_hash = ash_hex_encode(root_hash, sizeof(root_hash));
-	return TRUE;
+	ok = is_erofs ? write_erofs_with_tree(build, root, &place, salt, &uuid, root_hash, error)
+		      : write_ext4(build, root, build->request->tree, error) &&
+				ash_verity_format(build->ctx, &place, salt, &uuid, root_hash, error);
+	if (ok)
+		name_by_root_hash(build, root, hash, root_hash);
+	return ok;
 }
 
 static AshPartition *
@@ -322,21 +348,21 @@ find_hash_partition(const Build *build, const AshPartition *root)
 }
 
 static gboolean
-write_root(Build *build, AshPartition *root, GError **error)
+write_root(Build *build, AshPartition *root, guint index, GError **error)
 {
 	AshPartition *hash = find_hash_partition(build, root);
-	guint64 data_bytes = 0;
+	gboolean ok;
 
 	ash_progress_begin(build->ctx->progress, "Root file system", 60);
-	if (!write_root_fs(build, root, &data_bytes, error))
+	if (hash != NULL)
+		ok = write_with_hash_tree(build, root, index, hash, error);
+	else if (root->fs == ASH_FS_EROFS)
+		ok = write_erofs(build, root, NULL, error);
+	else
+		ok = write_ext4(build, root, build->request->tree, error);
+	if (!ok)
 		return ash_prefix(error, "root file system");
 	ash_progress_end(build->ctx->progress);
-	if (hash != NULL) {
-		ash_progress_begin(build->ctx->progress, "Hash tree", 20);
-		if (!write_hash_tree(build, root, hash, data_bytes, error))
-			return ash_prefix(error, "hash tree");
-		ash_progress_end(build->ctx->progress);
-	}
 	build->root_uuid = root->uuid;
 	return TRUE;
 }
@@ -420,7 +446,7 @@ write_role(Build *build, AshPartitionRole role, GError **error)
 		if (partition->role != role || partition->empty)
 			continue;
 		if (role == ASH_PARTITION_ROOT)
-			ok = write_root(build, partition, error);
+			ok = write_root(build, partition, i, error);
 		else if (role == ASH_PARTITION_ESP)
 			ok = write_esp(build, partition, error) ||
 			     ash_prefix(error, "EFI system partition");

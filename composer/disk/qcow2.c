@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk/qcow2.h"
 
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
+#include "disk/sidedigest.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -19,6 +19,7 @@
 #define SECTOR_BYTES  512
 #define PROBE_BYTES   4096
 #define BUFFER_BYTES  (16 * CLUSTER_BYTES)
+#define BUFFERS       4
 /* Offsets in the image must fit 56 bits, tables included. */
 #define MAX_DISK_BYTES ((guint64) 1 << 55)
 
@@ -198,8 +199,8 @@ place_tables(Plan *plan)
 typedef struct {
 	AshContext *ctx;
 	int fd;
-	AshDigest *digest;
-	guint8 *buffer; /* BUFFER_BYTES */
+	AshSideDigest *digest;
+	guint8 *buffer; /* BUFFER_BYTES, the digest's */
 	gsize fill;     /* bytes of it not yet written ... */
 	guint64 offset; /* ... from here */
 } Writer;
@@ -211,7 +212,8 @@ flush(Writer *writer, GError **error)
 	    !ash_fd_write_all(writer->fd, writer->buffer, writer->fill, writer->offset, error))
 		return FALSE;
 	ash_fd_start_write_back(writer->fd, writer->offset, writer->fill);
-	ash_digest_update(writer->digest, writer->buffer, writer->fill);
+	ash_side_digest_put(writer->digest, writer->buffer, writer->fill);
+	writer->buffer = ash_side_digest_take(writer->digest);
 	writer->offset += writer->fill;
 	writer->fill = 0;
 	return TRUE;
@@ -396,9 +398,9 @@ gboolean
 ash_qcow2_write(AshContext *ctx, int raw_fd, guint64 disk_bytes, int fd, char **ret_sha256, GError **error)
 {
 	g_auto(Plan) plan = { .disk_bytes = disk_bytes };
-	g_autofree guint8 *buffer = g_malloc(BUFFER_BYTES);
-	g_autoptr(AshDigest) digest = ash_digest_new();
-	Writer writer = { .ctx = ctx, .fd = fd, .digest = digest, .buffer = buffer };
+	g_autofree guint8 *buffer = g_malloc(CLUSTER_BYTES);
+	g_autoptr(AshSideDigest) digest = NULL;
+	Writer writer = { .ctx = ctx, .fd = fd };
 
 	if (disk_bytes == 0 || disk_bytes % SECTOR_BYTES != 0 || disk_bytes > MAX_DISK_BYTES)
 		return ash_throw(error, ASH_ERROR_CONFIG, "a disk of %" G_GUINT64_FORMAT " bytes cannot be a qcow2 image",
@@ -407,8 +409,10 @@ ash_qcow2_write(AshContext *ctx, int raw_fd, guint64 disk_bytes, int fd, char **
 	if (!find_runs(ctx, &plan, raw_fd, buffer, error))
 		return FALSE;
 	place_tables(&plan);
+	writer.digest = digest = ash_side_digest_new(BUFFERS, BUFFER_BYTES);
+	writer.buffer = ash_side_digest_take(digest);
 	if (!write_image(&writer, &plan, raw_fd, error))
 		return FALSE;
-	*ret_sha256 = ash_digest_finish_hex(digest);
+	*ret_sha256 = ash_side_digest_finish_hex(digest);
 	return TRUE;
 }

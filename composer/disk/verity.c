@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/parallel.h"
 #include "base/size.h"
 
 #include <string.h>
@@ -68,26 +69,23 @@ ash_verity_hash_bytes(guint64 data_bytes)
 				  : BLOCK + compute_levels(data_bytes / BLOCK).total * BLOCK;
 }
 
-/** One computation, shared by its threads. */
-typedef struct {
-	AshContext *ctx;
-	const AshVerityPlace *place;
-	const guint8 *salt;
+struct AshVerityTree {
+	guint8 salt[256];
 	gsize salt_bytes;
 	guint64 data_blocks;
+	Levels levels;
+	guint8 *blocks; /* the hash area behind its superblock */
+	guint8 *leaves; /* level 0 of it, or single */
+	guint8 single[ASH_SHA256_SIZE];    /* the leaf of one block, which has no tree */
 	guint8 zero_hash[ASH_SHA256_SIZE]; /* of a block of zeros: sparse images have many */
-	guint8 *leaves;                    /* level 0 of the tree, or the root hash itself */
-	guint64 next_chunk;                /* under lock */
-	GMutex lock;
-	GError *error; /* the first one, under lock */
-} Job;
+};
 
 /* Hash type 1: the salt comes first. */
 static void
-hash_block(const Job *job, AshDigest *digest, const guint8 *block, guint8 *ret_sum)
+hash_block(const AshVerityTree *tree, AshDigest *digest, const guint8 *block, guint8 *ret_sum)
 {
 	ash_digest_reset(digest);
-	ash_digest_update(digest, job->salt, job->salt_bytes);
+	ash_digest_update(digest, tree->salt, tree->salt_bytes);
 	ash_digest_update(digest, block, BLOCK);
 	ash_digest_finish(digest, ret_sum);
 }
@@ -98,121 +96,108 @@ is_zero(const guint8 *block)
 	return block[0] == 0 && memcmp(block, block + 1, BLOCK - 1) == 0;
 }
 
-static gboolean
-hash_chunk(Job *job, guint64 chunk, AshDigest *digest, guint8 *buffer, GError **error)
+static AshVerityTree *
+tree_new(guint64 data_bytes, const guint8 *salt, gsize salt_bytes, GError **error)
 {
-	guint64 first = chunk * CHUNK_BLOCKS;
-	guint64 n = MIN(CHUNK_BLOCKS, job->data_blocks - first);
+	g_autoptr(AshVerityTree) tree = g_new0(AshVerityTree, 1);
+	g_autofree guint8 *zeros = g_malloc0(BLOCK);
+	g_autoptr(AshDigest) digest = ash_digest_new();
+
+	tree->data_blocks = data_bytes / BLOCK;
+	tree->levels = compute_levels(tree->data_blocks);
+	tree->salt_bytes = salt_bytes;
+	memcpy(tree->salt, salt, salt_bytes);
+	tree->blocks = g_try_malloc0(tree->levels.total * BLOCK + 1);
+	if (tree->blocks == NULL)
+		return ash_throw_null(error, ASH_ERROR_INTERNAL, "no memory for a hash tree");
+	tree->leaves = tree->levels.n > 0 ? tree->blocks + tree->levels.first[0] * BLOCK : tree->single;
+	hash_block(tree, digest, zeros, tree->zero_hash);
+	for (guint64 i = 0; i < tree->data_blocks; i++)
+		memcpy(tree->leaves + i * ASH_SHA256_SIZE, tree->zero_hash, ASH_SHA256_SIZE);
+	return g_steal_pointer(&tree);
+}
+
+AshVerityTree *
+ash_verity_tree_new(guint64 data_bytes, const guint8 salt[ASH_VERITY_SALT_BYTES], GError **error)
+{
+	if (data_bytes == 0 || data_bytes % BLOCK != 0)
+		return ash_throw_null(error, ASH_ERROR_INTERNAL, "verity data is not whole blocks of 4096 bytes");
+	return tree_new(data_bytes, salt, ASH_VERITY_SALT_BYTES, error);
+}
+
+void
+ash_verity_tree_free(AshVerityTree *tree)
+{
+	if (tree == NULL)
+		return;
+	g_free(tree->blocks);
+	g_free(tree);
+}
+
+void
+ash_verity_tree_add(AshVerityTree *tree, guint64 offset, const guint8 *data, gsize length)
+{
+	g_autoptr(AshDigest) digest = ash_digest_new();
+	guint64 first = offset / BLOCK;
+
+	g_assert(offset % BLOCK == 0 && length % BLOCK == 0 && first + length / BLOCK <= tree->data_blocks);
+	for (gsize i = 0; i < length / BLOCK; i++) {
+		guint8 *sum = tree->leaves + (first + i) * ASH_SHA256_SIZE;
+
+		if (is_zero(data + i * BLOCK))
+			memcpy(sum, tree->zero_hash, ASH_SHA256_SIZE);
+		else
+			hash_block(tree, digest, data + i * BLOCK, sum);
+	}
+}
+
+/** A tree for data that is in a file already. */
+typedef struct {
+	AshContext *ctx;
+	const AshVerityPlace *place;
+	AshVerityTree *tree;
+} Job;
+
+static gboolean
+hash_chunk(guint index, gpointer user_data, GError **error)
+{
+	const Job *job = user_data;
+	guint64 first = (guint64) index * CHUNK_BLOCKS;
+	gsize n = (gsize) MIN(CHUNK_BLOCKS, job->tree->data_blocks - first);
+	g_autofree guint8 *buffer = g_malloc(n * BLOCK);
 
 	if (!ash_context_check(job->ctx, error) ||
-	    !ash_fd_read_exact(job->place->fd, buffer, n * BLOCK,
-			       job->place->data_offset + first * BLOCK, error))
+	    !ash_fd_read_exact(job->place->fd, buffer, n * BLOCK, job->place->data_offset + first * BLOCK, error))
 		return FALSE;
-	for (guint64 i = 0; i < n; i++) {
-		guint8 *sum = job->leaves + (first + i) * ASH_SHA256_SIZE;
-
-		if (is_zero(buffer + i * BLOCK))
-			memcpy(sum, job->zero_hash, ASH_SHA256_SIZE);
-		else
-			hash_block(job, digest, buffer + i * BLOCK, sum);
-	}
+	ash_verity_tree_add(job->tree, first * BLOCK, buffer, n * BLOCK);
 	return TRUE;
 }
 
-/* The next chunk to do; FALSE if there is none, or a thread failed. */
-static bool
-take_chunk(Job *job, guint64 *ret_chunk)
-{
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&job->lock);
-
-	if (job->error != NULL || job->next_chunk * CHUNK_BLOCKS >= job->data_blocks)
-		return false;
-	*ret_chunk = job->next_chunk++;
-	return locker != NULL;
-}
-
-static gpointer
-hash_thread(gpointer data)
-{
-	Job *job = data;
-	g_autoptr(AshDigest) digest = ash_digest_new();
-	g_autofree guint8 *buffer = g_malloc(CHUNK_BLOCKS * BLOCK);
-	g_autoptr(GError) error = NULL;
-	guint64 chunk = 0;
-
-	while (error == NULL && take_chunk(job, &chunk))
-		(void) hash_chunk(job, chunk, digest, buffer, &error);
-	if (error != NULL) {
-		g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&job->lock);
-
-		if (locker != NULL && job->error == NULL)
-			job->error = g_steal_pointer(&error);
-	}
-	return NULL;
-}
-
 static gboolean
-run_threads(Job *job, GError **error)
+hash_file(AshContext *ctx, const AshVerityPlace *place, AshVerityTree *tree, GError **error)
 {
-	guint n = CLAMP(job->ctx->jobs, 1, 64);
-	g_autofree GThread **threads = g_new0(GThread *, n);
+	Job job = { ctx, place, tree };
+	guint64 n = (tree->data_blocks + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
 
-	g_mutex_init(&job->lock);
-	for (guint i = 1; i < n; i++)
-		threads[i] = g_thread_try_new("verity", hash_thread, job,
-					      NULL); /* fewer threads: only slower */
-	hash_thread(job);
-	for (guint i = 1; i < n; i++) {
-		if (threads[i] != NULL)
-			g_thread_join(threads[i]);
-	}
-	g_mutex_clear(&job->lock);
-	if (job->error == NULL)
-		return TRUE;
-	g_propagate_error(error, g_steal_pointer(&job->error));
-	return FALSE;
+	return ash_parallel_run(ctx, (guint) MIN(n, G_MAXUINT), hash_chunk, &job, error);
 }
 
 /* Hashes each level's blocks into the one above, and the topmost into the root hash. */
 static void
-hash_upper_levels(const Job *job, const Levels *levels, guint8 *tree, guint8 *ret_root_hash)
+hash_upper_levels(AshVerityTree *tree, guint8 *ret_root_hash)
 {
+	const Levels *levels = &tree->levels;
 	g_autoptr(AshDigest) digest = ash_digest_new();
 
+	if (levels->n == 0)
+		memcpy(ret_root_hash, tree->single, ASH_SHA256_SIZE);
 	for (guint level = 0; level < levels->n; level++) {
-		const guint8 *blocks = tree + levels->first[level] * BLOCK;
-		guint8 *sums =
-		    level + 1 < levels->n ? tree + levels->first[level + 1] * BLOCK : ret_root_hash;
+		const guint8 *blocks = tree->blocks + levels->first[level] * BLOCK;
+		guint8 *sums = level + 1 < levels->n ? tree->blocks + levels->first[level + 1] * BLOCK : ret_root_hash;
 
 		for (guint64 i = 0; i < levels->blocks[level]; i++)
-			hash_block(job, digest, blocks + i * BLOCK, sums + i * ASH_SHA256_SIZE);
+			hash_block(tree, digest, blocks + i * BLOCK, sums + i * ASH_SHA256_SIZE);
 	}
-}
-
-/* The whole tree of the data, as it lies on disk; owned (one byte if there is no level). */
-static guint8 *
-compute_tree(AshContext *ctx, const AshVerityPlace *place, const guint8 *salt, gsize salt_bytes,
-	     const Levels *levels, guint8 *ret_root_hash, GError **error)
-{
-	g_autofree guint8 *zeros = g_malloc0(BLOCK);
-	g_autoptr(AshDigest) digest = ash_digest_new();
-	g_autofree guint8 *tree = g_try_malloc0(levels->total * BLOCK + 1);
-	Job job = {
-	    .ctx = ctx,
-	    .place = place,
-	    .salt = salt,
-	    .salt_bytes = salt_bytes,
-	    .data_blocks = place->data_bytes / BLOCK,
-	};
-
-	if (tree == NULL)
-		return ash_throw_null(error, ASH_ERROR_INTERNAL, "no memory for a hash tree");
-	job.leaves = levels->n > 0 ? tree + levels->first[0] * BLOCK : ret_root_hash;
-	hash_block(&job, digest, zeros, job.zero_hash);
-	if (!run_threads(&job, error))
-		return NULL;
-	hash_upper_levels(&job, levels, tree, ret_root_hash);
-	return g_steal_pointer(&tree);
 }
 
 static gboolean
@@ -238,31 +223,33 @@ write_superblock(const AshVerityPlace *place, const guint8 *salt, const AshUuid 
 }
 
 gboolean
-ash_verity_format(AshContext *ctx, const AshVerityPlace *place,
-		  const guint8 salt[ASH_VERITY_SALT_BYTES], const AshUuid *uuid,
-		  guint8 ret_root_hash[ASH_SHA256_SIZE], GError **error)
+ash_verity_tree_write(AshVerityTree *tree, const AshVerityPlace *place, const AshUuid *uuid,
+		      guint8 ret_root_hash[ASH_SHA256_SIZE], GError **error)
 {
-	g_autofree guint8 *tree = NULL;
 	guint8 root_hash[ASH_SHA256_SIZE];
-	Levels levels;
 
-	if (place->data_bytes == 0 || place->data_bytes % BLOCK != 0)
-		return ash_throw(error, ASH_ERROR_INTERNAL,
-				 "verity data is not whole blocks of 4096 bytes");
 	if (ash_verity_hash_bytes(place->data_bytes) > place->hash_bytes)
 		return ash_throw(error, ASH_ERROR_CONFIG,
 				 "the hash partition has %" G_GUINT64_FORMAT
 				 " bytes, the hash tree needs %" G_GUINT64_FORMAT,
 				 place->hash_bytes, ash_verity_hash_bytes(place->data_bytes));
-	levels = compute_levels(place->data_bytes / BLOCK);
-	tree = compute_tree(ctx, place, salt, ASH_VERITY_SALT_BYTES, &levels, root_hash, error);
-	if (tree == NULL ||
-	    !ash_fd_write_all(place->fd, tree, levels.total * BLOCK, place->hash_offset + BLOCK,
-			      error) ||
-	    !write_superblock(place, salt, uuid, error))
+	hash_upper_levels(tree, root_hash);
+	if (!ash_fd_write_all(place->fd, tree->blocks, tree->levels.total * BLOCK, place->hash_offset + BLOCK, error) ||
+	    !write_superblock(place, tree->salt, uuid, error))
 		return FALSE;
 	memcpy(ret_root_hash, root_hash, sizeof(root_hash));
 	return TRUE;
+}
+
+gboolean
+ash_verity_format(AshContext *ctx, const AshVerityPlace *place,
+		  const guint8 salt[ASH_VERITY_SALT_BYTES], const AshUuid *uuid,
+		  guint8 ret_root_hash[ASH_SHA256_SIZE], GError **error)
+{
+	g_autoptr(AshVerityTree) tree = ash_verity_tree_new(place->data_bytes, salt, error);
+
+	return tree != NULL && hash_file(ctx, place, tree, error) &&
+	       ash_verity_tree_write(tree, place, uuid, ret_root_hash, error);
 }
 
 gboolean
@@ -320,10 +307,10 @@ ash_verity_verify(AshContext *ctx, const AshVerityPlace *place,
 {
 	AshVeritySuperblock sb;
 	AshVerityPlace real = *place;
-	g_autofree guint8 *computed = NULL;
+	g_autoptr(AshVerityTree) tree = NULL;
 	g_autofree guint8 *stored = NULL;
 	guint8 sum[ASH_SHA256_SIZE];
-	Levels levels;
+	gsize bytes;
 
 	if (!ash_verity_read_superblock(place->fd, place->hash_offset, &sb, error))
 		return FALSE;
@@ -332,19 +319,18 @@ ash_verity_verify(AshContext *ctx, const AshVerityPlace *place,
 		return ash_throw(error, ASH_ERROR_TRUST,
 				 "verity superblock speaks of more data than there is");
 	real.data_bytes = sb.data_bytes;
-	levels = compute_levels(sb.data_bytes / BLOCK);
-	computed = compute_tree(ctx, &real, sb.salt, sb.salt_bytes, &levels, sum, error);
-	stored = g_try_malloc(levels.total * BLOCK + 1);
-	if (computed == NULL)
+	tree = tree_new(sb.data_bytes, sb.salt, sb.salt_bytes, error);
+	if (tree == NULL || !hash_file(ctx, &real, tree, error))
 		return FALSE;
+	hash_upper_levels(tree, sum);
+	bytes = tree->levels.total * BLOCK;
+	stored = g_try_malloc(bytes + 1);
 	if (stored == NULL)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "no memory for a hash tree");
-	if (!ash_fd_read_exact(place->fd, stored, levels.total * BLOCK, place->hash_offset + BLOCK,
-			       error))
+	if (!ash_fd_read_exact(place->fd, stored, bytes, place->hash_offset + BLOCK, error))
 		return FALSE;
-	if (memcmp(computed, stored, levels.total * BLOCK) != 0 ||
-	    memcmp(sum, root_hash, sizeof(sum)) != 0)
-		return throw_mismatch(&levels, computed, stored, error);
+	if (memcmp(tree->blocks, stored, bytes) != 0 || memcmp(sum, root_hash, sizeof(sum)) != 0)
+		return throw_mismatch(&tree->levels, tree->blocks, stored, error);
 	return TRUE;
 }
 

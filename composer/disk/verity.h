@@ -32,6 +32,25 @@ typedef struct {
 } AshVerityPlace;
 
 /**
+ * AshVerityTree: the hash tree of data that is just being written, so that nobody has to read it again. What nobody adds is
+ * taken for zeros.
+ */
+typedef struct AshVerityTree AshVerityTree;
+
+/** For @data_bytes, a multiple of 4096, > 0. Owned. */
+AshVerityTree *ash_verity_tree_new(guint64 data_bytes, const guint8 salt[ASH_VERITY_SALT_BYTES], GError **error);
+void ash_verity_tree_free(AshVerityTree *tree);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshVerityTree, ash_verity_tree_free)
+
+/** Hashes whole blocks of 4096 bytes at @offset of the data. Several threads may add at the same time, each other blocks. */
+void ash_verity_tree_add(AshVerityTree *tree, guint64 offset, const guint8 *data, gsize length);
+
+/** Hashes the upper levels and writes superblock and tree at @place (of the data, only the length is looked at).
+ * ASH_ERROR_CONFIG if the hash area is too small. */
+gboolean ash_verity_tree_write(AshVerityTree *tree, const AshVerityPlace *place, const AshUuid *uuid,
+			       guint8 ret_root_hash[ASH_SHA256_SIZE], GError **error);
+
+/**
  * Writes superblock and hash tree for the data at @place, using ctx->jobs threads. The same data,
  * salt and @uuid always give the same bytes. ASH_ERROR_CONFIG if the hash area is too small.
  */
