@@ -43,6 +43,16 @@ ash_digest_free(AshDigest *digest)
 	g_free(digest);
 }
 
+AshDigest *
+ash_digest_copy(const AshDigest *digest)
+{
+	AshDigest *copy = ash_digest_new();
+	bool copied = EVP_MD_CTX_copy_ex(copy->md, digest->md) == 1;
+
+	g_assert(copied);
+	return copy;
+}
+
 void
 ash_digest_reset(AshDigest *digest)
 {
@@ -148,6 +158,20 @@ update_from_sparse(AshDigest *digest, int fd, guint64 size, guint8 *buffer, GErr
 	}
 	(void) lseek(fd, position, SEEK_SET);
 	return TRUE;
+}
+
+gboolean
+ash_digest_update_fd(AshDigest *digest, int fd, guint64 length, GError **error)
+{
+	g_autofree guint8 *buffer = g_malloc(READ_BYTES);
+	struct stat st;
+
+	if (!ash_fd_stat(fd, "file", &st, error))
+		return FALSE;
+	if ((guint64) st.st_size < length)
+		return ash_throw(error, ASH_ERROR_INTERNAL, "a file is shorter than the %" G_GUINT64_FORMAT " bytes to be hashed",
+				 length);
+	return update_from_sparse(digest, fd, length, buffer, error);
 }
 
 char *

@@ -12,7 +12,7 @@
 
 /* build, plan and resolve: three depths of the same thing. */
 typedef struct {
-	gboolean locked, update_lock, dry_run, unchanged_exit_77, explain, no_import_cache;
+	gboolean locked, update_lock, dry_run, unchanged_exit_77, explain, no_import_cache, checksums;
 	char **types, **repo_dirs, **repo_urls;
 	char *out_dir, *version, *lock, *seed;
 } BuildOptions;
@@ -85,7 +85,7 @@ fill_request(Invocation *invocation, GError **error)
 		.lock_path = options->lock,
 		.repo_dirs = (const char *const *) options->repo_dirs,
 		.repo_urls = (const char *const *) options->repo_urls,
-		.seed = options->seed != NULL ? &invocation->seed : NULL,
+		.images = { .seed = options->seed != NULL ? &invocation->seed : NULL, .checksums = options->checksums },
 		.locked = options->locked,
 		.update_lock = options->update_lock,
 		.no_import_cache = options->no_import_cache,
@@ -110,6 +110,7 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 		{ "update-lock", 0, 0, G_OPTION_ARG_NONE, &o->update_lock, "Resolve anew and rewrite the lock", NULL },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &o->seed,
 		  "Derive identifiers from this (default: from the content)", "UUID" },
+		{ "checksums", 0, 0, G_OPTION_ARG_NONE, &o->checksums, "Compute a SHA-256 of raw disks, too", NULL },
 		{ "dry-run", 'n', 0, G_OPTION_ARG_NONE, &o->dry_run, "Show the plan and stop", NULL },
 		{ "unchanged-exit-77", 0, 0, G_OPTION_ARG_NONE, &o->unchanged_exit_77,
 		  "Exit with status 77, writing nothing, if every commit is there already", NULL },

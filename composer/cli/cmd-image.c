@@ -13,7 +13,7 @@ typedef struct {
 	AshCommonOptions common;
 	char **arguments, **types;
 	char *out_dir, *seed;
-	gboolean explain;
+	gboolean explain, checksums;
 } ImageOptions;
 
 static void
@@ -36,6 +36,7 @@ parse(AshCommandEnv *env, int argc, char **argv, ImageOptions *options, AshUuid 
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->out_dir, "Where images go (default: here)", "DIR" },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &options->seed,
 		  "Derive identifiers from this (default: from the content)", "UUID" },
+		{ "checksums", 0, 0, G_OPTION_ARG_NONE, &options->checksums, "Compute a SHA-256 of raw disks, too", NULL },
 		{ "explain", 0, 0, G_OPTION_ARG_NONE, &options->explain, "Say of each image why it was written, or not", NULL },
 		{ NULL },
 	};
@@ -61,10 +62,10 @@ ash_command_image(AshCommandEnv *env, int argc, char **argv, GError **error)
 	g_autoptr(AshStore) store = ash_store_open(options.common.store, false, error);
 	if (store == NULL)
 		return FALSE;
+	const AshImageOptions images = { .seed = options.seed != NULL ? &seed : NULL, .checksums = options.checksums };
 	g_autoptr(AshBuildResult) result =
 		ash_build_images(env->ctx, store, options.arguments[0], (const char *const *) options.types,
-				 options.out_dir != NULL ? options.out_dir : ".", options.seed != NULL ? &seed : NULL,
-				 error);
+				 options.out_dir != NULL ? options.out_dir : ".", &images, error);
 	if (result == NULL)
 		return FALSE;
 	ash_terminal_clear(env->terminal);

@@ -230,7 +230,8 @@ artifact_to_json(const AshArtifact *artifact)
 	json_object_set_string_member(object, "format", artifact->format);
 	json_object_set_string_member(object, "path", artifact->path);
 	json_object_set_int_member(object, "size", (gint64) artifact->size);
-	json_object_set_string_member(object, "sha256", artifact->sha256);
+	if (artifact->sha256 != NULL)
+		json_object_set_string_member(object, "sha256", artifact->sha256);
 	json_object_set_string_member(object, "commit", artifact->commit);
 	if (artifact->root_hash != NULL)
 		json_object_set_string_member(object, "root_hash", artifact->root_hash);

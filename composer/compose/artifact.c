@@ -32,6 +32,7 @@ typedef struct {
 	const char *out_dir;
 	char *stem; /* file name without extension: NAME-TYPE */
 	AshUuid seed;
+	bool checksums;
 	GPtrArray *artifacts;
 } Job;
 
@@ -109,6 +110,7 @@ write_disk(Job *job, GError **error)
 		.boot_timeout = job->notes->boot_timeout,
 		.output_dir = job->out_dir,
 		.commit = job->info->checksum,
+		.checksums = job->checksums,
 	};
 
 	return ash_disk_build(job->ctx, &request, job->artifacts, error);
@@ -202,7 +204,7 @@ default_seed(const char *commit, const char *type)
 
 gboolean
 ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const AshImageType *type,
-		   const char *out_dir, const AshUuid *seed, GPtrArray *artifacts, GError **error)
+		   const char *out_dir, const AshImageOptions *options, GPtrArray *artifacts, GError **error)
 {
 	g_auto(AshImageNotes) notes = { .boot_timeout = -1 };
 	g_autoptr(AshCommitInfo) info = ash_store_info(store, commit, error);
@@ -221,7 +223,8 @@ ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const A
 		.info = info,
 		.out_dir = out_dir,
 		.stem = stem,
-		.seed = seed != NULL ? *seed : default_seed(info->checksum, type->name),
+		.seed = options->seed != NULL ? *options->seed : default_seed(info->checksum, type->name),
+		.checksums = options->checksums,
 		.artifacts = artifacts,
 	};
 	return writers[type->kind](&job, error) ? TRUE : ash_prefix(error, "image type \"%s\"", type->name);

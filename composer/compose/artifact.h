@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/context.h"
-#include "base/digest.h"
+#include "compose/imageoptions.h"
 #include "model/imagetype.h"
 #include "model/manifest.h"
 #include "store/store.h"
@@ -26,8 +26,7 @@ typedef struct {
 char *ash_image_notes_format(const AshImageNotes *notes);
 
 /**
- * Writes the files of @type from @commit into @out_dir and adds an AshArtifact for each to @artifacts. @seed may be
- * NULL: identifiers are then derived from the content of the tree.
+ * Writes the files of @type from @commit into @out_dir and adds an AshArtifact for each to @artifacts.
  */
 gboolean ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const AshImageType *type,
-			    const char *out_dir, const AshUuid *seed, GPtrArray *artifacts, GError **error);
+			    const char *out_dir, const AshImageOptions *options, GPtrArray *artifacts, GError **error);

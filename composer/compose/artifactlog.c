@@ -20,14 +20,15 @@ static const AshField artifact_fields[] = {
 };
 
 AshStageKey *
-ash_artifact_log_key(const char *commit, const AshImageType *type, const AshUuid *seed)
+ash_artifact_log_key(const char *commit, const AshImageType *type, const AshImageOptions *options)
 {
 	AshStageKey *key = ash_stage_key_new(ASH_ARTIFACT_STAGE_VERSION);
-	g_autofree char *text = seed != NULL ? ash_uuid_to_string(seed) : NULL;
+	g_autofree char *text = options->seed != NULL ? ash_uuid_to_string(options->seed) : NULL;
 
 	ash_stage_key_add(key, "commit", commit);
 	ash_stage_key_add(key, "image type", type->digest);
 	ash_stage_key_add(key, "seed", text);
+	ash_stage_key_add(key, "checksums", options->checksums ? "all" : NULL);
 	return key;
 }
 

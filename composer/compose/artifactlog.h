@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "compose/imageoptions.h"
 #include "compose/stagekey.h"
 #include "model/imagetype.h"
 
@@ -8,8 +9,8 @@
  * Artifacts as stages: which files an image type's writing gave, and whether they are still there, untouched. Private to compose/.
  */
 
-/** What the files of @type are made from. @seed: as in ash_artifact_write(). Owned. */
-AshStageKey *ash_artifact_log_key(const char *commit, const AshImageType *type, const AshUuid *seed);
+/** What the files of @type are made from. Owned. */
+AshStageKey *ash_artifact_log_key(const char *commit, const AshImageType *type, const AshImageOptions *options);
 
 /**
  * Adds to @artifacts what @entry (of the stage log; may be NULL) says was written for an equal key, if every file is in @out_dir

@@ -53,7 +53,7 @@ typedef struct {
 struct Build {
 	AshContext *ctx;        /* borrowed */
 	AshStore *store;        /* borrowed */
-	const AshUuid *seed;    /* borrowed; may be NULL */
+	AshImageOptions options;
 	const char *out_dir;    /* borrowed */
 	AshOutdir *outdir;
 	AshTasks *tasks;
@@ -151,11 +151,12 @@ build_clear(Build *build)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
 
 static gboolean
-build_begin(Build *build, AshContext *ctx, AshStore *store, const char *out_dir, const AshUuid *seed, GError **error)
+build_begin(Build *build, AshContext *ctx, AshStore *store, const char *out_dir, const AshImageOptions *options,
+	    GError **error)
 {
 	build->ctx = ctx;
 	build->store = store;
-	build->seed = seed;
+	build->options = *options;
 	build->out_dir = out_dir;
 	build->variants = g_ptr_array_new_with_free_func(variant_work_free);
 	build->times = new_times();
@@ -197,7 +198,7 @@ write_files(AshContext *ctx, gpointer data, GError **error)
 	Build *build = work->build;
 
 	return ash_artifact_write(ctx, build->store, work->commit, work->type, ash_outdir_get_path(build->outdir),
-				  build->seed, work->artifacts, error);
+				  &build->options, work->artifacts, error);
 }
 
 static gboolean
@@ -222,7 +223,7 @@ begin_types(VariantWork *work, const char *commit, GError **error)
 		TypeWork *type = g_ptr_array_index(work->types, i);
 		g_autofree char *stage = g_strconcat("artifact ", type->type->name, NULL);
 		type->commit = work->info->checksum;
-		type->key = ash_artifact_log_key(type->commit, type->type, build->seed);
+		type->key = ash_artifact_log_key(type->commit, type->type, &build->options);
 		type->reused = ash_artifact_log_find(ash_stage_log_get(work->log, stage), type->key, build->out_dir,
 						     type->artifacts, &type->why);
 		if (!type->reused)
@@ -443,7 +444,7 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 
 	result->unchanged = ash_plan_is_unchanged(plan);
 	if ((!result->unchanged && !ash_worker_check(error)) || !ash_store_use(ctx, store, error) ||
-	    !build_begin(&build, ctx, store, request->out_dir, request->seed, error))
+	    !build_begin(&build, ctx, store, request->out_dir, &request->images, error))
 		return NULL;
 	ash_progress_set_total_weight(ctx->progress, total_weight(plan));
 	add_variants(&build, plan, request);
@@ -458,7 +459,7 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 
 AshBuildResult *
 ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const char *const *types, const char *out_dir,
-		 const AshUuid *seed, GError **error)
+		 const AshImageOptions *options, GError **error)
 {
 	g_autoptr(AshBuildResult) result = build_result_new();
 	g_autoptr(GPtrArray) loaded = g_ptr_array_new_with_free_func((GDestroyNotify) ash_image_type_free);
@@ -466,7 +467,7 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 	g_auto(Build) build = { 0 };
 
 	if (checksum == NULL || !ash_store_use(ctx, store, error) ||
-	    !build_begin(&build, ctx, store, out_dir, seed, error))
+	    !build_begin(&build, ctx, store, out_dir, options, error))
 		return NULL;
 	result->unchanged = true;
 	VariantWork *work = add_variant(&build);

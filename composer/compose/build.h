@@ -43,4 +43,4 @@ AshBuildResult *ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, c
 
 /** Writes images of @types from an existing commit (ref or checksum) into @out_dir. Owned result. */
 AshBuildResult *ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const char *const *types,
-				 const char *out_dir, const AshUuid *seed, GError **error);
+				 const char *out_dir, const AshImageOptions *options, GError **error);

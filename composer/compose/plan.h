@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "base/digest.h"
+#include "compose/imageoptions.h"
 #include "compose/stagekey.h"
 #include "model/imagetype.h"
 #include "model/lock.h"
@@ -18,7 +19,7 @@ typedef struct {
 	const char *lock_path;         /* NULL: OUT_DIR/NAME.lock, written but not read unless @locked */
 	const char *const *repo_dirs;  /* directories with .repo files, NULL-terminated; may be NULL */
 	const char *const *repo_urls;  /* NAME=URL overrides, NULL-terminated; may be NULL */
-	const AshUuid *seed;           /* NULL: derived from the commit */
+	AshImageOptions images;
 	bool locked;                   /* fail if the resolution differs from the lock */
 	bool update_lock;              /* resolve anew and rewrite the lock */
 	bool no_images;                /* resolve and plan only: no space check */

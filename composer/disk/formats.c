@@ -92,9 +92,14 @@ append_footer(const AshFormatsRequest *request, int fd, GError **error)
 	return ash_vhd_append_footer(fd, request->disk_bytes, &request->vhd_uuid, request->epoch, error);
 }
 
+/* The content of the raw disk, and of the VHD that has a footer behind it, is hashed once. */
 static gboolean
 write_raw(const Work *work, char **ret_digest, GError **error)
 {
+	bool wanted = work->request->checksums || work->request->formats->len == 1;
+
+	if (!wanted || wants(work->request, ASH_DISK_VHD))
+		return TRUE;
 	return finish_file(work->request->fd, ret_digest, error);
 }
 
@@ -108,19 +113,41 @@ write_qcow2(const Work *work, char **ret_digest, GError **error)
 }
 
 static gboolean
+finish_vhd(const Work *work, int fd, char **ret_digest, GError **error)
+{
+	const AshFormatsRequest *request = work->request;
+	g_autoptr(AshDigest) digest = ash_digest_new();
+	guint8 footer[ASH_VHD_FOOTER_BYTES];
+
+	if (!ash_digest_update_fd(digest, fd, request->disk_bytes, error) ||
+	    !ash_fd_read_exact(fd, footer, sizeof(footer), request->disk_bytes, error))
+		return FALSE;
+	for (guint i = 0; request->checksums && i < request->formats->len; i++) {
+		g_autoptr(AshDigest) raw = ash_digest_copy(digest);
+
+		if (get_format(request, i) == ASH_DISK_RAW)
+			work->digests[i] = ash_digest_finish_hex(raw);
+	}
+	ash_digest_update(digest, footer, sizeof(footer));
+	*ret_digest = ash_digest_finish_hex(digest);
+	return TRUE;
+}
+
+static gboolean
 write_vhd(const Work *work, char **ret_digest, GError **error)
 {
 	const AshFormatsRequest *request = work->request;
 	ash_autofd int fd = -1;
 
 	if (work->taking_over == ASH_DISK_VHD)
-		return append_footer(request, request->fd, error) && finish_file(request->fd, ret_digest, error);
+		return append_footer(request, request->fd, error) &&
+		       finish_vhd(work, request->fd, ret_digest, error);
 	fd = create_partial(work, ASH_DISK_VHD, error);
 	if (fd < 0 || !copy_sparse(request->fd, fd, request->disk_bytes, error) ||
 	    !append_footer(request, fd, error))
 		return FALSE;
 	ash_fd_start_write_back(fd, 0, request->disk_bytes);
-	return finish_file(fd, ret_digest, error);
+	return finish_vhd(work, fd, ret_digest, error);
 }
 
 /* By AshDiskFormat. */

@@ -5,6 +5,8 @@
 #include "base/digest.h"
 #include "model/imagetype.h"
 
+#include <stdbool.h>
+
 /** A finished raw disk under a temporary name, to be given its final names and formats. */
 typedef struct {
 	const char *output_dir;
@@ -15,12 +17,14 @@ typedef struct {
 	AshUuid vhd_uuid;
 	guint64 epoch;
 	const GArray *formats; /* of AshDiskFormat, not empty */
+	bool checksums;        /* of raw disks, too: else only if that is the only format */
 } AshFormatsRequest;
 
 /**
  * Makes every format, at the same time as far as ctx->jobs allows: qcow2 by our own writer, VHD by a footer; what can use
  * the raw file itself takes it over by rename, so that nothing is written twice if it need not be. *@ret_digests (owned)
- * are the SHA-256 of the files in the order of @request->formats: char *, hex.
+ * are the SHA-256 of the files in the order of @request->formats: char *, hex, or NULL. A raw disk is mostly holes, and hashing
+ * them takes longer than all else: what is in it has its digest by the other format, and the root by its root hash.
  *
  * All names appear only when all files are complete; the partial file is gone then. Nothing is synced: whoever shows the
  * files to others does that, once for all of them.

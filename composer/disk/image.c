@@ -518,6 +518,7 @@ write_formats(Build *build, GPtrArray *ret_artifacts, GError **error)
 	    .vhd_uuid = ash_uuid_derive(&request->seed, "vhd"),
 	    .epoch = request->epoch,
 	    .formats = wanted,
+	    .checksums = request->checksums,
 	};
 
 	if (!ash_formats_write(build->ctx, &formats, &digests, error))

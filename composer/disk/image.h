@@ -20,6 +20,7 @@ typedef struct {
 	int boot_timeout;          /* of the kickstart, seconds; -1: as the type says */
 	const char *output_dir;    /* must exist */
 	const char *commit;        /* for the artifacts; may be NULL */
+	bool checksums;            /* as in AshFormatsRequest */
 } AshDiskRequest;
 
 /**

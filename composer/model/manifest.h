@@ -9,7 +9,7 @@ typedef struct {
 	char *path;      /* absolute */
 	char *format;    /* raw, qcow2, vhd, oci-archive, wsl, tar */
 	guint64 size;    /* apparent bytes */
-	char *sha256;    /* hex */
+	char *sha256;    /* hex; NULL: it was not asked for, and another artifact has the same content */
 	char *root_hash; /* dm-verity root hash in hex, NULL if the artifact has none */
 	char *commit;    /* it was written from */
 } AshArtifact;

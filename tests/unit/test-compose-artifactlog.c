@@ -17,6 +17,8 @@ typedef struct {
 	JsonObject *entry; /* of one file, written and noted */
 } Fixture;
 
+static const AshImageOptions no_options = { 0 };
+
 static AshArtifact *
 make_artifact(const char *path)
 {
@@ -41,7 +43,7 @@ setup(Fixture *fixture, gconstpointer data)
 	g_assert_true(g_file_set_contents(fixture->path, "bytes", 5, NULL));
 	fixture->type = ash_image_type_new("thing");
 	fixture->type->digest = g_strdup("1234");
-	fixture->key = ash_artifact_log_key("c0ffee", fixture->type, NULL);
+	fixture->key = ash_artifact_log_key("c0ffee", fixture->type, &no_options);
 	g_ptr_array_add(artifacts, make_artifact(fixture->path));
 	g_autoptr(JsonObject) entry = ash_artifact_log_entry(fixture->key, artifacts);
 	g_autofree char *text = ash_json_object_to_string(entry, TRUE);
@@ -110,15 +112,18 @@ test_changed(Fixture *fixture, gconstpointer data)
 static void
 test_other_key(Fixture *fixture, gconstpointer data)
 {
-	AshUuid seed = { { 1 } };
-	g_autoptr(AshStageKey) commit = ash_artifact_log_key("decaf", fixture->type, NULL);
-	g_autoptr(AshStageKey) seeded = ash_artifact_log_key("c0ffee", fixture->type, &seed);
+	const AshUuid seed = { { 1 } };
+	const AshImageOptions with_seed = { .seed = &seed }, with_checksums = { .checksums = true };
+	g_autoptr(AshStageKey) commit = ash_artifact_log_key("decaf", fixture->type, &no_options);
+	g_autoptr(AshStageKey) seeded = ash_artifact_log_key("c0ffee", fixture->type, &with_seed);
 
 	assert_found(fixture, commit, fixture->dir, false, "commit changed");
 	assert_found(fixture, seeded, fixture->dir, false, "seed changed");
+	g_autoptr(AshStageKey) hashed = ash_artifact_log_key("c0ffee", fixture->type, &with_checksums);
+	assert_found(fixture, hashed, fixture->dir, false, "checksums changed");
 	g_free(fixture->type->digest);
 	fixture->type->digest = g_strdup("5678");
-	g_autoptr(AshStageKey) typed = ash_artifact_log_key("c0ffee", fixture->type, NULL);
+	g_autoptr(AshStageKey) typed = ash_artifact_log_key("c0ffee", fixture->type, &no_options);
 	assert_found(fixture, typed, fixture->dir, false, "image type changed");
 }
 
@@ -130,6 +135,23 @@ test_no_entry(Fixture *fixture, gconstpointer data)
 
 	g_assert_false(ash_artifact_log_find(NULL, fixture->key, fixture->dir, artifacts, &why));
 	g_assert_cmpstr(why, ==, "first time");
+}
+
+/* One that was not hashed is known again all the same. */
+static void
+test_no_digest(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GPtrArray) artifacts = g_ptr_array_new_with_free_func((GDestroyNotify) ash_artifact_free);
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func((GDestroyNotify) ash_artifact_free);
+	g_autofree char *why = NULL;
+
+	g_ptr_array_add(artifacts, make_artifact(fixture->path));
+	g_clear_pointer(&((AshArtifact *) artifacts->pdata[0])->sha256, g_free);
+	g_autoptr(JsonObject) entry = ash_artifact_log_entry(fixture->key, artifacts);
+	g_autofree char *text = ash_json_object_to_string(entry, TRUE);
+	g_autoptr(JsonObject) read = ash_json_parse_object(text, -1, "entry", NULL);
+	g_assert_true(ash_artifact_log_find(read, fixture->key, fixture->dir, found, &why));
+	g_assert_null(((AshArtifact *) found->pdata[0])->sha256);
 }
 
 #define ADD(name, func) g_test_add(name, Fixture, NULL, setup, func, teardown)
@@ -144,5 +166,6 @@ main(int argc, char **argv)
 	ADD("/compose/artifactlog/changed", test_changed);
 	ADD("/compose/artifactlog/other-key", test_other_key);
 	ADD("/compose/artifactlog/no-entry", test_no_entry);
+	ADD("/compose/artifactlog/no-digest", test_no_digest);
 	return g_test_run();
 }

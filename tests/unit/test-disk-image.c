@@ -102,7 +102,7 @@ make_type(AshFsKind root_fs, bool verity)
 }
 
 static GPtrArray *
-build(Fixture *fixture, const AshImageType *type, const char *stem)
+build_with(Fixture *fixture, const AshImageType *type, const char *stem, bool checksums)
 {
 	g_autoptr(AshFsTree) tree = make_system(fixture);
 	g_autoptr(AshFsTree) var = make_var();
@@ -122,6 +122,7 @@ build(Fixture *fixture, const AshImageType *type, const char *stem)
 	    .kernel_append = " quiet ",
 	    .boot_timeout = -1,
 	    .output_dir = output_dir,
+	    .checksums = checksums,
 	};
 
 	g_assert_true(ash_file_mkdirs(AT_FDCWD, output_dir, 0755, &error));
@@ -130,6 +131,12 @@ build(Fixture *fixture, const AshImageType *type, const char *stem)
 	g_assert_cmpuint(artifacts->len, ==, type->formats->len);
 	g_assert_cmpuint(ash_disk_estimate(&request, &error), >, 20000000);
 	return g_steal_pointer(&artifacts);
+}
+
+static GPtrArray *
+build(Fixture *fixture, const AshImageType *type, const char *stem)
+{
+	return build_with(fixture, type, stem, true);
 }
 
 static bool
@@ -257,6 +264,33 @@ test_formats(Fixture *fixture, gconstpointer data)
 	g_free(output);
 	output = run_command(0, "cd '%s/out' && ls -A", fixture->dir);
 	g_assert_cmpstr(output, ==, "disk.qcow2\ndisk.raw\ndisk.vhd\n");
+}
+
+/* What is said is what others compute; a raw disk beside others has one only on request, and one alone always. */
+static void
+test_digests(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshImageType) type = make_type(ASH_FS_EROFS, true);
+
+	if (!have_tools())
+		return;
+	for (guint n_formats = 3; n_formats > 0; n_formats--) {
+		for (guint checksums = 0; checksums < 2; checksums++) {
+			g_autoptr(GPtrArray) artifacts = NULL;
+
+			g_array_set_size(type->formats, n_formats);
+			artifacts = build_with(fixture, type, "disk", checksums);
+			for (guint i = 0; i < artifacts->len; i++) {
+				const AshArtifact *artifact = artifacts->pdata[i];
+				g_autofree char *sum = run_command(0, "sha256sum <'%s'", artifact->path);
+
+				if (i == 0 && n_formats > 1 && !checksums)
+					g_assert_null(artifact->sha256);
+				else
+					g_assert_true(g_str_has_prefix(sum, artifact->sha256));
+			}
+		}
+	}
 }
 
 static void
@@ -488,6 +522,7 @@ main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	ADD("others", NULL, test_others);
 	ADD("formats", NULL, test_formats);
+	ADD("digests", NULL, test_digests);
 	ADD("same-bytes/erofs", GINT_TO_POINTER(ASH_FS_EROFS), test_same_bytes);
 	ADD("same-bytes/ext4", GINT_TO_POINTER(ASH_FS_EXT4), test_same_bytes);
 	ADD("large-initramfs", NULL, test_large_initramfs);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/digest.h"
+
+#include <stdbool.h>
+
+/** What a person asked for of the files of an image type, whatever the type; all borrowed. Part of each artifact's key. */
+typedef struct {
+	const AshUuid *seed; /* NULL: identifiers are derived from the commit */
+	bool checksums;      /* also where another digest tells the same (AshDiskRequest) */
+} AshImageOptions;
