@@ -88,6 +88,7 @@ static gboolean
 make_store(const char *dir, const char *repo_path, GError **error)
 {
 	g_autofree char *tmp = g_build_filename(dir, "tmp", NULL);
+	g_autofree char *repo_tmp = g_build_filename(repo_path, "tmp", NULL);
 	/* The last that libostree makes: without it, making was interrupted, and is gone on with. */
 	g_autofree char *objects = g_build_filename(repo_path, "objects", NULL);
 
@@ -96,10 +97,10 @@ make_store(const char *dir, const char *repo_path, GError **error)
 		return FALSE;
 	spread_out(dir);
 	spread_out(tmp);
-	if (ash_file_exists(AT_FDCWD, objects))
-		return TRUE;
-	if (!make_repo(repo_path, error))
+	if (!ash_file_exists(AT_FDCWD, objects) && !make_repo(repo_path, error))
 		return ash_prefix(error, "cannot make the repository \"%s\"", repo_path);
+	/* Where libostree makes thousands of objects. */
+	spread_out(repo_tmp);
 	return TRUE;
 }
 
