@@ -5,8 +5,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "store/commitmeta.h"
+#include "store/dirtree.h"
 #include "store/internal.h"
-#include "store/object.h"
 #include "store/reflog.h"
 #include "store/stage.h"
 #include "store/treeindex.h"
@@ -49,94 +49,18 @@ stage_clear(Stage *stage)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Stage, stage_clear)
 
-typedef struct {
-	AshContext *ctx;
-	OstreeRepo *repo;
-	int objects_fd;
-	GHashTable *dirmetas; /* GBytes -> checksum: most directories have the same metadata */
-} TreeWriter;
-
-static const char *
-write_dirmeta(TreeWriter *writer, const AshFsNode *node, GError **error)
-{
-	g_autoptr(GVariant) meta = g_variant_ref_sink(
-		g_variant_new("(uuu@a(ayay))", GUINT32_TO_BE(node->uid), GUINT32_TO_BE(node->gid),
-			      GUINT32_TO_BE(node->mode), ash_object_new_xattrs(node)));
-	g_autoptr(GBytes) key = g_variant_get_data_as_bytes(meta);
-	g_autofree guchar *sum = NULL;
-	char *checksum = g_hash_table_lookup(writer->dirmetas, key);
-
-	if (checksum != NULL)
-		return checksum;
-	if (!ostree_repo_write_metadata(writer->repo, OSTREE_OBJECT_TYPE_DIR_META, NULL, meta, &sum,
-					writer->ctx->cancellable, error))
-		return NULL;
-	checksum = ostree_checksum_from_bytes(sum);
-	g_hash_table_insert(writer->dirmetas, g_steal_pointer(&key), checksum);
-	return checksum;
-}
-
-static char *
-write_symlink(TreeWriter *writer, const AshFsNode *node, GError **error)
-{
-	/* libostree would write a file, and then see that it is there. */
-	char *found = ash_object_find_symlink(writer->objects_fd, node);
-	g_autoptr(GVariant) xattrs = NULL;
-
-	if (found != NULL)
-		return found;
-	xattrs = g_variant_ref_sink(ash_object_new_xattrs(node));
-	return ostree_repo_write_symlink(writer->repo, NULL, node->uid, node->gid, xattrs, node->target,
-					 writer->ctx->cancellable, error);
-}
-
-static gboolean
-write_nondirectory(TreeWriter *writer, AshFsNode *node, OstreeMutableTree *parent, GError **error)
-{
-	AshFsNode *first = node->hardlink != NULL ? node->hardlink : node;
-
-	if (first->content == NULL)
-		first->content = write_symlink(writer, first, error);
-	return first->content != NULL &&
-	       ostree_mutable_tree_replace_file(parent, node->name, first->content, error);
-}
-
-static gboolean
-write_directory(TreeWriter *writer, AshFsNode *node, OstreeMutableTree *mtree, GError **error)
-{
-	const char *dirmeta = write_dirmeta(writer, node, error);
-
-	if (dirmeta == NULL)
-		return FALSE;
-	ostree_mutable_tree_set_metadata_checksum(mtree, dirmeta);
-	for (guint i = 0; i < node->children->len; i++) {
-		AshFsNode *child = g_ptr_array_index(node->children, i);
-		g_autoptr(OstreeMutableTree) below = NULL;
-
-		if (!S_ISDIR(child->mode)) {
-			if (!write_nondirectory(writer, child, mtree, error))
-				return ash_prefix(error, "\"%s\"", child->name);
-			continue;
-		}
-		if (!ostree_mutable_tree_ensure_dir(mtree, child->name, &below, error) ||
-		    !write_directory(writer, child, below, error))
-			return ash_prefix(error, "\"%s\"", child->name);
-	}
-	return TRUE;
-}
-
-/* The root of what was written; NULL on failure. */
+/* The directories of the tree and its root, or NULL. */
 static OstreeRepoFile *
 write_tree(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshFsTree *tree, GError **error)
 {
-	g_autoptr(GHashTable) dirmetas = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
-							       (GDestroyNotify) g_bytes_unref, g_free);
-	g_autoptr(OstreeMutableTree) mtree = ostree_mutable_tree_new();
-	TreeWriter writer = { .ctx = ctx, .repo = repo, .objects_fd = store->objects_fd, .dirmetas = dirmetas };
+	g_autofree char *root_tree = NULL, *root_meta = NULL;
+	g_autoptr(OstreeMutableTree) mtree = NULL;
 	g_autoptr(GFile) root = NULL;
 
-	if (!write_directory(&writer, tree->root, mtree, error))
+	if (!ash_dirtree_write(repo, store->objects_fd, tree, ctx->cancellable, &root_tree, &root_meta, error))
 		return NULL;
+	/* Nothing is loaded or written for one that is not changed. */
+	mtree = ostree_mutable_tree_new_from_checksum(repo, root_tree, root_meta);
 	if (!ostree_repo_write_mtree(repo, mtree, &root, ctx->cancellable, error))
 		return NULL;
 	return OSTREE_REPO_FILE(g_steal_pointer(&root));

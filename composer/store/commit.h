@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "store/object.h"
+#include "store/objectwriter.h"
 #include "store/scan.h"
 #include "store/store.h"
 

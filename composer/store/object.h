@@ -1,54 +1,42 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "base/context.h"
 #include "model/fstree.h"
 
 #include <stdbool.h>
-
-/** How the regular files of a tree, each inode once, came to their objects. */
-typedef struct {
-	guint known;        /* are an object, or were found to equal one before: not read */
-	guint hashed;       /* were read to know their checksum */
-	guint64 hashed_bytes;
-	guint linked;       /* of those: became a new object by a link to themselves */
-	guint copied;       /* of those: were copied to become a new object */
-} AshObjectCounts;
-
-/**
- * Makes the regular files of a scanned tree objects of a bare-user repository, on several threads. A shared file (base/shared.h)
- * becomes its object by a link and an extended attribute, unless it is the object of other metadata; it stays as it
- * is otherwise. Zero-initialise.
- */
-typedef struct {
-	int root_fd;          /* where the tree was scanned; borrowed */
-	int objects_fd;       /* REPO/objects; borrowed */
-	int stage_fd;         /* an empty directory on the repository's file system, for copies; borrowed */
-	bool adopt;           /* take files that are not shared too, by a link, instead of copying them */
-	const GArray *inodes; /* of AshScanInode, from ash_scan_directory(); borrowed */
-	GPtrArray *links;     /* filled: files of the tree that are to be linked; owned, of borrowed AshFsNode */
-	AshObjectCounts counts;
-} AshObjectWriter;
-
-void ash_object_writer_clear(AshObjectWriter *writer);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshObjectWriter, ash_object_writer_clear)
-
-/**
- * Sets content of each regular file's first node in @tree to its object's checksum, its xattrs too, and gets ready what the
- * repository lacks. With adopt, files that are not shared and have no name outside the tree lose owner, mode,
- * xattrs and mtime to the object that they become: the tree is used up, and whoever owns it must remove
- * it, not write to it. Nothing is synced, and nothing is in the repository yet.
- */
-gboolean ash_object_write_files(AshContext *ctx, AshObjectWriter *writer, AshFsTree *tree, GError **error);
-
-/** Gives what ash_object_write_files() got ready its names in REPO/objects. Sync the file system before. */
-gboolean ash_object_publish(AshContext *ctx, const AshObjectWriter *writer, GError **error);
 
 /** The extended attributes of @node in OSTree's form a(ayay), sorted; floating. */
 GVariant *ash_object_new_xattrs(const AshFsNode *node);
 
 /** Owner, mode and extended attributes of @node in OSTree's form (uuua(ayay)), big-endian; owned. */
 GVariant *ash_object_new_metadata(const AshFsNode *node);
+
+/** What ash_object_digest_file() reads at once, in bytes. */
+#define ASH_OBJECT_BUFFER_SIZE ((gsize) 256 * 1024)
+
+/** The checksum of the object of the regular file @node, whose content is @fd. @buffer is scratch. Owned; NULL on failure. */
+char *ash_object_digest_file(const AshFsNode *node, int fd, guint8 *buffer, GError **error);
+
+/** True if there is the file object @checksum below @objects_fd. */
+bool ash_object_exists(int objects_fd, const char *checksum);
+
+/** True if the file @fd says @meta, from ash_object_new_metadata(), of itself, as an object does. */
+bool ash_object_has_metadata(int fd, GVariant *meta);
+
+/** As ash_object_has_metadata() for a path, whose last part is not followed. */
+bool ash_object_path_has_metadata(const char *path, GVariant *meta);
+
+/** Makes an inode ours, with nothing of its own left. */
+gboolean ash_object_take_inode(int fd, GError **error);
+
+/** Makes an inode of ours what an object is: its true metadata in an extended attribute, its time 0. */
+gboolean ash_object_set_metadata(int fd, const AshFsNode *node, GVariant *meta, GError **error);
+
+/**
+ * Makes a shared inode an object without touching anything else of it. FALSE with no error if it cannot be: it is the
+ * object of other metadata, such as another label, or not ours. Two commits may try at the same time.
+ */
+gboolean ash_object_share_inode(int fd, GVariant *meta, GError **error);
 
 /** The checksum of the object of the symbolic link @node, if there is such an object already. Owned, or NULL. */
 char *ash_object_find_symlink(int objects_fd, const AshFsNode *node);

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /**
  * AshObjectMap: which inode is which file object of a repository, from the inode numbers in its directories. A file that
- * is a hard link to an object need not be read to know its checksum. What it says is a hint: numbers are those of the file
- * system's directories, so compare the object with the file.
+ * is a hard link to an object need not be read to know its checksum. What it says is a hint, unless ash_object_map_is_exact():
+ * numbers are those of the file system's directories, so compare the object with the file.
  */
 typedef struct AshObjectMap AshObjectMap;
 
@@ -20,6 +21,9 @@ void ash_object_map_want(AshObjectMap *map, ino_t ino);
 
 /** Reads the names below @objects_fd, REPO/objects. Does nothing if nothing was asked for. */
 gboolean ash_object_map_load(AshObjectMap *map, int objects_fd, GError **error);
+
+/** True if this file system is known to have the numbers in its directories that stat(2) gives, as overlays of others may not. */
+bool ash_object_map_is_exact(const AshObjectMap *map);
 
 /** The checksum of the object that has inode @ino, borrowed; NULL if none was found. May be called from any thread. */
 const char *ash_object_map_lookup(const AshObjectMap *map, ino_t ino);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/shared.h"
 #include "store/dirwalk.h"
+#include "store/inode.h"
 #include "store/internal.h"
 
 #include <dirent.h>
@@ -25,8 +26,7 @@
 
 /* A copied inode that has, or may have, more names in the root. */
 typedef struct {
-	dev_t dev;
-	ino_t ino;
+	AshInode id;
 	char *path;   /* of the first copy, below the root; owned */
 	bool is_done; /* the copy is there */
 } Copy;
@@ -46,22 +46,6 @@ typedef struct {
 	const char *path;
 	int from, to;
 } Place;
-
-static guint
-copy_hash(gconstpointer key)
-{
-	const Copy *copy = key;
-
-	return (guint) copy->ino ^ (guint) (copy->ino >> 32) ^ (guint) copy->dev;
-}
-
-static gboolean
-copy_equal(gconstpointer a, gconstpointer b)
-{
-	const Copy *left = a, *right = b;
-
-	return left->ino == right->ino && left->dev == right->dev;
-}
 
 static void
 copy_free(gpointer data)
@@ -123,7 +107,7 @@ static const char *
 begin_copy(const Place *place, const char *name, const struct stat *info, Copy **ret_copy)
 {
 	Clone *clone = place->clone;
-	const Copy key = { .dev = info->st_dev, .ino = info->st_ino };
+	const Copy key = { .id = { .dev = info->st_dev, .ino = info->st_ino } };
 	Copy *copy;
 
 	g_mutex_lock(&clone->lock);
@@ -311,7 +295,7 @@ ash_store_clone_root(AshContext *ctx, AshStore *store, const char *key_or_path, 
 
 	if (to_fd < 0)
 		return ash_prefix(error, "cannot clone the root \"%s\"", from);
-	copies = g_hash_table_new_full(copy_hash, copy_equal, copy_free, NULL);
+	copies = g_hash_table_new_full(ash_inode_hash, ash_inode_equal, copy_free, NULL);
 	Clone clone = { .from_fd = from_fd, .to_fd = to_fd, .may_link = may_link, .copies = copies };
 	g_mutex_init(&clone.lock);
 	g_cond_init(&clone.changed);

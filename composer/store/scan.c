@@ -42,24 +42,8 @@ static const char *const dropped_xattrs[] = {
 typedef struct {
 	const AshScanOptions *options;
 	GArray *inodes;    /* of AshScanInode; borrowed */
-	GHashTable *links; /* AshScanInode -> AshFsNode (borrowed): those with more than one name */
+	GHashTable *links; /* AshInode -> AshFsNode (borrowed): those with more than one name */
 } Scan;
-
-static guint
-inode_hash(gconstpointer key)
-{
-	const AshScanInode *inode = key;
-
-	return (guint) inode->ino ^ (guint) (inode->ino >> 32) ^ (guint) inode->dev;
-}
-
-static gboolean
-inode_equal(gconstpointer a, gconstpointer b)
-{
-	const AshScanInode *left = a, *right = b;
-
-	return left->ino == right->ino && left->dev == right->dev;
-}
 
 static bool
 matches(const char *const *table, gsize length, const char *name)
@@ -148,7 +132,7 @@ read_target(int dir_fd, AshFsNode *node, GError **error)
 static void
 note_inode(Scan *scan, AshFsNode *node, const struct stat *st)
 {
-	AshScanInode inode = { .dev = st->st_dev, .ino = st->st_ino };
+	AshInode inode = { .dev = st->st_dev, .ino = st->st_ino };
 	AshFsNode *first = g_hash_table_lookup(scan->links, &inode);
 
 	node->hardlink = first;
@@ -159,7 +143,7 @@ note_inode(Scan *scan, AshFsNode *node, const struct stat *st)
 static void
 set_stat(Scan *scan, AshFsNode *node, const struct stat *st)
 {
-	AshScanInode inode = { .dev = st->st_dev, .ino = st->st_ino, .nlink = (guint32) st->st_nlink };
+	AshScanInode inode = { .id = { .dev = st->st_dev, .ino = st->st_ino }, .nlink = (guint32) st->st_nlink };
 
 	node->mode = st->st_mode;
 	node->uid = st->st_uid;
@@ -252,7 +236,7 @@ AshFsTree *
 ash_scan_directory(int root_fd, const AshScanOptions *options, GArray *inodes, GError **error)
 {
 	g_autoptr(AshFsTree) tree = ash_fs_tree_new();
-	g_autoptr(GHashTable) links = g_hash_table_new_full(inode_hash, inode_equal, g_free, NULL);
+	g_autoptr(GHashTable) links = g_hash_table_new_full(ash_inode_hash, ash_inode_equal, g_free, NULL);
 	Scan scan = { .options = options, .inodes = inodes, .links = links };
 	struct stat st;
 	int fd;

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "model/fstree.h"
-
-#include <sys/types.h>
+#include "store/inode.h"
 
 /**
  * The SELinux label of @path ("/usr/bin/sh") with @mode, owned, or NULL for none. Called from one thread,
@@ -19,8 +18,7 @@ typedef struct {
 
 /** What a tree does not say of the inode of a node that is no directory. */
 typedef struct {
-	dev_t dev;
-	ino_t ino;
+	AshInode id;
 	guint32 nlink; /* in the file system: more than the node's own if there are names outside the tree */
 } AshScanInode;
 

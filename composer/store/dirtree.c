@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/dirtree.h"
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "store/internal.h"
+#include "store/object.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct {
+	OstreeRepo *repo;
+	int objects_fd;
+	GCancellable *cancellable;
+	GHashTable *dirmetas; /* GBytes -> Sum, owned: most directories have the same metadata */
+} Writer;
+
+/* A checksum, as it is in a dirtree. */
+typedef struct {
+	guint8 bytes[ASH_SHA256_SIZE];
+} Sum;
+
+static bool
+exists(const Writer *writer, const char *checksum, const char *suffix)
+{
+	char name[2 + 1 + 62 + sizeof ".dirtree"];
+
+	g_snprintf(name, sizeof(name), "%.2s/%.62s%s", checksum, checksum + 2, suffix);
+	return faccessat(writer->objects_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Writes the object unless it is there. */
+static gboolean
+write_object(Writer *writer, OstreeObjectType type, const char *suffix, GVariant *object, Sum *ret_sum, GError **error)
+{
+	char checksum[ASH_SHA256_HEX_SIZE];
+
+	ash_sha256(g_variant_get_data(object), g_variant_get_size(object), ret_sum->bytes);
+	ostree_checksum_inplace_from_bytes(ret_sum->bytes, checksum);
+	return exists(writer, checksum, suffix) ||
+	       ostree_repo_write_metadata(writer->repo, type, checksum, object, NULL, writer->cancellable, error);
+}
+
+static const Sum *
+write_dirmeta(Writer *writer, const AshFsNode *node, GError **error)
+{
+	g_autoptr(GVariant) meta = ash_object_new_metadata(node);
+	g_autoptr(GBytes) key = g_variant_get_data_as_bytes(meta);
+	g_autofree Sum *sum = NULL;
+	Sum *found = g_hash_table_lookup(writer->dirmetas, key);
+
+	if (found != NULL)
+		return found;
+	sum = g_new(Sum, 1);
+	if (!write_object(writer, OSTREE_OBJECT_TYPE_DIR_META, ".dirmeta", meta, sum, error))
+		return NULL;
+	found = g_steal_pointer(&sum);
+	g_hash_table_insert(writer->dirmetas, g_steal_pointer(&key), found);
+	return found;
+}
+
+static gboolean
+write_symlink(Writer *writer, AshFsNode *node, GError **error)
+{
+	g_autoptr(GVariant) xattrs = NULL;
+
+	/* libostree would write a file, and then see that it is there. */
+	node->content = ash_object_find_symlink(writer->objects_fd, node);
+	if (node->content != NULL)
+		return TRUE;
+	xattrs = g_variant_ref_sink(ash_object_new_xattrs(node));
+	node->content = ostree_repo_write_symlink(writer->repo, NULL, node->uid, node->gid, xattrs, node->target,
+						  writer->cancellable, error);
+	return node->content != NULL;
+}
+
+static GVariant *
+new_sum(const Sum *sum)
+{
+	return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, sum->bytes, sizeof(sum->bytes), 1);
+}
+
+static gboolean
+add_file(Writer *writer, AshFsNode *node, GVariantBuilder *files, GError **error)
+{
+	AshFsNode *first = node->hardlink != NULL ? node->hardlink : node;
+	Sum sum;
+
+	if (first->content == NULL && !write_symlink(writer, first, error))
+		return FALSE;
+	ostree_checksum_inplace_to_bytes(first->content, sum.bytes);
+	g_variant_builder_add(files, "(s@ay)", node->name, new_sum(&sum));
+	return TRUE;
+}
+
+static gboolean write_directory(Writer *writer, const AshFsNode *node, Sum *ret_tree, const Sum **ret_meta, GError **error);
+
+static gboolean
+add_child(Writer *writer, AshFsNode *child, GVariantBuilder *files, GVariantBuilder *directories, GError **error)
+{
+	const Sum *meta = NULL;
+	Sum tree;
+
+	if (!S_ISDIR(child->mode))
+		return add_file(writer, child, files, error);
+	if (!write_directory(writer, child, &tree, &meta, error))
+		return FALSE;
+	g_variant_builder_add(directories, "(s@ay@ay)", child->name, new_sum(&tree), new_sum(meta));
+	return TRUE;
+}
+
+/* Children are sorted by their bytes, as OSTree wants them. */
+static gboolean
+write_directory(Writer *writer, const AshFsNode *node, Sum *ret_tree, const Sum **ret_meta, GError **error)
+{
+	g_auto(GVariantBuilder) files = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(say)"));
+	g_auto(GVariantBuilder) directories = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(sayay)"));
+	g_autoptr(GVariant) object = NULL;
+
+	*ret_meta = write_dirmeta(writer, node, error);
+	if (*ret_meta == NULL)
+		return FALSE;
+	for (guint i = 0; i < node->children->len; i++) {
+		AshFsNode *child = g_ptr_array_index(node->children, i);
+
+		/* What no OSTree tree may hold, and no manifest could say. */
+		if (!g_utf8_validate(child->name, -1, NULL))
+			return ash_throw(error, ASH_ERROR_CONFIG, "the name \"%s\" is not UTF-8, which a commit needs", child->name);
+		if (!add_child(writer, child, &files, &directories, error))
+			return ash_prefix(error, "\"%s\"", child->name);
+	}
+	object = g_variant_ref_sink(g_variant_new("(@a(say)@a(sayay))", g_variant_builder_end(&files),
+						  g_variant_builder_end(&directories)));
+	return write_object(writer, OSTREE_OBJECT_TYPE_DIR_TREE, ".dirtree", object, ret_tree, error);
+}
+
+gboolean
+ash_dirtree_write(OstreeRepo *repo, int objects_fd, const AshFsTree *tree, GCancellable *cancellable, char **ret_tree,
+		  char **ret_meta, GError **error)
+{
+	g_autoptr(GHashTable) dirmetas =
+		g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, g_free);
+	Writer writer = { .repo = repo, .objects_fd = objects_fd, .cancellable = cancellable, .dirmetas = dirmetas };
+	const Sum *meta = NULL;
+	Sum sum;
+
+	if (!write_directory(&writer, tree->root, &sum, &meta, error))
+		return FALSE;
+	*ret_tree = ash_hex_encode(sum.bytes, sizeof(sum.bytes));
+	*ret_meta = ash_hex_encode(meta->bytes, sizeof(meta->bytes));
+	return TRUE;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/fstree.h"
+
+#include <gio/gio.h>
+#include <ostree.h>
+
+/**
+ * The directories of a tree as OSTree's objects, dirtree (a(say)a(sayay)) and dirmeta (uuua(ayay)): made here, because most of them
+ * are in the repository already, and libostree would make each one twice before it sees that.
+ */
+
+/**
+ * Writes those of @tree, and its symbolic links, that the repository @repo (in a transaction) lacks; regular files have their
+ * content set. *@ret_tree and *@ret_meta, owned, are the checksums of the root's two objects.
+ */
+gboolean ash_dirtree_write(OstreeRepo *repo, int objects_fd, const AshFsTree *tree, GCancellable *cancellable,
+			   char **ret_tree, char **ret_meta, GError **error);
