@@ -10,6 +10,7 @@
 #include "install/transaction.h"
 #include "model/records.h"
 #include "model/sbom.h"
+#include "store/ahead.h"
 #include "store/commit.h"
 #include "store/root.h"
 #include "tree/labels.h"
@@ -120,6 +121,16 @@ make_commit_request(const CommitJob *job, char **ret_subject)
 	};
 }
 
+static AshScanOptions
+make_scan_options(AshLabels *labels)
+{
+	return (AshScanOptions) {
+		.skip_special = true,
+		.label = labels != NULL ? ash_labels_lookup : NULL,
+		.label_data = labels,
+	};
+}
+
 static char *
 commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, GError **error)
 {
@@ -130,14 +141,41 @@ commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, GError **err
 		return NULL;
 	AshCommitRequest request = make_commit_request(job, &subject);
 	request.adopt = true;
-	request.scan = (AshScanOptions) {
-		.skip_special = true,
-		.label = labels != NULL ? ash_labels_lookup : NULL,
-		.label_data = labels,
-	};
+	request.scan = make_scan_options(labels);
 	char *commit = ash_store_commit(ctx, store, job->root, &request, error);
 	g_hash_table_unref(request.metadata);
 	return commit;
+}
+
+/* Whether the labels that the clone of the root has now are those that the tree will have. */
+static bool
+knows_labels(const CommitJob *job, const AshLabels *labels)
+{
+	return labels != NULL ? job->spec->selinux != ASH_SELINUX_DISABLED
+			      : job->spec->selinux == ASH_SELINUX_UNSET || job->spec->selinux == ASH_SELINUX_DISABLED;
+}
+
+/*
+ * The steps leave a core idle, most of all while dracut(8) runs: new files of the installed root become objects meanwhile. A kept
+ * root has been through that, if its commit was made.
+ */
+static gboolean
+apply_tree_and_look_ahead(AshContext *ctx, AshStore *store, const CommitJob *job, AshTreeReport *report, GError **error)
+{
+	g_autoptr(AshLabels) labels = NULL;
+	g_autoptr(AshAhead) ahead = NULL;
+
+	if (!ash_labels_open(job->root, &labels, error))
+		return FALSE;
+	if (*job->installed == '/' && knows_labels(job, labels)) {
+		const AshScanOptions scan = make_scan_options(labels);
+		ahead = ash_ahead_begin(ctx, store, job->installed, &scan);
+	}
+	if (!apply_tree(ctx, store, job, report, error))
+		return FALSE;
+	if (ahead != NULL)
+		ash_ahead_end(ahead);
+	return TRUE;
 }
 
 static gboolean
@@ -151,7 +189,7 @@ make_tree(AshContext *ctx, AshStore *store, const CommitJob *job, AshTreeReport 
 	if (!done)
 		return FALSE;
 	ash_progress_begin(ctx->progress, "Tree", 70);
-	done = apply_tree(ctx, store, job, report, error);
+	done = apply_tree_and_look_ahead(ctx, store, job, report, error);
 	ash_progress_end(ctx->progress);
 	return done;
 }

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/shared.h"
+#include "store/ahead.h"
 #include "store/commit.h"
 #include "store/root.h"
 #include "store/tree.h"
@@ -273,6 +274,75 @@ test_wrong_object(Fixture *fixture, gconstpointer data)
 	fsck(fixture);
 }
 
+static AshAhead *
+begin_ahead(Fixture *fixture, const char *type)
+{
+	const AshScanOptions scan = { .label = type != NULL ? label : NULL, .label_data = (char *) type };
+
+	return ash_ahead_begin(fixture->ctx, fixture->store, fixture->root, &scan);
+}
+
+/* The checksum of the fixture's root in a store of its own, owned: what every other way must give. */
+static char *
+commit_elsewhere(Fixture *fixture, const char *type)
+{
+	g_autofree char *dir = g_build_filename(fixture->dir, "elsewhere", NULL), *root = clone_root(fixture), *checksum = NULL;
+	AshStore *store = fixture->store;
+	GError *error = NULL;
+
+	fixture->store = ash_store_open(dir, true, &error);
+	g_assert_no_error(error);
+	checksum = commit(fixture, root, type);
+	ash_store_free(fixture->store);
+	fixture->store = store;
+	return g_steal_pointer(&checksum);
+}
+
+static void
+test_ahead(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *root = NULL, *first = NULL, *expected = NULL;
+
+	if (skip_unless_root())
+		return;
+	/* Neither is shared: they are for the commit. */
+	write_file(fixture->root_fd, "usr/tool", "tool", 04755);
+	write_file(fixture->root_fd, "usr/mine", "mine", 0644);
+	g_assert_cmpint(fchownat(fixture->root_fd, "usr/mine", 7, 7, 0), ==, 0);
+	root = clone_root(fixture);
+	AshAhead *ahead = begin_ahead(fixture, NULL);
+	ash_ahead_end(ahead);
+	ash_ahead_free(ahead);
+	g_assert_cmpuint(count_objects(fixture), ==, FILES);
+	fsck(fixture);
+	first = commit(fixture, root, NULL);
+	g_assert_cmpuint(fixture->counts.known, ==, FILES + 1);
+	g_assert_cmpuint(fixture->counts.hashed, ==, 2);
+	fsck(fixture);
+	expected = commit_elsewhere(fixture, NULL);
+	g_assert_cmpstr(first, ==, expected);
+}
+
+/* What was made ahead is not what the commit needs, or only a part of it. */
+static void
+test_ahead_wrong(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *root = clone_root(fixture), *first = NULL, *expected = NULL;
+
+	if (skip_unless_root())
+		return;
+	AshAhead *ahead = begin_ahead(fixture, "one_t");
+	ash_ahead_end(ahead);
+	ash_ahead_free(ahead);
+	g_assert_cmpuint(count_objects(fixture), ==, FILES);
+	/* Given up in the middle. */
+	ash_ahead_free(begin_ahead(fixture, NULL));
+	first = commit(fixture, root, NULL);
+	fsck(fixture);
+	expected = commit_elsewhere(fixture, NULL);
+	g_assert_cmpstr(first, ==, expected);
+}
+
 #define ADD(name, func) g_test_add("/store/object/" name, Fixture, NULL, setup, func, teardown)
 
 int
@@ -283,5 +353,7 @@ main(int argc, char **argv)
 	ADD("labels", test_labels);
 	ADD("changes", test_changes);
 	ADD("wrong-object", test_wrong_object);
+	ADD("ahead", test_ahead);
+	ADD("ahead-wrong", test_ahead_wrong);
 	return g_test_run();
 }

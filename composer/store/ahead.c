@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/ahead.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "store/internal.h"
+#include "store/objectwriter.h"
+#include "store/root.h"
+#include "store/stage.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Programs that the tree waits for come first; threads that this one starts are as nice. */
+#define NICENESS 15
+
+struct AshAhead {
+	AshContext *ctx; /* of its own: no progress, cancelled by ash_ahead_free() */
+	AshStore *store; /* borrowed */
+	char *root;
+	AshScanOptions scan;
+	GThread *thread;
+};
+
+static gboolean
+make_objects(AshAhead *ahead, GError **error)
+{
+	ash_autofd int root_fd = ash_file_open_dir(AT_FDCWD, ahead->root, false, error);
+	g_autoptr(GArray) inodes = g_array_new(FALSE, FALSE, sizeof(AshScanInode));
+	g_auto(AshObjectWriter) writer = {
+		.root_fd = root_fd,
+		.objects_fd = ahead->store->objects_fd,
+		.stage_fd = -1,
+		.shared_only = true,
+		.inodes = inodes,
+	};
+	g_autoptr(AshFsTree) tree = NULL;
+
+	if (root_fd < 0)
+		return FALSE;
+	tree = ash_scan_directory(root_fd, &ahead->scan, inodes, error);
+	return tree != NULL && ash_object_write_files(ahead->ctx, &writer, tree, error) &&
+	       /* As in a commit: nothing gets its name before it is on the disk. */
+	       (writer.links->len == 0 ||
+		(ash_store_sync(ahead->store, error) && ash_object_publish(ahead->ctx, &writer, error)));
+}
+
+static gpointer
+ahead_thread(gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	/* Linux has this for each thread. */
+	if (setpriority(PRIO_PROCESS, (id_t) gettid(), NICENESS) < 0)
+		g_debug("objects ahead of the commit: cannot give way to others");
+	if (!make_objects(data, &error))
+		g_debug("objects ahead of the commit: %s", error->message);
+	return NULL;
+}
+
+AshAhead *
+ash_ahead_begin(AshContext *ctx, AshStore *store, const char *root, const AshScanOptions *scan)
+{
+	AshAhead *ahead = g_new0(AshAhead, 1);
+
+	ahead->ctx = ash_context_new();
+	ahead->ctx->jobs = ctx->jobs;
+	ahead->store = store;
+	ahead->root = g_strdup(root);
+	ahead->scan = *scan;
+	/* Nothing may be removed as long as no commit needs it. */
+	if (ash_store_use(ctx, store, NULL))
+		ahead->thread = g_thread_try_new("ahead", ahead_thread, ahead, NULL);
+	return ahead;
+}
+
+void
+ash_ahead_end(AshAhead *ahead)
+{
+	if (ahead->thread != NULL)
+		g_thread_join(g_steal_pointer(&ahead->thread));
+}
+
+void
+ash_ahead_free(AshAhead *ahead)
+{
+	if (ahead == NULL)
+		return;
+	g_cancellable_cancel(ahead->ctx->cancellable);
+	ash_ahead_end(ahead);
+	ash_context_free(ahead->ctx);
+	g_free(ahead->root);
+	g_free(ahead);
+}
