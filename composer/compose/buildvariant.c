@@ -12,6 +12,7 @@
 #include "store/stage.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 /* Weights within a variant: about the seconds that they take for a system of some 200 packages. */
 enum { WEIGHT_INSTALL = 3, WEIGHT_TREE = 7 };
@@ -83,6 +84,9 @@ keep_root(AshContext *ctx, AshVariantBuild *build, const char *staging, bool syn
 	g_autoptr(GError) error = NULL;
 	AshContext quiet = without_cancellable(ctx);
 
+	/* Where a commit was made, it was kept with it. */
+	if (!ash_file_exists(AT_FDCWD, staging))
+		return;
 	if (!ash_workers_keep(&quiet, build, staging, synced, &error) ||
 	    (ash_file_exists(AT_FDCWD, staging) && !ash_workers_remove(&quiet, build->store, staging, &error)))
 		ash_progress_message(ctx->progress, "warning: %s", error->message);
@@ -158,7 +162,9 @@ ash_variant_clean(AshContext *ctx, AshVariantBuild *build)
 	g_autoptr(GError) error = NULL;
 	AshContext quiet = without_cancellable(ctx);
 
-	if (build->staging != NULL && !ash_workers_remove(&quiet, build->store, build->staging, &error))
+	/* Empty, if what was in it was kept for the next build. */
+	if (build->staging != NULL && rmdir(build->staging) < 0 &&
+	    !ash_workers_remove(&quiet, build->store, build->staging, &error))
 		ash_progress_message(ctx->progress, "warning: %s", error->message);
 	g_clear_pointer(&build->staging, g_free);
 	ash_fd_clear(&build->staging_fd);

@@ -11,8 +11,10 @@
 #include "model/records.h"
 #include "model/sbom.h"
 #include "store/ahead.h"
+#include "store/clone.h"
 #include "store/commit.h"
 #include "store/root.h"
+#include "store/spare.h"
 #include "tree/labels.h"
 #include "tree/tree.h"
 
@@ -20,7 +22,7 @@
 
 /* What the commit worker is told; borrowed on the caller's side, owned on the worker's. */
 typedef struct {
-	char *installed, *root, *store, *name, *ref, *version, *lock_text, *lock_digest, *input_digest, *tree_key, *notes, *sbom, *data_dir;
+	char *installed, *root_key, *root, *store, *name, *ref, *version, *lock_text, *lock_digest, *input_digest, *tree_key, *notes, *sbom, *data_dir;
 	char **packages;
 	guint64 epoch;
 	AshSpec *spec;
@@ -29,6 +31,7 @@ typedef struct {
 
 static const AshField commit_fields[] = {
 	ASH_FIELD(CommitJob, installed, ASH_FIELD_STRING),
+	ASH_FIELD(CommitJob, root_key, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, root, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, store, ASH_FIELD_STRING),
 	ASH_FIELD(CommitJob, name, ASH_FIELD_STRING),
@@ -50,6 +53,7 @@ static void
 commit_job_clear(CommitJob *job)
 {
 	g_free(job->installed);
+	g_free(job->root_key);
 	g_free(job->root);
 	g_free(job->store);
 	g_free(job->name);
@@ -147,6 +151,12 @@ commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, GError **err
 	return commit;
 }
 
+static bool
+is_fresh(const CommitJob *job)
+{
+	return *job->installed == '/';
+}
+
 /* Whether the labels that the clone of the root has now are those that the tree will have. */
 static bool
 knows_labels(const CommitJob *job, const AshLabels *labels)
@@ -167,7 +177,7 @@ apply_tree_and_look_ahead(AshContext *ctx, AshStore *store, const CommitJob *job
 
 	if (!ash_labels_open(job->root, &labels, error))
 		return FALSE;
-	if (*job->installed == '/' && knows_labels(job, labels)) {
+	if (is_fresh(job) && knows_labels(job, labels)) {
 		const AshScanOptions scan = make_scan_options(labels);
 		ahead = ash_ahead_begin(ctx, store, job->installed, &scan);
 	}
@@ -178,13 +188,37 @@ apply_tree_and_look_ahead(AshContext *ctx, AshStore *store, const CommitJob *job
 	return TRUE;
 }
 
+/* A copy of the installed root, or what an earlier build made of one, mended. */
+static gboolean
+clone_root(AshContext *ctx, AshStore *store, const CommitJob *job, GError **error)
+{
+	bool may_link = ash_copyup_available();
+
+	/* What scriptlets made in a fresh root can be shared, too. */
+	if (is_fresh(job) && !ash_store_mark_root(ctx, job->installed, error))
+		return FALSE;
+	return ((!is_fresh(job) && may_link && ash_spare_take(store, job->root_key, job->root)) ||
+		ash_file_mkdirs(AT_FDCWD, job->root, 0755, error)) &&
+	       ash_store_clone_root(ctx, store, job->installed, job->root, may_link, error);
+}
+
+/* Both are for the next build, and were synced by the commit. What cannot be kept is for the caller to try again, or to remove. */
+static void
+keep_roots(AshStore *store, const CommitJob *job)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (is_fresh(job) && !ash_store_keep_root(store, job->root_key, job->installed, &error))
+		g_debug("%s", error->message);
+	if (ash_copyup_available())
+		ash_spare_put(store, job->root_key, job->root);
+}
+
 static gboolean
 make_tree(AshContext *ctx, AshStore *store, const CommitJob *job, AshTreeReport *report, GError **error)
 {
 	ash_progress_begin(ctx->progress, "Copy of the root", 5);
-	/* What scriptlets made in a fresh root can be shared, too. */
-	gboolean done = (*job->installed != '/' || ash_store_mark_root(ctx, job->installed, error)) &&
-			ash_store_clone_root(ctx, store, job->installed, job->root, ash_copyup_available(), error);
+	gboolean done = clone_root(ctx, store, job, error);
 	ash_progress_end(ctx->progress);
 	if (!done)
 		return FALSE;
@@ -214,6 +248,7 @@ commit_worker(AshContext *ctx, JsonObject *request, GError **error)
 	ash_progress_end(ctx->progress);
 	if (commit == NULL)
 		return NULL;
+	keep_roots(store, &job);
 	JsonObject *reply = json_object_new();
 	json_object_set_string_member(reply, "commit", commit);
 	if (report.initramfs_note != NULL)
@@ -234,7 +269,9 @@ keep_worker(AshContext *ctx, JsonObject *request, GError **error)
 		return NULL;
 	if (!json_object_get_boolean_member(request, "synced") && !ash_store_sync(store, error))
 		return NULL;
-	return ash_store_keep_root(ctx, store, key, path, error) ? json_object_new() : NULL;
+	if (!ash_store_mark_root(ctx, path, error))
+		return NULL;
+	return ash_store_keep_root(store, key, path, error) ? json_object_new() : NULL;
 }
 
 static JsonObject *
@@ -322,7 +359,9 @@ ash_workers_commit(AshContext *ctx, AshVariantBuild *build, const char *installe
 	g_auto(CommitJob) job = make_job(ctx, build);
 
 	job.installed = g_strdup(installed);
-	job.root = g_strdup(staging);
+	job.root_key = g_strdup(build->variant->stages[ASH_STAGE_ROOT].digest);
+	/* Not the directory that is locked: it may change places with another. */
+	job.root = g_build_filename(staging, "root", NULL);
 	g_autoptr(JsonObject) request = ash_record_to_json(&job, commit_fields, TRUE);
 	json_object_set_object_member(request, "spec", ash_record_to_json(build->plan->spec, ash_spec_fields, TRUE));
 	json_object_set_object_member(

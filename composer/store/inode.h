@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /** What tells one file of this machine from all others: the key of a hash table, or the first member of one. */
@@ -14,3 +15,6 @@ typedef struct {
 guint ash_inode_hash(gconstpointer key);
 /** As ash_inode_hash(): whether two keys are the same file. */
 gboolean ash_inode_equal(gconstpointer a, gconstpointer b);
+
+/** True if the file system of @fd is known to have the numbers in its directories that stat(2) gives, as overlays of others may not. */
+bool ash_inode_is_exact(int fd);

@@ -3,13 +3,12 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "store/inode.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <string.h>
-#include <sys/vfs.h>
 
 /* The part of a file object's name that is in its directory: 62 digits and this. */
 #define SUFFIX ".file"
@@ -19,8 +18,6 @@ struct AshObjectMap {
 	GHashTable *checksums; /* inode number -> checksum, owned; NULL until it is found */
 	bool exact;
 };
-
-static const long exact_types[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC };
 
 /* Where pointers are shorter than inode numbers, two numbers may meet: the map is a hint. */
 static gpointer
@@ -72,18 +69,6 @@ load_directory(AshObjectMap *map, int objects_fd, const char *prefix, GError **e
 	return TRUE;
 }
 
-static bool
-is_exact(int fd)
-{
-	struct statfs info;
-
-	for (gsize i = 0; fstatfs(fd, &info) == 0 && i < G_N_ELEMENTS(exact_types); i++)
-		if ((long) info.f_type == exact_types[i])
-			/* A pointer shorter than a number may stand for two. */
-			return sizeof(gpointer) >= sizeof(ino_t) && sizeof(ino_t) == sizeof(((struct dirent *) NULL)->d_ino);
-	return false;
-}
-
 bool
 ash_object_map_is_exact(const AshObjectMap *map)
 {
@@ -96,7 +81,8 @@ ash_object_map_load(AshObjectMap *map, int objects_fd, GError **error)
 	g_autoptr(DIR) stream = NULL;
 	struct dirent *entry;
 
-	map->exact = is_exact(objects_fd);
+	/* A pointer shorter than a number may stand for two. */
+	map->exact = sizeof(gpointer) >= sizeof(ino_t) && ash_inode_is_exact(objects_fd);
 	if (g_hash_table_size(map->checksums) == 0)
 		return TRUE;
 	stream = ash_fd_open_stream(objects_fd, ".", error);

@@ -22,7 +22,7 @@ void ash_object_map_want(AshObjectMap *map, ino_t ino);
 /** Reads the names below @objects_fd, REPO/objects. Does nothing if nothing was asked for. */
 gboolean ash_object_map_load(AshObjectMap *map, int objects_fd, GError **error);
 
-/** True if this file system is known to have the numbers in its directories that stat(2) gives, as overlays of others may not. */
+/** True if a number that is in the map is the object's: see ash_inode_is_exact(). */
 bool ash_object_map_is_exact(const AshObjectMap *map);
 
 /** The checksum of the object that has inode @ino, borrowed; NULL if none was found. May be called from any thread. */

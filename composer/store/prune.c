@@ -464,6 +464,8 @@ run(Prune *prune, GError **error)
 
 	/* Staging directories are cleaned whenever a store is opened, but not by whoever may not remove them. */
 	if (!ash_reap_measure(prune->store->dir_fd, ".", &store_bytes, error) ||
+	    /* Part of no report: a build makes it by the way. First, for it holds names of what goes below. */
+	    !ash_reaper_remove(prune->reaper, prune->store->dir_fd, "spare", error) ||
 	    !drop_staging(prune, "tmp", "", error) || !drop_staging(prune, "repo/tmp", "staging-", error))
 		return FALSE;
 	prune->retention = ash_retention_new(prune->store, prune->options->ref, prune->options->keep, prune->oldest, error);

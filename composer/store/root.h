@@ -12,17 +12,11 @@
  * make the tree in B and commit it, which syncs the file system, A included; ash_store_keep_root(A).
  */
 
+/** DIR/roots/@key, owned. */
+char *ash_store_root_path(const AshStore *store, const char *key);
+
 /** True if there is DIR/roots/@key. */
 bool ash_store_has_root(AshStore *store, const char *key);
-
-/**
- * Makes the directory @dest, which must be empty, the same as a kept root, or as the directory @key_or_path if that has a
- * slash: names, owners, modes, times to the nanosecond, extended attributes, hard links between its names, holes, fifos, and
- * devices where this user may make them (left out where not). Sockets are left out. Shared files (base/shared.h) are
- * linked if @may_link, which is for the caller to know from ash_copyup_available(), and copied else. ctx->jobs threads.
- */
-gboolean ash_store_clone_root(AshContext *ctx, AshStore *store, const char *key_or_path, const char *dest,
-			      bool may_link, GError **error);
 
 /**
  * Marks as shared every plain file below the directory @path that has one name and no extended attributes, so that clones
@@ -31,13 +25,12 @@ gboolean ash_store_clone_root(AshContext *ctx, AshStore *store, const char *key_
 gboolean ash_store_mark_root(AshContext *ctx, const char *path, GError **error);
 
 /**
- * Marks the staging root @staging_path, a directory on the file system of the store, and renames it to DIR/roots/@key; if there is
+ * Renames the staging root @staging_path, a directory on the file system of the store whose files are marked, to DIR/roots/@key; if there is
  * one, that wins and @staging_path stays. What is not on the disk by now may be lost by a power cut, though the name be
  * there: call ash_store_sync() before, or ash_store_commit() since it was last written to. The descriptor that keeps the
  * staging root may be closed afterwards.
  */
-gboolean ash_store_keep_root(AshContext *ctx, AshStore *store, const char *key, const char *staging_path,
-			     GError **error);
+gboolean ash_store_keep_root(AshStore *store, const char *key, const char *staging_path, GError **error);
 
 /** Begins to write to the disk what the file system of the store holds in memory, so that the sync at the end is short. */
 void ash_store_start_sync(AshStore *store);

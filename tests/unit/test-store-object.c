@@ -5,6 +5,7 @@
 #include "base/shared.h"
 #include "store/ahead.h"
 #include "store/commit.h"
+#include "store/clone.h"
 #include "store/root.h"
 #include "store/tree.h"
 

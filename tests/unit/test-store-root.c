@@ -4,11 +4,15 @@
 #include "base/file.h"
 #include "base/shared.h"
 #include "store/commit.h"
+#include "store/clone.h"
+#include "store/inode.h"
 #include "store/root.h"
+#include "store/spare.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -225,10 +229,11 @@ inode_of(int fd, const char *path)
 }
 
 static char *
-commit(Fixture *fixture, const char *root)
+commit(Fixture *fixture, const char *root, bool adopt)
 {
 	AshCommitRequest request = {
 		.ref = REF,
+		.adopt = adopt,
 		.subject = "a test",
 		.timestamp = EPOCH,
 		.scan = { .skip_special = true },
@@ -262,8 +267,8 @@ test_clone(Fixture *fixture, gconstpointer data)
 			 inode_of(fixture->root_fd, "dir1/attributes"));
 	g_assert_cmpuint(inode_of(fixture->clone_fd, "dir1/all"), !=, inode_of(fixture->root_fd, "dir1/all"));
 	g_assert_false(ash_shared_is_marked(fixture->clone_fd, "dir1/attributes"));
-	first = commit(fixture, fixture->root);
-	second = commit(fixture, fixture->clone);
+	first = commit(fixture, fixture->root, false);
+	second = commit(fixture, fixture->clone, false);
 	g_assert_cmpstr(first, ==, second);
 }
 
@@ -277,8 +282,82 @@ test_clone_errors(Fixture *fixture, gconstpointer data)
 	g_clear_error(&error);
 	/* Not empty: the name is told. */
 	write_file(fixture->clone_fd, "dir5", "in the way", 0644);
-	g_assert_false(ash_store_clone_root(fixture->ctx, fixture->store, fixture->root, fixture->clone, true, &error));
+	g_assert_false(ash_store_clone_root(fixture->ctx, fixture->store, fixture->root, fixture->clone, false, &error));
 	g_assert_nonnull(strstr(error->message, "\"dir5\""));
+}
+
+/* What a build may do to a clone, and what its commit does: every kind of entry is changed, gone, new or another kind. */
+static void
+spoil_clone(int fd)
+{
+	g_autoptr(GError) error = NULL;
+
+	write_file(fd, "dir5/file", "replaced", 0644);
+	g_assert_cmpint(unlinkat(fd, "dir6/file", 0), ==, 0);
+	g_assert_cmpint(renameat(fd, "dir7/file", fd, "dir8/file"), ==, 0);
+	g_assert_true(ash_file_remove_tree(fd, "dir9", &error));
+	g_assert_cmpint(symlinkat("dir10", fd, "dir9"), ==, 0);
+	g_assert_cmpint(mkdirat(fd, "new", 0700), ==, 0);
+	write_file(fd, "new/file", "new", 0600);
+	g_assert_cmpint(unlinkat(fd, "dir2/link", 0), ==, 0);
+	g_assert_cmpint(symlinkat("../elsewher", fd, "dir2/link"), ==, 0);
+	set_mtime(fd, "dir2/link", 1400000000);
+	g_assert_cmpint(unlinkat(fd, "dir2/fifo", 0), ==, 0);
+	g_assert_cmpint(mkdirat(fd, "dir2/fifo", 0700), ==, 0);
+	/* In place, in files that have an inode of their own: the first with the size and times of the original. */
+	ash_autofd int tool = openat(fd, "dir0/tool", O_WRONLY | O_CLOEXEC);
+	g_assert_cmpint(pwrite(tool, "#!/bin/no", 9, 0), ==, 9);
+	g_assert_cmpint(fchmodat(fd, "dir1/all", 0600, 0), ==, 0);
+	set_xattr(fd, "dir1", "user.of.directory", "another");
+	set_xattr(fd, "dir11", "user.more", "x");
+	g_assert_cmpint(fchmodat(fd, "dir12", 01700, 0), ==, 0);
+	set_mtime(fd, "dir13", 1);
+	g_assert_cmpint(linkat(fd, "dir14/file", fd, "dir14/second", 0), ==, 0);
+}
+
+/* Mends what a build has left of a clone, twice. */
+static void
+test_clone_again(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *first = NULL, *second = NULL;
+	g_autoptr(GError) error = NULL;
+
+	g_assert_true(ash_store_mark_root(fixture->ctx, fixture->root, &error));
+	first = commit(fixture, fixture->root, false);
+	for (guint round = 0; round < 3; round++) {
+		g_assert_true(ash_store_clone_root(fixture->ctx, fixture->store, fixture->root, fixture->clone, true, &error));
+		g_assert_no_error(error);
+		g_assert_cmpuint(assert_same_tree(fixture->root_fd, fixture->clone_fd, "."), ==, 40 + 40 + 10 + 1);
+		g_assert_cmpuint(inode_of(fixture->clone_fd, "dir0/tool"), ==, inode_of(fixture->clone_fd, "dir30/alias"));
+		g_assert_cmpuint(inode_of(fixture->clone_fd, "dir0/tool"), !=, inode_of(fixture->root_fd, "dir0/tool"));
+		spoil_clone(fixture->clone_fd);
+		g_free(commit(fixture, fixture->clone, true));
+	}
+	g_assert_true(ash_store_clone_root(fixture->ctx, fixture->store, fixture->root, fixture->clone, true, &error));
+	second = commit(fixture, fixture->clone, false);
+	g_assert_cmpstr(first, ==, second);
+}
+
+static void
+test_spare(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *taken = g_build_filename(fixture->dir, "taken", NULL);
+	g_autoptr(GError) error = NULL;
+
+	if (!ash_inode_is_exact(fixture->root_fd)) {
+		g_test_skip("not on this file system");
+		return;
+	}
+	g_assert_false(ash_spare_take(fixture->store, "key", taken));
+	ash_spare_put(fixture->store, "key", fixture->clone);
+	g_assert_false(ash_file_exists(AT_FDCWD, fixture->clone));
+	/* The second one takes its place, and leaves the first to be removed. */
+	ash_spare_put(fixture->store, "key", fixture->root);
+	g_assert_true(ash_file_exists(AT_FDCWD, fixture->root));
+	g_assert_true(ash_spare_take(fixture->store, "key", taken));
+	g_assert_false(ash_spare_take(fixture->store, "key", fixture->clone));
+	ash_autofd int taken_fd = ash_file_open_dir(AT_FDCWD, taken, false, &error);
+	g_assert_true(ash_file_exists(taken_fd, "dir3"));
 }
 
 static void
@@ -291,7 +370,8 @@ test_keep(Fixture *fixture, gconstpointer data)
 	g_assert_false(ash_store_has_root(fixture->store, "key"));
 	ash_store_start_sync(fixture->store);
 	g_assert_true(ash_store_sync(fixture->store, &error));
-	g_assert_true(ash_store_keep_root(fixture->ctx, fixture->store, "key", fixture->root, &error));
+	g_assert_true(ash_store_mark_root(fixture->ctx, fixture->root, &error));
+	g_assert_true(ash_store_keep_root(fixture->store, "key", fixture->root, &error));
 	g_assert_no_error(error);
 	g_assert_true(ash_store_has_root(fixture->store, "key"));
 	g_assert_false(ash_file_exists(AT_FDCWD, fixture->root));
@@ -304,7 +384,7 @@ test_keep(Fixture *fixture, gconstpointer data)
 	assert_same_tree(kept_fd, fixture->clone_fd, ".");
 	/* The first one wins. */
 	write_file(fixture->clone_fd, "second", "", 0644);
-	g_assert_true(ash_store_keep_root(fixture->ctx, fixture->store, "key", fixture->clone, &error));
+	g_assert_true(ash_store_keep_root(fixture->store, "key", fixture->clone, &error));
 	g_assert_no_error(error);
 	g_assert_true(ash_file_exists(AT_FDCWD, fixture->clone));
 	g_assert_false(ash_file_exists(kept_fd, "second"));
@@ -319,6 +399,8 @@ main(int argc, char **argv)
 	ADD("clone/link", "link", test_clone);
 	ADD("clone/copy", NULL, test_clone);
 	ADD("clone/errors", NULL, test_clone_errors);
+	ADD("clone/again", NULL, test_clone_again);
+	ADD("spare", NULL, test_spare);
 	ADD("keep", NULL, test_keep);
 	return g_test_run();
 }

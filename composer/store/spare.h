@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "store/store.h"
+
+/**
+ * Spares: DIR/spare/KEY is what a build made of a clone of the root DIR/roots/KEY, once that is committed. To make it
+ * a clone again (ash_store_clone_root()) is to mend what the build changed: some 3,000 links and directories to look at,
+ * instead of 13,000 to remove and 13,000 to make. Nothing in it is relied on. A prune removes them all.
+ */
+
+/** Moves DIR/spare/@key to @dest, which must not exist. False if there is none, or another build was quicker. */
+bool ash_spare_take(AshStore *store, const char *key, const char *dest);
+
+/**
+ * Moves the staging root @path to DIR/spare/@key. If there is one, they change places; @path is for the caller to remove then, as
+ * after any failure, of which nothing is said.
+ */
+void ash_spare_put(AshStore *store, const char *key, const char *path);
