@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "node/source.h"
+
+/**
+ * How a slot becomes a release's root file system: a list of what happens to each block, made before anything is written or any data is
+ * fetched, and then carried out. A slot is a partition (or a file) for data, and one for its hash area.
+ *
+ * Nothing is trusted but the release: hash tree blocks are checked against the root hash from the top down, data blocks against the leaves
+ * before they are written; a source block that is not what its own tree says is fetched instead.
+ */
+
+/** A raw partition, or a part of a file. */
+typedef struct {
+	int fd;
+	guint64 offset, bytes;
+} AshSlotPart;
+
+/** What is in a slot. */
+typedef struct {
+	AshSlotPart data, hash;
+	char root_hash[65]; /* hex */
+	bool known;         /* its content should have @root_hash; else the content is read to see what is there */
+} AshSlotView;
+
+/** What a plan takes, bytes. */
+typedef struct {
+	guint64 tree_bytes;     /* of the hash tree and of the table of frames, fetched while planning */
+	guint64 data_bytes;     /* of frames to be fetched, unused ones between them included */
+	guint64 delta_bytes;    /* of the delta instead; 0: none is used */
+	guint64 requests;       /* for the data */
+	guint64 copied_bytes;   /* copied from the active slot or within the target */
+	guint64 kept_bytes;     /* in the target already, at their place */
+	guint64 fetched_blocks; /* of 4096 bytes, written from frames */
+} AshPlanCost;
+
+typedef struct AshPlan AshPlan;
+
+/**
+ * Reads the new hash tree, as far as @active and @target do not have it, and plans. @active may be NULL: nothing to copy from. Nothing is written.
+ * Both views (their descriptors), @source and @release must outlive the plan. ASH_ERROR_NO_SPACE if the release does not fit the target,
+ * ASH_ERROR_FETCH, ASH_ERROR_TRUST. Owned.
+ */
+AshPlan *ash_plan_make(AshContext *ctx, AshSource *source, const AshRelease *release, const AshSlotView *active, const AshSlotView *target,
+		       GError **error);
+void ash_plan_free(AshPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPlan, ash_plan_free)
+
+/** What it costs; exact if all source blocks are sound. Borrowed. */
+const AshPlanCost *ash_plan_get_cost(const AshPlan *plan);
+
+/**
+ * Carries it out: data and hash area are written and synced, caches dropped, and the whole slot is read back up to the root hash. On success the slot
+ * is the release's, bit by bit. After a failure, or if this is interrupted, a new plan finds what is there already; until then the
+ * target's content is not to be relied on. May be called once.
+ */
+gboolean ash_plan_apply(AshContext *ctx, AshPlan *plan, GError **error);
