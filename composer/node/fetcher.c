@@ -423,7 +423,9 @@ copy_local(Run *run, AshTransfer *transfer, const char *dir)
 
 		transfer->verdict = ASH_REPLY_TAKE;
 		while (!ash_transfer_is_complete(transfer) && ash_context_check(run->ctx, &transfer->fatal)) {
-			n = pread(fd, buffer, LOCAL_CHUNK_BYTES, (off_t) transfer->position);
+			guint64 left = request->length - request->done + (request->total == 0 ? 1 : 0); /* is there more? */
+
+			n = pread(fd, buffer, (gsize) MIN(left, LOCAL_CHUNK_BYTES), (off_t) transfer->position);
 			if (n <= 0 || (run->fetcher->meter.received += (guint64) n, !ash_transfer_deliver(transfer, buffer, (gsize) n)))
 				break;
 		}
