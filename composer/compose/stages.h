@@ -12,7 +12,7 @@
  *     tree    root, kickstart, image type, lock, version     -> the content of a commit
  *     commit  tree, ref, what images need to know            -> a commit
  *
- * The initramfs has a key of its own (tree/inputcache.h), artifacts too (compose/artifact.h).
+ * The initramfs has a key of its own (base/inputcache.h), artifacts too (compose/artifact.h).
  */
 
 /** "lock", "root", "tree", "commit". Borrowed. */

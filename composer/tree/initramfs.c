@@ -3,13 +3,13 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/inputcache.h"
+#include "base/openlog.h"
 #include "base/sandbox.h"
 #include "base/shared.h"
 #include "tree/dracutinputs.h"
 #include "tree/dracutview.h"
-#include "tree/inputcache.h"
 #include "tree/kernel.h"
-#include "tree/openlog.h"
 #include "tree/steps.h"
 
 #include <errno.h>

@@ -28,7 +28,7 @@ typedef struct {
 	guint64 epoch;             /* seconds: every date that is written into the tree */
 	const char *lock_text;     /* NULL: none is kept */
 	const char *data_dir;      /* our own data files: dracut/90ashlar */
-	const char *initramfs_dir; /* kept initramfs are here, made when needed (tree/inputcache.h); NULL: none are used or kept */
+	const char *initramfs_dir; /* kept initramfs are here, made when needed (base/inputcache.h); NULL: none are used or kept */
 	AshTreeReport *report;     /* filled; NULL: nobody asks */
 } AshTreeRequest;
 

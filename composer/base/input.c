@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tree/input.h"
+#include "base/input.h"
 
 #include "base/digest.h"
 #include "base/fd.h"

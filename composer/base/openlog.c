@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tree/openlog.h"
+#include "base/openlog.h"
 
 #include "base/error.h"
 #include "base/fd.h"

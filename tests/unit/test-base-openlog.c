@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "tree/openlog.h"
+#include "base/openlog.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -132,7 +132,7 @@ test_abandoned(Fixture *fixture, gconstpointer data)
 	open_and_close(fixture, "top");
 }
 
-#define TEST(name, function) g_test_add("/tree/openlog/" name, Fixture, NULL, setup, function, teardown)
+#define TEST(name, function) g_test_add("/base/openlog/" name, Fixture, NULL, setup, function, teardown)
 
 int
 main(int argc, char **argv)

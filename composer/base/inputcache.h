@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tree/input.h"
+#include "base/input.h"
 
 /**
  * AshInputCache: results of a program, each with all that the program has read for it. As in a compiler cache's direct mode: a key

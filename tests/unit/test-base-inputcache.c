@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "tree/inputcache.h"
+#include "base/inputcache.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -289,7 +289,7 @@ test_old_version(Fixture *fixture, gconstpointer data)
 	assert_miss(fixture, "there was no earlier run");
 }
 
-#define TEST(name, function) g_test_add("/tree/inputcache/" name, Fixture, NULL, setup, function, teardown)
+#define TEST(name, function) g_test_add("/base/inputcache/" name, Fixture, NULL, setup, function, teardown)
 
 int
 main(int argc, char **argv)

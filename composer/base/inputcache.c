@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tree/inputcache.h"
+#include "base/inputcache.h"
 
 #include "base/digest.h"
 #include "base/error.h"
