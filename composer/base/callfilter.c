@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/watchcall.h"
 #include "base/writecall.h"
 
 #include <errno.h>
@@ -123,14 +124,41 @@ add_ioctl_rules(scmp_filter_ctx filter, int call)
 	return failed;
 }
 
+static bool
+is_watch_call(const char *name)
+{
+	for (const AshWatchCall *watch = ash_watch_calls; watch->name != NULL; watch++)
+		if (strcmp(watch->name, name) == 0)
+			return true;
+	return false;
+}
+
 static int
-add_write_rules(scmp_filter_ctx filter)
+add_watch_rules(scmp_filter_ctx filter)
+{
+	int failed = 0;
+
+	for (const AshWatchCall *watch = ash_watch_calls; watch->name != NULL && failed == 0; watch++) {
+		int call = seccomp_syscall_resolve_name(watch->name);
+		if (call == __NR_SCMP_ERROR)
+			continue;
+		failed = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, call, 0);
+		/* The second name of a call. */
+		if (failed == -EEXIST)
+			failed = 0;
+	}
+	return failed;
+}
+
+/* @watched: some of them are asked about anyway. */
+static int
+add_write_rules(scmp_filter_ctx filter, bool watched)
 {
 	int failed = 0;
 
 	for (const AshWriteCall *write = ash_write_calls; write->name != NULL && failed == 0; write++) {
 		int call = seccomp_syscall_resolve_name(write->name);
-		if (call == __NR_SCMP_ERROR)
+		if (call == __NR_SCMP_ERROR || (watched && is_watch_call(write->name)))
 			continue;
 		if (write->kind == ASH_WRITE_CALL_OPEN)
 			failed = add_open_rules(filter, call, (guint) write->flags);
@@ -155,7 +183,7 @@ static const struct sock_filter no_new_calls[] = {
 };
 
 static scmp_filter_ctx
-make_filter(bool supervised, int *ret_failed)
+make_filter(bool supervised, bool watched, int *ret_failed)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 
@@ -172,13 +200,15 @@ make_filter(bool supervised, int *ret_failed)
 	if (failed == 0)
 		failed = add_argument_rules(filter);
 	if (failed == 0 && supervised)
-		failed = add_write_rules(filter);
+		failed = add_write_rules(filter, watched);
+	if (failed == 0 && watched)
+		failed = add_watch_rules(filter);
 	*ret_failed = failed;
 	return filter;
 }
 
 GBytes *
-ash_call_filter_new(bool supervised, GError **error)
+ash_call_filter_new(bool supervised, bool watched, GError **error)
 {
 	ash_autofd int fd = memfd_create("ashlar-filter", MFD_CLOEXEC);
 	struct stat info = { 0 };
@@ -186,7 +216,7 @@ ash_call_filter_new(bool supervised, GError **error)
 
 	if (fd < 0)
 		return ash_throw_errno_null(error, "cannot make a system call filter");
-	scmp_filter_ctx filter = make_filter(supervised, &failed);
+	scmp_filter_ctx filter = make_filter(supervised, watched, &failed);
 	if (failed == 0)
 		failed = seccomp_export_bpf(filter, fd);
 	if (filter != NULL)

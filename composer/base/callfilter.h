@@ -9,7 +9,7 @@
  * keyring, bpf, perf, ptrace, clock and similar calls fail with EPERM, clone3 and io_uring with ENOSYS (so that
  * callers fall back), and calls that only flush to disk succeed at once: a staging root that a power cut takes is
  * made again. Calls newer than this program (fchmodat2 and later) fail with ENOSYS. Everything else is allowed, but @supervised
- * has each call that may change an inode in place (base/writecall.h) ask a listener. An array of struct
- * sock_filter as bytes; owned.
+ * has each call that may change an inode in place (base/writecall.h) ask a listener, and @watched, which needs it, each
+ * call that names a file (base/watchcall.h), too. An array of struct sock_filter as bytes; owned.
  */
-GBytes *ash_call_filter_new(bool supervised, GError **error);
+GBytes *ash_call_filter_new(bool supervised, bool watched, GError **error);

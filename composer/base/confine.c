@@ -101,10 +101,21 @@ ash_confine_new(const char *root_path, bool nested, bool read_only, bool supervi
 		g_array_append_val(confine->binds, bind);
 	}
 	confine->bind_fds = g_new(int, confine->binds->len + 1);
-	confine->filter = ash_call_filter_new(supervised, error);
+	confine->filter = ash_call_filter_new(supervised, false, error);
 	if (confine->filter == NULL)
 		return NULL;
 	return g_steal_pointer(&confine);
+}
+
+AshConfine *
+ash_confine_new_watched(GError **error)
+{
+	g_autoptr(AshConfine) confine = g_new0(AshConfine, 1);
+
+	confine->supervised = true;
+	confine->binds = g_array_new(FALSE, FALSE, sizeof(Bind));
+	confine->filter = ash_call_filter_new(true, true, error);
+	return confine->filter != NULL ? g_steal_pointer(&confine) : NULL;
 }
 
 void

@@ -7,7 +7,7 @@
 /**
  * AshConfine: the view of the file system and the rights that the sandbox leaves, made in two steps: prepared with
  * all memory it needs, then applied by system calls only, so that it may run between fork and exec of a process
- * with threads. base/sandbox.c uses it; nobody else should.
+ * with threads. base/sandbox.c uses it, and install/scriptrunner.c, whose programs go where a sandbox is already; nobody else should.
  */
 typedef struct AshConfine AshConfine;
 
@@ -18,6 +18,8 @@ typedef struct AshConfine AshConfine;
  */
 AshConfine *ash_confine_new(const char *root_path, bool nested, bool read_only, bool supervised,
 			    const char *const *bind_pairs, GError **error);
+/** For rights only, with a listener that is asked about each call that names a file, too (base/watchcall.h). */
+AshConfine *ash_confine_new_watched(GError **error);
 void ash_confine_free(AshConfine *confine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshConfine, ash_confine_free)
 

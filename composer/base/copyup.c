@@ -42,16 +42,18 @@
 /* An outcome of a call that is no error. */
 #define PRETEND (-1)
 
-/* Of one architecture: the numbers of ash_write_calls. */
+/* Of one architecture: the numbers of ash_write_calls and ash_watch_calls. */
 typedef struct {
 	guint32 token;
-	int *numbers;
+	int *numbers, *watched;
 } CallNumbers;
 
 struct AshCopyup {
 	int listener;
 	int base;               /* "/" of the supervised processes' mount namespace */
 	CallNumbers numbers[2]; /* native, and 32-bit */
+	AshCopyupWatch watch;   /* may be NULL */
+	gpointer watch_data;
 	guint8 *request;        /* struct seccomp_notif, as large as the kernel has it */
 	gsize request_size;
 };
@@ -399,14 +401,81 @@ sets_mark(const AshWriteCall *call, Target *target)
 	       (strcmp(target->text, ASH_SHARED_XATTR) == 0 || strcmp(target->text, ASH_SHARED_OBJECT_XATTR) == 0);
 }
 
+/* A watched call that is asked about whatever its flags are: as the filter would decide (base/callfilter.c). */
+static bool
+writes(const AshWriteCall *call, const Target *target)
+{
+	guint64 flags = call->kind == ASH_WRITE_CALL_OPEN ? target->notif->data.args[call->flags] : 0;
+
+	return call->kind != ASH_WRITE_CALL_OPEN ||
+	       ((flags & (O_ACCMODE | O_TRUNC)) != 0 && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL));
+}
+
+/* Tells of one name in a call. */
+static void
+tell_name(const AshCopyup *copyup, const AshWatchCall *call, Target *target)
+{
+	const __u64 *args = target->notif->data.args;
+	AshWatchedCall told = {
+		.pid = (pid_t) target->notif->pid,
+		.effect = call->effect,
+		.dir_fd = call->dir >= 0 ? (int) args[call->dir] : AT_FDCWD,
+		.flags = call->flags >= 0 ? args[call->flags] : 0,
+	};
+
+	if (call->effect == ASH_WATCH_OPEN_HOW) {
+		struct open_how how = { 0 };
+		gsize length = 0;
+		told.effect = ASH_WATCH_OPEN;
+		if (read_memory(target, told.flags, &how, sizeof how, &length) != 0 || length < sizeof how ||
+		    (how.resolve & RESOLVE_IN_ROOT) != 0)
+			told.effect = ASH_WATCH_ODD;
+		told.flags = how.flags;
+	}
+	if (call->effect == ASH_WATCH_CREAT) {
+		told.effect = ASH_WATCH_OPEN;
+		told.flags = O_CREAT | O_WRONLY | O_TRUNC;
+	}
+	if (call->path >= 0 && args[call->path] != 0) {
+		if (read_text(target, args[call->path]) != 0)
+			told.effect = ASH_WATCH_ODD;
+		told.path = target->text;
+	}
+	copyup->watch(&told, copyup->watch_data);
+}
+
+static void
+tell(const AshCopyup *copyup, Target *target)
+{
+	const AshWatchedCall odd = { .pid = (pid_t) target->notif->pid, .effect = ASH_WATCH_ODD, .dir_fd = AT_FDCWD };
+	bool known = false;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(copyup->numbers); i++) {
+		const CallNumbers *numbers = &copyup->numbers[i];
+		if (numbers->token != target->notif->data.arch)
+			continue;
+		for (gsize j = 0; ash_watch_calls[j].name != NULL; j++)
+			if (numbers->watched[j] == target->notif->data.nr) {
+				tell_name(copyup, &ash_watch_calls[j], target);
+				known = true;
+			}
+	}
+	if (!known)
+		copyup->watch(&odd, copyup->watch_data);
+}
+
 /* 0 if the call may go on, PRETEND if it is to succeed without, else the error that it gets. */
 static int
 guard_call(const AshCopyup *copyup, Target *target)
 {
 	const AshWriteCall *call = find_call(copyup, &target->notif->data);
 
-	if (call == NULL || target->notif->pid == 0)
+	if (target->notif->pid == 0)
 		return EPERM;
+	if (call == NULL)
+		return copyup->watch != NULL ? 0 : EPERM;
+	if (copyup->watch != NULL && !writes(call, target))
+		return 0;
 	if (sets_mark(call, target))
 		return PRETEND;
 	if (call->path >= 0)
@@ -423,6 +492,8 @@ ash_copyup_serve(AshCopyup *copyup)
 	memset(copyup->request, 0, copyup->request_size);
 	if (ioctl(copyup->listener, SECCOMP_IOCTL_NOTIF_RECV, copyup->request) < 0)
 		return;
+	if (copyup->watch != NULL && target.notif->pid != 0)
+		tell(copyup, &target);
 	int failed = guard_call(copyup, &target);
 	struct seccomp_notif_resp answer = {
 		.id = target.notif->id,
@@ -431,6 +502,13 @@ ash_copyup_serve(AshCopyup *copyup)
 	};
 	/* It fails if who asked is gone, which needs no answer. */
 	ioctl(copyup->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+void
+ash_copyup_set_watch(AshCopyup *copyup, AshCopyupWatch watch, gpointer data)
+{
+	copyup->watch = watch;
+	copyup->watch_data = data;
 }
 
 int
@@ -442,14 +520,19 @@ ash_copyup_get_fd(const AshCopyup *copyup)
 static void
 load_numbers(CallNumbers *numbers, guint32 token)
 {
-	gsize count = 0;
+	gsize count = 0, watched = 0;
 
 	while (ash_write_calls[count].name != NULL)
 		count++;
+	while (ash_watch_calls[watched].name != NULL)
+		watched++;
 	numbers->token = token;
 	numbers->numbers = g_new(int, count);
 	for (gsize i = 0; i < count; i++)
 		numbers->numbers[i] = seccomp_syscall_resolve_name_arch(token, ash_write_calls[i].name);
+	numbers->watched = g_new(int, watched);
+	for (gsize i = 0; i < watched; i++)
+		numbers->watched[i] = seccomp_syscall_resolve_name_arch(token, ash_watch_calls[i].name);
 }
 
 static AshCopyup *
@@ -476,8 +559,10 @@ ash_copyup_free(AshCopyup *copyup)
 		return;
 	ash_fd_clear(&copyup->listener);
 	ash_fd_clear(&copyup->base);
-	for (gsize i = 0; i < G_N_ELEMENTS(copyup->numbers); i++)
+	for (gsize i = 0; i < G_N_ELEMENTS(copyup->numbers); i++) {
 		g_free(copyup->numbers[i].numbers);
+		g_free(copyup->numbers[i].watched);
+	}
 	g_free(copyup->request);
 	g_free(copyup);
 }
@@ -508,11 +593,16 @@ bool
 ash_copyup_send(int channel, int listener)
 {
 	ash_autofd int base = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return base >= 0 && ash_copyup_send_base(channel, listener, base);
+}
+
+bool
+ash_copyup_send_base(int channel, int listener, int base)
+{
 	int fds[2] = { listener, base };
 	FdMessage message;
 
-	if (base < 0)
-		return false;
 	message_prepare(&message);
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message.message);
 	header->cmsg_level = SOL_SOCKET;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "base/watchcall.h"
+
 #include <stdbool.h>
+#include <sys/types.h>
 
 /**
  * Copy on write for shared files (base/shared.h), for programs that know nothing of it: the sandbox' call filter stops
@@ -32,6 +34,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshCopyup, ash_copyup_free)
 /** The listener, for poll(2): POLLIN is a call that waits, POLLHUP the end of the last supervised process. Borrowed. */
 int ash_copyup_get_fd(const AshCopyup *copyup);
 
+/** A call of a watched process (base/watchcall.h), before it is made. */
+typedef struct {
+	pid_t pid;             /* process or thread */
+	AshWatchEffect effect; /* ASH_WATCH_OPEN_HOW and ASH_WATCH_CREAT are told as ASH_WATCH_OPEN; ASH_WATCH_ODD, too, if its arguments cannot be read */
+	int dir_fd;            /* a descriptor of its, or AT_FDCWD */
+	const char *path;      /* NULL or "": what dir_fd is */
+	guint64 flags;         /* of open(2), or AT_* */
+} AshWatchedCall;
+
+typedef void (*AshCopyupWatch)(const AshWatchedCall *call, gpointer data);
+
+/** Has @watch told of each call that names a file; for a listener whose filter asks about them. */
+void ash_copyup_set_watch(AshCopyup *copyup, AshCopyupWatch watch, gpointer data);
+
 /** Answers one call that waits. */
 void ash_copyup_serve(AshCopyup *copyup);
 
@@ -40,6 +56,9 @@ void ash_copyup_serve(AshCopyup *copyup);
  * False with errno on failure.
  */
 bool ash_copyup_send(int channel, int listener);
+
+/** The same with "/", opened with O_PATH beforehand: for a filter that would ask about that, too. */
+bool ash_copyup_send_base(int channel, int listener, int base);
 
 /**
  * Starts a process that supervises whoever sends it a listener, until the last of these processes has ended or nobody can

@@ -6,7 +6,7 @@
  * an older program left in the store is not taken for ours; whatever is built on that stage follows by itself.
  */
 #define ASH_LOCK_STAGE_VERSION "1"
-#define ASH_ROOT_STAGE_VERSION "1"
+#define ASH_ROOT_STAGE_VERSION "2"
 #define ASH_TREE_STAGE_VERSION "3"
 #define ASH_COMMIT_STAGE_VERSION "1"
 #define ASH_ARTIFACT_STAGE_VERSION "2"

@@ -78,9 +78,9 @@ check_import(int dir_fd, const AshStoreEntry *entry, GError **error)
 	return package != NULL && ash_entry_check_content(package, fd, error) && check_names(package, fd, error);
 }
 
-/* initramfs/KEY-DIGEST.img holds its digest, KEY.manifest is checked by whoever reads it. */
+/* KEY-DIGEST.img in initramfs and memo holds its digest, KEY.manifest is checked by whoever reads it. */
 static gboolean
-check_initramfs(int dir_fd, const AshStoreEntry *entry, GError **error)
+check_result(int dir_fd, const AshStoreEntry *entry, GError **error)
 {
 	const char *digest = strrchr(entry->key, '-');
 	ash_autofd int fd = -1;
@@ -102,7 +102,8 @@ ash_upkeep_check_worker(AshContext *ctx, JsonObject *request, GError **error)
 {
 	const AshCheckOptions options = {
 		.repair = json_object_get_boolean_member(request, "repair"),
-		.check = { [ASH_ENTRY_IMPORT] = check_import, [ASH_ENTRY_INITRAMFS] = check_initramfs },
+		.check = { [ASH_ENTRY_IMPORT] = check_import, [ASH_ENTRY_INITRAMFS] = check_result,
+			   [ASH_ENTRY_MEMO] = check_result },
 	};
 	g_autoptr(AshStore) store = open_store(request, error);
 	g_autoptr(AshCheckReport) report = store != NULL ? ash_store_check(ctx, store, &options, error) : NULL;

@@ -436,8 +436,10 @@ ash_workers_install(AshContext *ctx, AshStore *store, const AshPlanVariant *vari
 	plan->docs = variant->packages->docs;
 	plan->inst_langs = g_strdupv(variant->packages->inst_langs);
 	plan->epoch = variant->epoch;
-	if (import)
+	if (import) {
 		plan->import_dir = g_build_filename(ash_store_get_dir(store), "import", NULL);
+		plan->memo_dir = g_build_filename(ash_store_get_dir(store), "memo", NULL);
+	}
 	ash_transaction_plan_add_set(plan, variant->set);
 	g_autoptr(AshTransactionResult) result = ash_transaction_install(ctx, plan, error);
 	if (result == NULL)

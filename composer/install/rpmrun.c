@@ -9,6 +9,7 @@
 #include "install/rpmconfig.h"
 #include "install/rpmdb.h"
 #include "install/scriptlog.h"
+#include "install/scriptrunner.h"
 
 #include <fcntl.h>
 #include <rpm/header.h>
@@ -30,6 +31,7 @@ typedef struct {
 	const AshTransactionPackage *plan; /* borrowed */
 	int fd;
 	FD_t open; /* while librpm unpacks it */
+	guint64 built; /* seconds; once its header was read */
 } Element;
 
 struct AshRpmRun {
@@ -38,6 +40,7 @@ struct AshRpmRun {
 	GArray *elements;               /* of Element, sorted by NEVRA */
 	rpmts ts;
 	AshPlacer *placer;              /* NULL: librpm unpacks */
+	AshScriptRunner *runner;        /* NULL: all scriptlets run */
 	AshScriptLog *log;
 	AshTransactionResult *result;
 	GPtrArray *notices;  /* of char *: librpm's warnings */
@@ -46,6 +49,7 @@ struct AshRpmRun {
 	bool in_script;
 	GError *failure;     /* the first scriptlet that failed */
 	guint64 installed;
+	guint64 triggers_built; /* when the newest package with triggers was built */
 };
 
 /* Names that people know, of the tags that librpm reports. */
@@ -114,7 +118,7 @@ ash_rpm_run_new(const AshTransactionPlan *plan, GError **error)
 	run->script_complaints = g_string_new(NULL);
 	raise_fd_limit();
 	for (guint i = 0; i < plan->packages->len; i++) {
-		Element element = { g_ptr_array_index(plan->packages, i), -1, NULL };
+		Element element = { g_ptr_array_index(plan->packages, i), -1, NULL, 0 };
 		element.fd = ash_fd_open(AT_FDCWD, element.plan->path, O_RDONLY, 0, error);
 		if (element.fd < 0)
 			return NULL;
@@ -129,6 +133,9 @@ ash_rpm_run_new(const AshTransactionPlan *plan, GError **error)
 		if (run->placer == NULL)
 			return NULL;
 	}
+	/* Without it scriptlets take longer, and that is all. */
+	if (plan->memo_dir != NULL && ash_copyup_available())
+		run->runner = ash_script_runner_new(plan->memo_dir, NULL);
 	ash_rpm_set_languages((const char *const *) plan->inst_langs);
 	return g_steal_pointer(&run);
 }
@@ -141,6 +148,7 @@ ash_rpm_run_free(AshRpmRun *run)
 	rpmlogSetCallback(NULL, NULL);
 	g_clear_pointer(&run->ts, rpmtsFree);
 	g_clear_pointer(&run->placer, ash_placer_free);
+	g_clear_pointer(&run->runner, ash_script_runner_free);
 	g_clear_pointer(&run->log, ash_script_log_free);
 	g_array_unref(run->elements);
 	g_clear_pointer(&run->result, ash_transaction_result_free);
@@ -246,9 +254,22 @@ note_script_failure(AshRpmRun *run, const AshScriptRecord *record, bool timed_ou
 }
 
 static void
+set_epoch(guint64 seconds)
+{
+	g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, seconds);
+
+	g_setenv("SOURCE_DATE_EPOCH", text, TRUE);
+}
+
+/*
+ * A scriptlet's time is its package's: what it writes is then the same whatever else there is in the system. librpm does not say whose
+ * trigger it runs after the transaction.
+ */
+static void
 script_begin(AshRpmRun *run, const Element *element, rpmTagVal tag)
 {
 	run->in_script = true;
+	set_epoch(element != NULL ? element->built : run->triggers_built);
 	g_string_truncate(run->script_complaints, 0);
 	ash_script_log_begin(run->log, element != NULL ? element->plan->nevra : "", script_kind(tag));
 }
@@ -260,6 +281,7 @@ script_end(AshRpmRun *run, rpmRC outcome)
 	AshScriptRecord *record = ash_script_log_end(run->log, &timed_out);
 
 	run->in_script = false;
+	set_epoch(run->plan->epoch);
 	g_ptr_array_add(run->result->scripts, record);
 	if (outcome != RPMRC_OK && run->failure == NULL)
 		note_script_failure(run, record, timed_out);
@@ -337,6 +359,17 @@ on_notify(const void *te, const rpmCallbackType what, const rpm_loff_t amount, c
 	return NULL;
 }
 
+static void
+note_build_time(AshRpmRun *run, Element *element, Header header)
+{
+	static const rpmTagVal triggers[] = { RPMTAG_TRIGGERSCRIPTS, RPMTAG_FILETRIGGERSCRIPTS, RPMTAG_TRANSFILETRIGGERSCRIPTS };
+
+	element->built = headerGetNumber(header, RPMTAG_BUILDTIME);
+	for (gsize i = 0; i < G_N_ELEMENTS(triggers); i++)
+		if (headerIsEntry(header, triggers[i]))
+			run->triggers_built = MAX(run->triggers_built, element->built);
+}
+
 static gboolean
 add_element(AshRpmRun *run, Element *element, GError **error)
 {
@@ -351,6 +384,7 @@ add_element(AshRpmRun *run, Element *element, GError **error)
 		return ash_throw(error, ASH_ERROR_TRUST, "package \"%s\": \"%s\" is no RPM package", element->plan->nevra,
 				 element->plan->path);
 	g_autofree char *nevra = headerGetAsString(header, RPMTAG_NEVRA);
+	note_build_time(run, element, header);
 	int failed = rpmtsAddInstallElement(run->ts, header, element, 0, NULL);
 	headerFree(header);
 	if (g_strcmp0(nevra, element->plan->nevra) != 0)
@@ -477,11 +511,32 @@ transact(AshRpmRun *run, GError **error)
 	return TRUE;
 }
 
+static gboolean
+start_helpers(AshRpmRun *run, const char *root, GError **error)
+{
+	if (run->placer != NULL && !start_placer(run, root, error))
+		return FALSE;
+	return run->runner == NULL || ash_script_runner_start(run->runner, root, error);
+}
+
+static gboolean
+count_scripts(AshRpmRun *run, GError **error)
+{
+	AshScriptRunnerCount count = { 0, 0 };
+
+	if (run->runner != NULL && !ash_script_runner_count(run->runner, &count, error))
+		return FALSE;
+	run->result->reused_scripts = count.reused;
+	run->result->kept_scripts = count.kept;
+	return TRUE;
+}
+
 AshTransactionResult *
 ash_rpm_run_install(AshRpmRun *run, AshContext *ctx, const char *root, GError **error)
 {
 	run->ctx = ctx;
-	if (!prepare(run, root, error) || (run->placer != NULL && !start_placer(run, root, error)) || !transact(run, error))
+	if (!prepare(run, root, error) || !start_helpers(run, root, error) || !transact(run, error) ||
+	    !count_scripts(run, error))
 		return NULL;
 	g_clear_pointer(&run->ts, rpmtsFree);
 	if (!ash_rpmdb_clean(root, error))

@@ -69,6 +69,7 @@ ash_transaction_plan_free(AshTransactionPlan *plan)
 		return;
 	g_free(plan->root_path);
 	g_free(plan->import_dir);
+	g_free(plan->memo_dir);
 	g_ptr_array_unref(plan->packages);
 	g_strfreev(plan->inst_langs);
 	g_free(plan);
@@ -116,6 +117,8 @@ plan_to_json(const AshTransactionPlan *plan)
 	json_object_set_int_member(object, "timeout", plan->script_timeout_seconds);
 	if (plan->import_dir != NULL)
 		json_object_set_string_member(object, "import", plan->import_dir);
+	if (plan->memo_dir != NULL)
+		json_object_set_string_member(object, "memo", plan->memo_dir);
 	if (plan->inst_langs != NULL)
 		ash_json_set_strv(object, "langs", (const char *const *) plan->inst_langs);
 	for (guint i = 0; i < plan->packages->len; i++) {
@@ -142,6 +145,7 @@ plan_from_json(JsonObject *object, GError **error)
 		return NULL;
 	plan->root_path = g_strdup(root);
 	plan->import_dir = g_strdup(ash_json_get_string_optional(object, "import"));
+	plan->memo_dir = g_strdup(ash_json_get_string_optional(object, "memo"));
 	plan->docs = json_object_get_boolean_member(object, "docs");
 	plan->epoch = (guint64) json_object_get_int_member(object, "epoch");
 	plan->script_timeout_seconds = (guint) json_object_get_int_member(object, "timeout");
@@ -174,6 +178,8 @@ result_to_json(const AshTransactionResult *result)
 	}
 	json_object_set_array_member(object, "scripts", scripts);
 	ash_json_set_strv(object, "notices", (const char *const *) result->notices);
+	json_object_set_int_member(object, "reused", result->reused_scripts);
+	json_object_set_int_member(object, "kept", result->kept_scripts);
 	return object;
 }
 
@@ -193,6 +199,8 @@ result_from_json(JsonObject *object)
 		g_ptr_array_add(result->scripts, record);
 	}
 	result->notices = ash_json_get_strv(object, "notices");
+	result->reused_scripts = (guint) json_object_get_int_member(object, "reused");
+	result->kept_scripts = (guint) json_object_get_int_member(object, "kept");
 	return result;
 }
 

@@ -21,10 +21,11 @@ typedef struct {
 typedef struct {
 	char *root_path;       /* absolute; an empty directory, or one left by us */
 	char *import_dir;      /* absolute: the import cache (install/import.h); NULL: librpm unpacks the payloads itself */
+	char *memo_dir;        /* absolute: what scriptlets did in earlier transactions (install/scriptmemo.h); NULL: all run */
 	GPtrArray *packages;   /* of AshTransactionPackage */
 	bool docs;             /* FALSE: files marked %doc are left out */
 	char **inst_langs;     /* languages of %lang files; NULL or empty: all */
-	guint64 epoch;         /* seconds: the install time that the database says, and SOURCE_DATE_EPOCH of scriptlets */
+	guint64 epoch;         /* seconds: the install time that the database says; SOURCE_DATE_EPOCH of scriptlets is when their package was built */
 	guint script_timeout_seconds; /* limit of each scriptlet; 0: 300 */
 } AshTransactionPlan;
 
@@ -40,6 +41,8 @@ typedef struct {
 typedef struct {
 	GPtrArray *scripts; /* of AshScriptRecord, in the order they ran */
 	char **notices;     /* librpm's own warnings; never NULL */
+	guint reused_scripts; /* of them, those that an earlier run stood for */
+	guint kept_scripts;   /* those that will, the next time */
 } AshTransactionResult;
 
 /** An empty plan: documentation and all languages are installed. */

@@ -22,6 +22,8 @@
 #include <unistd.h>
 
 #define SECONDS_PER_DAY 86400
+/* Scriptlets of one system that are kept, and then some. */
+#define MEMOS_OF_ROOT 16
 #define LOCK_PATH "/usr/lib/ashlar/packages.lock"
 
 const AshField ash_prune_options_fields[] = {
@@ -270,11 +272,19 @@ locked_packages(Prune *prune, GError **error)
 	return g_steal_pointer(&digests);
 }
 
+/* KEY.manifest, and KEY-DIGEST.img for each result. */
+static bool
+is_file_group(AshEntryKind kind)
+{
+	return kind == ASH_ENTRY_INITRAMFS || kind == ASH_ENTRY_MEMO;
+}
+
 /* Why @entry, the @place-th of its kind from 1 on, goes; NULL if it stays. Static. */
 static const char *
 reason_to_go(const Prune *prune, const AshStoreEntry *entry, guint place, GHashTable *digests)
 {
-	bool is_cache = entry->kind == ASH_ENTRY_ROOT || entry->kind == ASH_ENTRY_INITRAMFS;
+	bool is_cache = entry->kind == ASH_ENTRY_ROOT || is_file_group(entry->kind);
+	guint64 each = entry->kind == ASH_ENTRY_MEMO ? MEMOS_OF_ROOT : 1;
 
 	if (!entry->known)
 		return "not made by this version of the program";
@@ -282,16 +292,16 @@ reason_to_go(const Prune *prune, const AshStoreEntry *entry, guint place, GHashT
 		return "not used for so long";
 	if (entry->kind == ASH_ENTRY_IMPORT && !g_hash_table_contains(digests, entry->key))
 		return "no kept commit has the package";
-	if (is_cache && place > prune->options->keep_roots)
+	if (is_cache && place > prune->options->keep_roots * each)
 		return "newer ones are kept";
 	return NULL;
 }
 
-/* What stands for @entry where newer ones are counted: several files are one initramfs's, KEY.manifest and KEY-DIGEST.img. */
+/* What stands for @entry where newer ones are counted: several files are one initramfs's, or one scriptlet's. */
 static char *
 dup_group(const AshStoreEntry *entry)
 {
-	return g_strndup(entry->key, entry->kind == ASH_ENTRY_INITRAMFS ? strcspn(entry->key, "-.") : strlen(entry->key));
+	return g_strndup(entry->key, is_file_group(entry->kind) ? strcspn(entry->key, "-.") : strlen(entry->key));
 }
 
 /* Drops what goes at once; what stays is added to @ret_left (owned elements). */

@@ -10,7 +10,7 @@ typedef struct {
 	char *ref;          /* prune only this one; NULL: all */
 	guint64 keep;       /* commits of each ref's history; what a ref points to stays in any case */
 	guint64 keep_days;  /* what was made or used last before so many days goes; 0: no limit */
-	guint64 keep_roots; /* installed roots, and as many initramfs images */
+	guint64 keep_roots; /* installed roots, as many initramfs images, and what as many runs of scriptlets did as these may need */
 	guint64 max_bytes;  /* of the whole store: the oldest of the rest goes until it is under it; 0: no limit */
 	bool dry_run;
 } AshPruneOptions;
@@ -20,7 +20,7 @@ typedef struct {
 
 /** One thing that went, or would go. */
 typedef struct {
-	char *kind;    /* "commit", "objects", "import", "root", "initramfs", "record", "log" or "staging" */
+	char *kind;    /* "commit", "objects", "import", "root", "initramfs", "memo", "record", "log" or "staging" */
 	char *name;    /* a checksum, ref or path below the store */
 	char *why;
 	guint64 bytes; /* really freed: 0 if all of its files have other names still */
