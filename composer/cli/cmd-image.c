@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "cli/render.h"
-#include "cli/table.h"
+#include "base/table.h"
 #include "compose/build.h"
 #include "config/imgtype.h"
 

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/size.h"
-#include "cli/table.h"
+#include "base/table.h"
 #include "compose/upkeep.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/context.h"
-#include "cli/terminal.h"
+#include "base/terminal.h"
 
 #include <stdbool.h>
 

@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "base/size.h"
-#include "cli/table.h"
+#include "base/table.h"
 
 #include <stdio.h>
 

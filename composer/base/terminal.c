@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cli/terminal.h"
+#include "base/terminal.h"
 
 #include "base/json.h"
 #include "base/size.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cli/table.h"
+#include "base/table.h"
 
 #include <stdbool.h>
 #include <stdio.h>
