@@ -17,7 +17,7 @@ struct AshInputReader {
 	int root_fd;
 	gint64 time_limit;
 	GHashTable *views;                     /* borrowed */
-	char *ignored;                         /* may be NULL */
+	GHashTable *ignored;                   /* set of paths */
 	GHashTable *taken[ASH_INPUT_LAST + 1]; /* path -> digest */
 };
 
@@ -66,6 +66,7 @@ ash_input_reader_new(int root_fd, gint64 time_limit, GHashTable *views)
 	reader->root_fd = root_fd;
 	reader->time_limit = time_limit;
 	reader->views = views;
+	reader->ignored = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	for (gsize i = 0; i < G_N_ELEMENTS(reader->taken); i++)
 		reader->taken[i] = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	return reader;
@@ -78,15 +79,20 @@ ash_input_reader_free(AshInputReader *reader)
 		return;
 	for (gsize i = 0; i < G_N_ELEMENTS(reader->taken); i++)
 		g_hash_table_unref(reader->taken[i]);
-	g_free(reader->ignored);
+	g_hash_table_unref(reader->ignored);
 	g_free(reader);
 }
 
 void
 ash_input_reader_ignore(AshInputReader *reader, const char *path)
 {
-	g_free(reader->ignored);
-	reader->ignored = g_strdup(path);
+	g_hash_table_add(reader->ignored, g_strdup(path));
+}
+
+gboolean
+ash_input_reader_is_ignored(AshInputReader *reader, const char *path)
+{
+	return g_hash_table_contains(reader->ignored, path);
 }
 
 static void
@@ -122,7 +128,7 @@ is_ignored(const AshInputReader *reader, const char *dir, const char *name)
 {
 	g_autofree char *path = strcmp(dir, ".") == 0 ? g_strdup(name) : g_build_filename(dir, name, NULL);
 
-	return g_strcmp0(reader->ignored, path) == 0 || g_strv_contains(ignored_names, path);
+	return g_hash_table_contains(reader->ignored, path) || g_strv_contains(ignored_names, path);
 }
 
 static int

@@ -32,8 +32,13 @@ typedef struct AshInputReader AshInputReader;
  * @root_fd are borrowed.
  */
 AshInputReader *ash_input_reader_new(int root_fd, gint64 time_limit, GHashTable *views);
-/** The name of this file (a path from the root) does not count: it is what is made of the inputs. Call it before anything is taken. */
+/**
+ * This name (a path from the root) does not count, nor what is below it: what is made of the inputs, or cannot be seen by who
+ * makes it. May be called for several; before anything is taken.
+ */
 void ash_input_reader_ignore(AshInputReader *reader, const char *path);
+/** True if ash_input_reader_ignore() was called for just this path. */
+gboolean ash_input_reader_is_ignored(AshInputReader *reader, const char *path);
 void ash_input_reader_free(AshInputReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshInputReader, ash_input_reader_free)
 

@@ -178,12 +178,12 @@ touch(int dir, const char *name)
 	(void) utimensat(dir, name, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
-/* The path of a result, if it is there and what it should be. */
-static char *
-find_result(const AshInputCache *cache, int dir, const char *digest)
+char *
+ash_input_cache_get(const AshInputCache *cache, const char *digest)
 {
 	g_autofree char *name = dup_result_name(cache, digest);
-	ash_autofd int fd = ash_fd_open(dir, name, O_RDONLY | O_NOFOLLOW, 0, NULL);
+	ash_autofd int dir = ash_file_open_dir(AT_FDCWD, cache->dir, false, NULL);
+	ash_autofd int fd = dir >= 0 ? ash_fd_open(dir, name, O_RDONLY | O_NOFOLLOW, 0, NULL) : -1;
 	g_autofree char *found = fd >= 0 ? ash_sha256_fd_hex(fd, NULL) : NULL;
 
 	if (g_strcmp0(found, digest) != 0)
@@ -233,7 +233,7 @@ describe_new_key(const AshInputCache *cache)
 }
 
 char *
-ash_input_cache_find(const AshInputCache *cache, AshInputReader *reader, char **ret_why)
+ash_input_cache_match(const AshInputCache *cache, AshInputReader *reader, char **ret_why)
 {
 	g_autofree char *name = dup_manifest_name(cache);
 	ash_autofd int dir = ash_file_open_dir(AT_FDCWD, cache->dir, false, NULL);
@@ -243,18 +243,13 @@ ash_input_cache_find(const AshInputCache *cache, AshInputReader *reader, char **
 	for (guint i = 0; manifest != NULL && i < manifest->entries->len; i++) {
 		const Entry *entry = g_ptr_array_index(manifest->entries, i);
 		const AshInput *change = find_change(entry, reader);
-		char *path = change == NULL ? find_result(cache, dir, entry->digest) : NULL;
-		if (path != NULL) {
-			touch(dir, name);
-			return path;
-		}
-		/* The newest is most like what is there now, unless it was another that has what was looked for. */
 		if (change == NULL) {
-			g_free(why);
-			why = g_strdup("the file that was kept is missing or damaged");
-		} else if (why == NULL) {
-			why = describe_change(reader, change);
+			touch(dir, name);
+			return g_strdup(entry->digest);
 		}
+		/* The newest is most like what is there now. */
+		if (why == NULL)
+			why = describe_change(reader, change);
 	}
 	*ret_why = why != NULL ? g_steal_pointer(&why) : describe_new_key(cache);
 	return NULL;
@@ -343,14 +338,14 @@ remove_equal(Manifest *manifest, const Entry *entry)
 	}
 }
 
-gboolean
+char *
 ash_input_cache_add(const AshInputCache *cache, const GPtrArray *inputs, int dir_fd, const char *name, GError **error)
 {
 	g_autofree char *manifest_name = dup_manifest_name(cache), *digest = share_result(dir_fd, name, error);
 	ash_autofd int dir = digest != NULL ? ash_file_open_dir(AT_FDCWD, cache->dir, true, error) : -1;
 
 	if (dir < 0)
-		return FALSE;
+		return NULL;
 	g_autoptr(Manifest) manifest = load_manifest(dir, manifest_name);
 	if (manifest == NULL)
 		manifest = manifest_new(cache->title);
@@ -365,7 +360,7 @@ ash_input_cache_add(const AshInputCache *cache, const GPtrArray *inputs, int dir
 		g_ptr_array_set_size(manifest->entries, ENTRIES_MAX);
 	g_autofree char *text = format_manifest(manifest), *result = dup_result_name(cache, digest);
 	if (!save_result(dir, result, dir_fd, name, error) || !save_text(dir, manifest_name, text, error))
-		return FALSE;
+		return NULL;
 	remove_old_results(cache, dir, manifest);
-	return TRUE;
+	return g_steal_pointer(&digest);
 }

@@ -27,6 +27,7 @@ static const struct {
 	{ "media", "/media" },
 	{ "mnt", "/mnt/" },
 	{ "root", "/root/" },
+	{ "opt", "/opt/" },
 	{ "srv", "/srv" },
 	{ "usr/games", "usr/games" },
 	{ "usr/local/share", "local/share" },
@@ -101,7 +102,7 @@ static const char *const scripts[] = {
 
 typedef struct {
 	const AshTreeRoot *root;
-	AshInputReader *reader;
+	const AshDracutLook *look;
 	GHashTable *dirs;  /* set of the directories whose names count */
 	GPtrArray *inputs; /* of AshInput, owned: all but files */
 	GPtrArray *files;  /* of AshInput, owned */
@@ -129,7 +130,7 @@ load_scripts(Collection *collection, char **opened, GError **error)
 		for (gsize i = 0; i < G_N_ELEMENTS(scripts) && !is_script; i++)
 			is_script = g_pattern_match_simple(scripts[i], *opened);
 		/* Directories are opened, too. */
-		if (!is_script || *ash_input_reader_take(collection->reader, ASH_INPUT_FILE, *opened) == '\0')
+		if (!is_script || *ash_input_reader_take(collection->look->reader, ASH_INPUT_FILE, *opened) == '\0')
 			continue;
 		if (!ash_tree_root_load(collection->root, *opened, &text, error))
 			return FALSE;
@@ -153,6 +154,26 @@ is_unread(const Collection *collection, const char *dir)
 	return false;
 }
 
+/* @path is one of @dirs or below one. */
+static bool
+is_below(const char *const *dirs, const char *path)
+{
+	for (; *dirs != NULL; dirs++) {
+		gsize length = strlen(*dirs);
+		if (strncmp(path, *dirs, length) == 0 && (path[length] == '/' || path[length] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/* A directory from which on nothing can matter, or is taken to. */
+static bool
+is_left_out(const Collection *collection, const char *dir)
+{
+	return is_unread(collection, dir) || is_below(collection->look->covered, dir) ||
+	       ash_input_reader_is_ignored(collection->look->reader, dir);
+}
+
 /* All directories from @dir down whose names count. */
 static void
 walk(Collection *collection, const char *dir)
@@ -165,7 +186,7 @@ walk(Collection *collection, const char *dir)
 		g_autofree char *path =
 			strcmp(dir, ".") == 0 ? g_strdup(names[i]) : g_build_filename(dir, names[i], NULL);
 		ash_autofd int fd = ash_fd_open_in_root(collection->root->fd, path, O_PATH | O_NOFOLLOW, 0, NULL);
-		if (fd >= 0 && fstat(fd, &info) == 0 && S_ISDIR(info.st_mode) && !is_unread(collection, path))
+		if (fd >= 0 && fstat(fd, &info) == 0 && S_ISDIR(info.st_mode) && !is_left_out(collection, path))
 			walk(collection, path);
 	}
 }
@@ -186,7 +207,7 @@ add_input(Collection *collection, AshInputKind kind, const char *path)
 {
 	GPtrArray *inputs = kind == ASH_INPUT_FILE ? collection->files : collection->inputs;
 
-	g_ptr_array_add(inputs, ash_input_new(kind, path, ash_input_reader_take(collection->reader, kind, path)));
+	g_ptr_array_add(inputs, ash_input_new(kind, path, ash_input_reader_take(collection->look->reader, kind, path)));
 }
 
 static gboolean
@@ -240,12 +261,11 @@ check_inputs(const GPtrArray *inputs, GError **error)
 }
 
 GPtrArray *
-ash_dracut_inputs(const AshTreeRoot *root, AshInputReader *reader, char **opened, const char *const *own,
-		  GHashTable *views, GError **error)
+ash_dracut_inputs(const AshTreeRoot *root, const AshDracutLook *look, char **opened, GError **error)
 {
 	g_auto(Collection) collection = {
 		.root = root,
-		.reader = reader,
+		.look = look,
 		.dirs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 		.inputs = g_ptr_array_new_with_free_func((GDestroyNotify) ash_input_free),
 		.files = g_ptr_array_new_with_free_func((GDestroyNotify) ash_input_free),
@@ -256,10 +276,11 @@ ash_dracut_inputs(const AshTreeRoot *root, AshInputReader *reader, char **opened
 		return NULL;
 	walk(&collection, ".");
 	for (; *opened != NULL; opened++)
-		if (!g_strv_contains(own, *opened) && !add_opened(&collection, *opened, error))
+		if (!is_below(look->own, *opened) && !is_below(look->covered, *opened) &&
+		    !add_opened(&collection, *opened, error))
 			return NULL;
 	/* Names first: they are quickly compared. */
-	add_sorted(&collection, views, ASH_INPUT_VIEW);
+	add_sorted(&collection, look->views, ASH_INPUT_VIEW);
 	add_sorted(&collection, collection.dirs, ASH_INPUT_NAMES);
 	g_ptr_array_extend_and_steal(collection.inputs, g_steal_pointer(&collection.files));
 	return check_inputs(collection.inputs, error) ? g_steal_pointer(&collection.inputs) : NULL;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "tree/dracuthide.h"
 #include "tree/steps.h"
 
 #include <fcntl.h>
@@ -97,6 +98,8 @@ ash_tree_apply(AshContext *ctx, const AshTreeRequest *request, GError **error)
 
 	if (fd < 0)
 		return FALSE;
+	g_autoptr(GHashTable) installed = ash_dracut_list_installed(&root);
+	root.installed = installed;
 	for (gsize i = 0; i < G_N_ELEMENTS(steps); i++)
 		total += (steps[i].kinds & kind) != 0 ? steps[i].weight : 0;
 	ash_progress_set_total_weight(ctx->progress, total);

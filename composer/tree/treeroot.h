@@ -13,6 +13,7 @@ typedef struct {
 	AshContext *ctx;               /* borrowed */
 	const AshTreeRequest *request; /* borrowed */
 	int fd;                        /* of the root */
+	GHashTable *installed;         /* ash_dracut_list_installed(), borrowed; NULL: not known */
 } AshTreeRoot;
 
 /** True if the path exists, links followed inside the root. */

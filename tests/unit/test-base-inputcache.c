@@ -75,6 +75,7 @@ new_reader(Fixture *fixture)
 	AshInputReader *reader = ash_input_reader_new(fixture->root, LIMIT, fixture->views);
 
 	ash_input_reader_ignore(reader, "usr/bin/output");
+	ash_input_reader_ignore(reader, "usr/bin/hidden");
 	return reader;
 }
 
@@ -99,16 +100,26 @@ add(Fixture *fixture)
 		g_assert_cmpuint(strlen(digest), ==, 64);
 		g_ptr_array_add(inputs, ash_input_new(all[i].kind, all[i].path, digest));
 	}
-	ash_input_cache_add(&fixture->cache, inputs, fixture->dir_fd, "r", &error);
+	g_autofree char *digest = ash_input_cache_add(&fixture->cache, inputs, fixture->dir_fd, "r", &error);
 	g_assert_no_error(error);
+	g_assert_cmpuint(strlen(digest), ==, 64);
+}
+
+/* The path of the result for what is there now; NULL, and why. */
+static char *
+find(Fixture *fixture, char **ret_why)
+{
+	g_autoptr(AshInputReader) reader = new_reader(fixture);
+	g_autofree char *digest = ash_input_cache_match(&fixture->cache, reader, ret_why);
+
+	return digest != NULL ? ash_input_cache_get(&fixture->cache, digest) : NULL;
 }
 
 static void
 assert_hit(Fixture *fixture, const char *expected)
 {
-	g_autoptr(AshInputReader) reader = new_reader(fixture);
 	g_autofree char *why = NULL;
-	g_autofree char *text = NULL, *path = ash_input_cache_find(&fixture->cache, reader, &why);
+	g_autofree char *text = NULL, *path = find(fixture, &why);
 
 	g_assert_cmpstr(why, ==, NULL);
 	g_assert_nonnull(path);
@@ -119,10 +130,9 @@ assert_hit(Fixture *fixture, const char *expected)
 static void
 assert_miss(Fixture *fixture, const char *expected)
 {
-	g_autoptr(AshInputReader) reader = new_reader(fixture);
 	g_autofree char *why = NULL;
 
-	g_assert_cmpstr(ash_input_cache_find(&fixture->cache, reader, &why), ==, NULL);
+	g_assert_null(find(fixture, &why));
 	g_assert_cmpstr(why, ==, expected);
 }
 
@@ -134,6 +144,7 @@ test_hit(Fixture *fixture, gconstpointer data)
 	assert_hit(fixture, "image");
 	/* None of these can be told by whoever read the tree. */
 	save(fixture, "usr/bin/output", "x");
+	save(fixture, "usr/bin/hidden", "x");
 	g_assert_true(ash_file_mkdirs(fixture->root, "usr/lib", 0755, NULL));
 	assert_hit(fixture, "image");
 	set_time(fixture, "usr/bin/c", 2000);
@@ -225,9 +236,9 @@ test_damaged_result(Fixture *fixture, gconstpointer data)
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	g_assert_true(ash_fd_write_all(fd, "imagE", 5, 0, NULL));
 	close(fd);
-	assert_miss(fixture, "the file that was kept is missing or damaged");
+	assert_miss(fixture, NULL);
 	g_assert_cmpint(unlink(path), ==, 0);
-	assert_miss(fixture, "the file that was kept is missing or damaged");
+	assert_miss(fixture, NULL);
 	set_result(fixture, "image");
 	add(fixture);
 	add(fixture);

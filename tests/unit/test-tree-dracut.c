@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/file.h"
+#include "tree/dracuthide.h"
 #include "tree/dracutinputs.h"
+#include "tree/dracutmodules.h"
 #include "tree/dracutview.h"
 
 #include <fcntl.h>
@@ -76,12 +78,14 @@ test_release(Fixture *fixture, gconstpointer data)
 static char *
 inputs(Fixture *fixture, const char *const *opened, GError **error)
 {
-	static const char *const own[] = { "usr/lib/modules/image", NULL };
+	static const char *const own[] = { "usr/lib/parts", NULL }, *const covered[] = { "usr/lib/modules", NULL };
 	g_autoptr(GHashTable) views = g_hash_table_new(g_str_hash, g_str_equal);
 	g_autoptr(AshInputReader) reader = ash_input_reader_new(fixture->root.fd, 1000, views);
+	const AshDracutLook look = { reader, views, own, covered };
 	g_autoptr(GString) text = g_string_new(NULL);
-	g_autoptr(GPtrArray) found =
-		ash_dracut_inputs(&fixture->root, reader, (char **) opened, own, views, error);
+
+	ash_input_reader_ignore(reader, "etc/hidden.d");
+	g_autoptr(GPtrArray) found = ash_dracut_inputs(&fixture->root, &look, (char **) opened, error);
 
 	for (guint i = 0; found != NULL && i < found->len; i++) {
 		const AshInput *input = g_ptr_array_index(found, i);
@@ -94,19 +98,22 @@ inputs(Fixture *fixture, const char *const *opened, GError **error)
 static void
 test_names(Fixture *fixture, gconstpointer data)
 {
-	static const char *const few[] = { "etc/x.conf", "usr/lib/modules/image", NULL };
+	static const char *const few[] = { "etc/x.conf", "usr/lib/modules/6/x.ko", "usr/lib/parts/image", NULL };
 	static const char *const looked[] = { "usr/share/doc/x", NULL };
 	static const char *const script[] = { "usr/lib/dracut/modules.d/90x/module-setup.sh", NULL };
 
 	make(fixture, "etc/x.conf", "");
+	make(fixture, "etc/hidden.d/x", "");
 	make(fixture, "home/ann/file", "");
+	make(fixture, "usr/lib/modules/6/x.ko", "");
 	make(fixture, "usr/share/doc/x/README", "");
 	make(fixture, "usr/share/man/x.1", "");
 	g_autofree char *plain = inputs(fixture, few, NULL);
-	g_assert_cmpstr(plain, ==, "names ., names etc, names usr, names usr/share, file etc/x.conf");
+	g_assert_cmpstr(plain, ==, "names ., names etc, names usr, names usr/lib, names usr/share, file etc/x.conf");
 	g_autofree char *more = inputs(fixture, looked, NULL);
 	g_assert_cmpstr(more, ==,
-			"names ., names etc, names usr, names usr/share, names usr/share/doc, names usr/share/doc/x");
+			"names ., names etc, names usr, names usr/lib, names usr/share, names usr/share/doc, "
+			"names usr/share/doc/x");
 	make(fixture, script[0], "inst_multiple /usr/share/man/x*\n");
 	g_autofree char *told = inputs(fixture, script, NULL);
 	g_assert_nonnull(strstr(told, "names usr/share/man,"));
@@ -126,6 +133,110 @@ test_gone(Fixture *fixture, gconstpointer data)
 	g_assert_nonnull(strstr(error->message, "\"/etc/gone\""));
 }
 
+#define SETUP(module) "usr/lib/dracut/modules.d/" module "/module-setup.sh"
+
+static bool
+is_separable(Fixture *fixture, const char *const *modules)
+{
+	return ash_dracut_is_separable(&fixture->root, (char **) modules);
+}
+
+/* Only what modules do with a kernel in their installkernel() is done without the others. */
+static void
+test_separable(Fixture *fixture, gconstpointer data)
+{
+	static const char *const few[] = { "ashlar", "disk", NULL }, *const alien[] = { "disk", NULL };
+	static const char *const mod[] = { "ashlar", "mod", NULL };
+
+	make(fixture, SETUP("90ashlar"), "installkernel() {\n\tinstmods $x\n}\n");
+	make(fixture, SETUP("50disk"), "depends() {\n\techo \"fs net\"\n}\n# instmods\ninstall() {\n\tinst x\n}\n");
+	make(fixture, SETUP("60fs"), "installkernel() {\n\tif x; then\n\t\tinstmods y\n\tfi\n}\n");
+	make(fixture, SETUP("90mod"), "installkernel() { instmods x; }\ninstall() {\n\tinstmods x\n}\n");
+	g_assert_true(is_separable(fixture, few));
+	/* Without our module, nobody does what the known ones leave undone. */
+	g_assert_false(is_separable(fixture, alien));
+	g_assert_false(is_separable(fixture, mod));
+	make(fixture, SETUP("60net"), "check() {\n\t[[ -d /lib/modules/$kernel ]]\n}\n");
+	g_assert_false(is_separable(fixture, few));
+	make(fixture, SETUP("60net"), "");
+	g_assert_true(is_separable(fixture, few));
+	make(fixture, "etc/dracut.conf.d/x.conf", "# mod\nadd_dracutmodules+=\" mod \"\n");
+	g_assert_false(is_separable(fixture, few));
+}
+
+/* The paths that are hidden, in one line. */
+static void
+assert_hidden(Fixture *fixture, const char *expected)
+{
+	static const char *const words[] = { "dracut", "--drivers", "given", NULL };
+	g_autoptr(GPtrArray) hidden = ash_dracut_list_hidden(&fixture->root, (char **) words, NULL);
+
+	g_ptr_array_add(hidden, NULL);
+	g_autofree char *text = g_strjoinv(" ", (char **) hidden->pdata);
+	g_assert_cmpstr(text, ==, expected);
+}
+
+static void
+test_hidden(Fixture *fixture, gconstpointer data)
+{
+	static const char *const paths[] = { "etc/adir/x", "etc/crypttab", "etc/given", "etc/iscsi.conf", "etc/ld.so.preload",
+					     "etc/new",	   "etc/tab",	   "usr/bin/new", "usr/local/bin/prog" };
+	const char *script = SETUP("50x");
+
+	make(fixture, "usr/bin/dracut", "for x in \"/etc\"; do\n");
+	make(fixture, "etc/old", "");
+	make(fixture, script, "# new\ninst /etc/crypttab\ninst_multiple \"/etc/iscsi*\" \"$initdir/etc/$x\"\n");
+	for (gsize i = 0; i < G_N_ELEMENTS(paths); i++)
+		make(fixture, paths[i], "");
+	assert_hidden(fixture, "");
+	fixture->root.installed = g_hash_table_new(g_str_hash, g_str_equal);
+	g_hash_table_add(fixture->root.installed, (gpointer) "etc/old");
+	g_hash_table_add(fixture->root.installed, (gpointer) "etc/dracut.conf.d");
+	assert_hidden(fixture, "etc/adir etc/new etc/tab usr/local/bin/prog");
+	make(fixture, "etc/dracut.conf.d/x.conf", "install_items+=\" /etc/adir/x prog \"\n");
+	assert_hidden(fixture, "etc/new etc/tab");
+	g_clear_pointer(&fixture->root.installed, g_hash_table_unref);
+}
+
+/* What may expand to any name hides none in /etc. */
+static void
+test_hidden_all(Fixture *fixture, gconstpointer data)
+{
+	static const char *const scripts[] = { "inst \"/etc/$x\"", "inst $dracutsysrootdir/etc/${x}y", "cp -r /etc .",
+					       "ls \"${dracutsysrootdir}\"/etc/", "inst_multiple /etc/n*", "inst /etc/[mn]ew" };
+
+	make(fixture, "etc/new", "");
+	fixture->root.installed = g_hash_table_new(g_str_hash, g_str_equal);
+	make(fixture, SETUP("50x"), "inst $initdir/etc/x /usr/etc/$y /etcetera\n");
+	assert_hidden(fixture, "etc/new");
+	for (gsize i = 0; i < G_N_ELEMENTS(scripts); i++) {
+		make(fixture, SETUP("50x"), scripts[i]);
+		assert_hidden(fixture, "");
+	}
+	g_clear_pointer(&fixture->root.installed, g_hash_table_unref);
+}
+
+/* Away and back, whatever they are; what was never moved is no error. */
+static void
+test_hide(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GPtrArray) hidden = g_ptr_array_new();
+	g_autofree char *text = NULL;
+
+	make(fixture, "etc/adir/x", "x");
+	make(fixture, "usr/local/bin/adir", "y");
+	g_ptr_array_add(hidden, (gpointer) "etc/adir");
+	g_ptr_array_add(hidden, (gpointer) "usr/local/bin/adir");
+	g_assert_true(ash_dracut_unhide(&fixture->root, hidden, "dev/hidden", NULL));
+	g_assert_true(ash_dracut_hide(&fixture->root, hidden, "dev/hidden", NULL));
+	g_assert_false(ash_tree_root_has(&fixture->root, "etc/adir"));
+	g_assert_false(ash_tree_root_has(&fixture->root, "usr/local/bin/adir"));
+	g_assert_true(ash_dracut_unhide(&fixture->root, hidden, "dev/hidden", NULL));
+	g_assert_true(ash_tree_root_load(&fixture->root, "etc/adir/x", &text, NULL));
+	g_assert_cmpstr(text, ==, "x");
+	g_assert_true(ash_tree_root_has(&fixture->root, "usr/local/bin/adir"));
+}
+
 #define TEST(name, function) g_test_add("/tree/dracut/" name, Fixture, NULL, setup, function, teardown)
 
 int
@@ -136,5 +247,9 @@ main(int argc, char **argv)
 	TEST("release", test_release);
 	TEST("names", test_names);
 	TEST("gone", test_gone);
+	TEST("separable", test_separable);
+	TEST("hidden", test_hidden);
+	TEST("hidden-all", test_hidden_all);
+	TEST("hide", test_hide);
 	return g_test_run();
 }

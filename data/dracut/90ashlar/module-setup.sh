@@ -11,8 +11,22 @@ depends() {
 	echo systemd
 }
 
+# The composer makes the initramfs in two runs, without a kernel and of nothing but it. So here is what the modules systemd and dm
+# do with the kernel in their install(), which only the first one calls.
 installkernel() {
+	local conf hook modules
+
 	instmods overlay ext4
+	for conf in /usr/lib/modules-load.d/*.conf; do
+		[[ -f $conf ]] || continue
+		mapfile -t modules < <(sed '/^[[:space:]]*\([#;]\|$\)/d' "$conf")
+		((${#modules[@]} == 0)) || instmods "${modules[@]}"
+	done
+	if dracut_module_included dm && modinfo -k "${kernel:?}" dm_mod >/dev/null 2>&1; then
+		for hook in "${dracutbasedir:?}"/modules.d/[0-9][0-9]dm/dm-pre-udev.sh; do
+			inst_hook pre-udev 30 "$hook"
+		done
+	fi
 }
 
 install() {
