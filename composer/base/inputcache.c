@@ -192,14 +192,15 @@ ash_input_cache_get(const AshInputCache *cache, const char *digest)
 	return g_build_filename(cache->dir, name, NULL);
 }
 
-/* The first input that is not what it was; NULL if all are. */
-static const AshInput *
-find_change(const Entry *entry, AshInputReader *reader)
+/* The number of inputs that are what they were before the first that is not. */
+static guint
+count_equal(const Entry *entry, AshInputReader *reader)
 {
-	for (guint i = 0; i < entry->inputs->len; i++)
-		if (!ash_input_reader_matches(reader, g_ptr_array_index(entry->inputs, i)))
-			return g_ptr_array_index(entry->inputs, i);
-	return NULL;
+	guint count = 0;
+
+	while (count < entry->inputs->len && ash_input_reader_matches(reader, g_ptr_array_index(entry->inputs, count)))
+		count++;
+	return count;
 }
 
 static char *
@@ -238,20 +239,23 @@ ash_input_cache_match(const AshInputCache *cache, AshInputReader *reader, char *
 	g_autofree char *name = dup_manifest_name(cache);
 	ash_autofd int dir = ash_file_open_dir(AT_FDCWD, cache->dir, false, NULL);
 	g_autoptr(Manifest) manifest = dir >= 0 ? load_manifest(dir, name) : NULL;
-	g_autofree char *why = NULL;
+	const AshInput *change = NULL;
+	guint most = 0;
 
 	for (guint i = 0; manifest != NULL && i < manifest->entries->len; i++) {
 		const Entry *entry = g_ptr_array_index(manifest->entries, i);
-		const AshInput *change = find_change(entry, reader);
-		if (change == NULL) {
+		guint equal = count_equal(entry, reader);
+		if (equal == entry->inputs->len) {
 			touch(dir, name);
 			return g_strdup(entry->digest);
 		}
-		/* The newest is most like what is there now. */
-		if (why == NULL)
-			why = describe_change(reader, change);
+		/* The one that has most in common with what is there now; of those, the newest. */
+		if (change == NULL || equal > most) {
+			change = g_ptr_array_index(entry->inputs, equal);
+			most = equal;
+		}
 	}
-	*ret_why = why != NULL ? g_steal_pointer(&why) : describe_new_key(cache);
+	*ret_why = change != NULL ? describe_change(reader, change) : describe_new_key(cache);
 	return NULL;
 }
 
