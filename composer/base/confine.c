@@ -27,6 +27,7 @@
 typedef struct {
 	char *target; /* relative to "/" of the sandbox */
 	char *source;
+	bool writable;
 } Bind;
 
 struct AshConfine {
@@ -81,9 +82,21 @@ bind_clear(gpointer data)
 	g_free(bind->source);
 }
 
+static void
+add_binds(AshConfine *confine, const char *const *pairs, bool writable)
+{
+	for (gsize i = 0; pairs != NULL && pairs[i] != NULL; i += 2) {
+		const char *target = pairs[i];
+		while (*target == '/')
+			target++;
+		Bind bind = { g_strdup(target), g_strdup(pairs[i + 1]), writable };
+		g_array_append_val(confine->binds, bind);
+	}
+}
+
 AshConfine *
 ash_confine_new(const char *root_path, bool nested, bool read_only, bool supervised, const char *const *bind_pairs,
-		GError **error)
+		const char *const *output_pairs, GError **error)
 {
 	g_autoptr(AshConfine) confine = g_new0(AshConfine, 1);
 
@@ -93,13 +106,8 @@ ash_confine_new(const char *root_path, bool nested, bool read_only, bool supervi
 	confine->supervised = supervised;
 	confine->binds = g_array_new(FALSE, FALSE, sizeof(Bind));
 	g_array_set_clear_func(confine->binds, bind_clear);
-	for (gsize i = 0; bind_pairs != NULL && bind_pairs[i] != NULL; i += 2) {
-		const char *target = bind_pairs[i];
-		while (*target == '/')
-			target++;
-		Bind bind = { g_strdup(target), g_strdup(bind_pairs[i + 1]) };
-		g_array_append_val(confine->binds, bind);
-	}
+	add_binds(confine, bind_pairs, false);
+	add_binds(confine, output_pairs, true);
 	confine->bind_fds = g_new(int, confine->binds->len + 1);
 	confine->filter = ash_call_filter_new(supervised, false, error);
 	if (confine->filter == NULL)
@@ -284,7 +292,7 @@ place_binds(const AshConfine *confine, int base_fd)
 		ash_autofd int point = bind_point(confine, base_fd, bind, tree);
 		if (point < 0)
 			return "there is no place in the root for a bound path";
-		if (set_attributes(tree, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID) < 0)
+		if (set_attributes(tree, (bind->writable ? 0 : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID) < 0)
 			return "cannot make a bound path read-only";
 		if (attach(tree, point, "") < 0)
 			return "cannot bind a path";

@@ -14,10 +14,11 @@ typedef struct AshConfine AshConfine;
 /**
  * @nested: "/" is an empty directory that holds the root as "sysroot"; else "/" is the root itself. @bind_pairs
  * (path, host path; NULL-terminated; may be NULL) are read-only; a path that is missing is made below run and tmp,
- * elsewhere (the root being kept) it must exist. Strings are copied. @supervised: the filter has a listener.
+ * elsewhere (the root being kept) it must exist. @output_pairs are the same, writable. Strings are copied. @supervised: the filter
+ * has a listener.
  */
 AshConfine *ash_confine_new(const char *root_path, bool nested, bool read_only, bool supervised,
-			    const char *const *bind_pairs, GError **error);
+			    const char *const *bind_pairs, const char *const *output_pairs, GError **error);
 /** For rights only, with a listener that is asked about each call that names a file, too (base/watchcall.h). */
 AshConfine *ash_confine_new_watched(GError **error);
 void ash_confine_free(AshConfine *confine);

@@ -66,7 +66,7 @@ gboolean
 ash_sandbox_enter(const char *root_path, const char *const *bind_pairs, GError **error)
 {
 	bool supervised = ash_copyup_available();
-	g_autoptr(AshConfine) confine = ash_confine_new(root_path, true, false, supervised, bind_pairs, error);
+	g_autoptr(AshConfine) confine = ash_confine_new(root_path, true, false, supervised, bind_pairs, NULL, error);
 	ash_autofd int channel = -1, listener = -1;
 
 	if (confine == NULL)
@@ -285,7 +285,7 @@ ash_sandbox_run(AshContext *ctx, const AshSandboxCommand *request, char **ret_ou
 	/* Nothing is written to a root that is read-only, and all else is new. */
 	bool supervised = !request->read_only && ash_copyup_available();
 	g_autoptr(AshConfine) confine = ash_confine_new(request->root_path, false, request->read_only, supervised,
-							request->bind_pairs, error);
+							request->bind_pairs, request->output_pairs, error);
 	g_auto(Command) command = {
 		.confine = confine, .pidfd = -1, .input = -1,
 		.output = { -1, -1 }, .failure = { -1, -1 }, .channel = { -1, -1 },

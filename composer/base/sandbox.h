@@ -32,10 +32,11 @@ typedef struct {
 	const char *const *argv;        /* argv[0] is searched in PATH unless it holds a slash */
 	const char *const *env;         /* NAME=VALUE added to PATH, HOME=/root, LC_ALL=C.UTF-8, SYSTEMD_OFFLINE=1, SOURCE_DATE_EPOCH */
 	const char *const *bind_pairs;  /* (path inside the root, host path), NULL-terminated, read-only; may be NULL; made if below /run or /tmp, else must exist */
+	const char *const *output_pairs; /* the same, writable: directories without shared files (base/shared.h); may be NULL */
 	const char *stdin_text;         /* may be NULL: empty */
 	guint timeout_seconds;          /* 0: 600 */
 	guint64 epoch;                  /* SOURCE_DATE_EPOCH */
-	bool read_only;                 /* the root is mounted read-only */
+	bool read_only;                 /* the root is mounted read-only: nothing is written but /dev, /run, /tmp and output_pairs */
 } AshSandboxCommand;
 
 /**

@@ -42,6 +42,8 @@ static const Case cases[] = {
 	{ "root is writable", "touch /f && echo yes", 0, "yes\n" },
 	{ "root is read-only", "touch /f || touch /tmp/f && echo yes", 0, "yes\n", NULL, 0, true },
 	{ "binds are read-only", "cat /run/x/y && ! touch /run/x/y", 0, "bound" },
+	{ "outputs are writable where the root is not", "echo x >/run/out/z && ! touch /f && cat /run/x/z && rm /run/out/z", 0, "x\n",
+	  NULL, 0, true },
 	{ "no network", "cat /proc/net/route | wc -l; grep -c : /proc/net/dev", 0, "1\n" },
 	{ "time-out", "sleep 60", 0, NULL, "limit of 1 seconds", 1 },
 	{ "orphans are killed", "sleep 60 & setsid sleep 60 & echo done", 0, "done\n" },
@@ -57,12 +59,13 @@ run_case(AshContext *ctx, const char *root, const char *bound, const Case *test,
 {
 	const char *const argv[] = { "sh", "-c", test->script, NULL };
 	const char *const env[] = { "EXTRA=more", NULL };
-	const char *const binds[] = { "usr", "/usr", "/run/x", bound, NULL };
+	const char *const binds[] = { "usr", "/usr", "/run/x", bound, NULL }, *const outputs[] = { "/run/out", bound, NULL };
 	AshSandboxCommand command = {
 		.root_path = root,
 		.argv = argv,
 		.env = env,
 		.bind_pairs = binds,
+		.output_pairs = outputs,
 		.stdin_text = strcmp(test->script, "cat") == 0 ? "typed" : NULL,
 		.timeout_seconds = test->timeout,
 		.epoch = 1700000000,
