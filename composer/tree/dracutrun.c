@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/sandbox.h"
 #include "tree/dracuthide.h"
+#include "tree/dracutmodules.h"
 #include "tree/kernel.h"
 
 #include <fcntl.h>
@@ -16,15 +17,25 @@
 #define HIDDEN_DIR ASH_DRACUT_WORK_DIR "/hidden"
 #define TIMEOUT_SECONDS 600
 #define ERROR_LINES 15
+/* ldd(1) is a shell script that tries each program thrice; ours is in its place. */
+#define DRACUT_ENV "DRACUT_LDD=/" ASH_DRACUT_OWN_MODULE_DIR "/ldd"
 
 const char *const ash_dracut_kernel_dirs[] = { ASH_KERNEL_MODULES_DIR, "boot", NULL };
 
-/* One run, in a thread of its own or ours. */
+/* What all runs are given. */
 typedef struct {
 	const AshTreeRoot *root;
+	const GPtrArray *runs;
+	const char *output_dir;
+	GHashTable *views;
+	guint64 epoch;
+} Plan;
+
+/* One run, in a thread of its own or ours. */
+typedef struct {
+	const Plan *plan;
 	const AshDracutRun *run;
 	GPtrArray *binds; /* of owned char *, NULL-terminated pairs */
-	guint64 epoch;
 	GThread *thread;
 	GError *error;
 	gboolean ok;
@@ -114,23 +125,30 @@ set_mode(const AshTreeRoot *root, const char *path, GError **error)
 static gboolean
 run_dracut(const Task *task, GError **error)
 {
-	g_autofree char *output = NULL;
+	const AshTreeRoot *root = task->plan->root;
+	g_autofree char *output = NULL, *path = g_build_filename(task->plan->output_dir, task->run->output, NULL);
+	g_autofree char *host_dir = g_build_filename(root->request->root_path, task->plan->output_dir, NULL);
+	const char *const output_pairs[] = { ASH_DRACUT_OUTPUT_DIR, host_dir, NULL }, *const env[] = { DRACUT_ENV, NULL };
 	int status = 0;
 	const AshSandboxCommand command = {
-		.root_path = task->root->request->root_path,
+		.root_path = root->request->root_path,
 		.argv = (const char *const *) task->run->argv->pdata,
+		.env = env,
 		.bind_pairs = (const char *const *) task->binds->pdata,
+		.output_pairs = output_pairs,
 		.timeout_seconds = TIMEOUT_SECONDS,
-		.epoch = task->epoch,
+		.epoch = task->plan->epoch,
+		/* Then it need not be guarded from writing to shared files, which takes time; and two runs cannot disturb one another. */
+		.read_only = true,
 	};
 
-	if (!ash_sandbox_run(task->root->ctx, &command, &output, &status, error))
+	if (!ash_sandbox_run(root->ctx, &command, &output, &status, error))
 		return ash_prefix(error, "initramfs");
 	g_autofree char *lines = ash_sandbox_quote_lines(output, ERROR_LINES);
 	/* dracut goes on after many a failure; without the module that mounts /var the image is of no use. */
-	if (status != 0 || !ash_tree_root_has(task->root, task->run->output) || strstr(output, "dracut: FAILED") != NULL)
+	if (status != 0 || !ash_tree_root_has(root, path) || strstr(output, "dracut: FAILED") != NULL)
 		return ash_throw(error, ASH_ERROR_SCRIPT, "initramfs: dracut failed (exit status %d)%s", status, lines);
-	return set_mode(task->root, task->run->output, error);
+	return set_mode(root, path, error);
 }
 
 static gpointer
@@ -168,32 +186,35 @@ run_tasks(const GPtrArray *tasks, GError **error)
 }
 
 static gboolean
-run_with_views(const AshTreeRoot *root, const GPtrArray *runs, GHashTable *views, guint64 epoch, GError **error)
+run_with_views(const Plan *plan, GError **error)
 {
 	g_autoptr(GPtrArray) tasks = g_ptr_array_new_with_free_func(task_free);
 	g_autoptr(GPtrArray) pairs = g_ptr_array_new_with_free_func(g_free);
 
-	if (!ash_tree_root_mkdirs(root, VIEWS_DIR, 0755, error) || !ash_tree_root_mkdirs(root, EMPTY_DIR, 0755, error) ||
-	    !write_views(root, views, pairs, error))
+	if (!ash_tree_root_mkdirs(plan->root, VIEWS_DIR, 0755, error) ||
+	    !ash_tree_root_mkdirs(plan->root, EMPTY_DIR, 0755, error) ||
+	    !ash_tree_root_mkdirs(plan->root, plan->output_dir, 0755, error) ||
+	    !write_views(plan->root, plan->views, pairs, error))
 		return FALSE;
-	for (guint i = 0; i < runs->len; i++) {
+	for (guint i = 0; i < plan->runs->len; i++) {
 		Task *task = g_new0(Task, 1);
-		task->root = root;
-		task->run = g_ptr_array_index(runs, i);
-		task->binds = make_binds(root, pairs, task->run);
-		task->epoch = epoch;
+		task->plan = plan;
+		task->run = g_ptr_array_index(plan->runs, i);
+		task->binds = make_binds(plan->root, pairs, task->run);
 		g_ptr_array_add(tasks, task);
 	}
 	return run_tasks(tasks, error);
 }
 
 gboolean
-ash_dracut_run_all(const AshTreeRoot *root, const GPtrArray *runs, GHashTable *views, const GPtrArray *hidden,
-		   guint64 epoch, GError **error)
+ash_dracut_run_all(const AshTreeRoot *root, const GPtrArray *runs, const char *output_dir, GHashTable *views,
+		   const GPtrArray *hidden, guint64 epoch, GError **error)
 {
+	const Plan plan = { root, runs, output_dir, views, epoch };
+
 	if (!ash_tree_root_remove(root, ASH_DRACUT_WORK_DIR, error))
 		return FALSE;
-	gboolean ok = ash_dracut_hide(root, hidden, HIDDEN_DIR, error) && run_with_views(root, runs, views, epoch, error);
+	gboolean ok = ash_dracut_hide(root, hidden, HIDDEN_DIR, error) && run_with_views(&plan, error);
 	/* What is killed leaves all this to whoever removes the root. */
 	ok = ash_dracut_unhide(root, hidden, HIDDEN_DIR, ok ? error : NULL) && ok;
 	return ash_tree_root_remove(root, ASH_DRACUT_WORK_DIR, ok ? error : NULL) && ok;

@@ -24,8 +24,8 @@
  * buffer-format): the base part, which knows no kernel, and the kernel's. Each is made, and kept, by itself.
  */
 
-/* Where dracut writes the parts: on the sandbox's own tmpfs nothing would be left of them. */
-#define PARTS_DIR ".ashlar-initramfs"
+/* Where the parts are until they are joined: as ASH_DRACUT_WORK_DIR, seen by nobody. */
+#define PARTS_DIR "dev/.ashlar-initramfs-parts"
 /* Raise it whenever what dracut is given (but for its arguments), or what counts as its input, is another. */
 #define INITRAMFS_VERSION "2"
 #define INITRAMFS_NAME "initramfs.img"
@@ -167,11 +167,11 @@ add_part(Job *job, const PartKind *kind)
 	part->name = kind->name;
 	part->title = g_strdup(kind->title != NULL ? kind->title : kernel);
 	run->without_kernel = kind->without_kernel;
-	run->output = g_strdup_printf("%s/%u.img", PARTS_DIR, job->parts->len);
+	run->output = g_strdup_printf("%u.img", job->parts->len);
 	run->argv = make_argv(job->root);
 	add_words(run->argv, kind->words, G_N_ELEMENTS(kind->words));
 	add_words(run->argv, last, G_N_ELEMENTS(last));
-	g_ptr_array_add(run->argv, g_strconcat("/", run->output, NULL));
+	g_ptr_array_add(run->argv, g_build_filename(ASH_DRACUT_OUTPUT_DIR, run->output, NULL));
 	g_ptr_array_add(run->argv, NULL);
 	g_autofree char *digest = digest_words(job, run->argv);
 	part->key = g_strdup_printf("%s-%.*s", job->options, PART_ID_LENGTH, digest);
@@ -333,6 +333,12 @@ open_kept(Job *job)
 	}
 }
 
+static int
+open_parts_dir(const Job *job, GError **error)
+{
+	return ash_fd_open_in_root(job->root->fd, PARTS_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, error);
+}
+
 /* Keeps what dracut has made, unless it cannot be told of what: then the next build runs it again, which is no error. */
 static gboolean
 keep_part(const Job *job, Part *part, char **opened, GError **error)
@@ -342,13 +348,11 @@ keep_part(const Job *job, Part *part, char **opened, GError **error)
 	const AshDracutLook look = { job->reader, job->views, own,
 				     part->run.without_kernel ? ash_dracut_kernel_dirs : nothing };
 	const AshInputCache cache = get_cache(job, part);
-	const char *name;
 	g_autoptr(GPtrArray) inputs = ash_dracut_inputs(job->root, &look, opened, error);
-	ash_autofd int dir =
-		inputs != NULL ? ash_tree_root_open_parent(job->root, part->run.output, false, &name, error) : -1;
+	ash_autofd int dir = inputs != NULL ? open_parts_dir(job, error) : -1;
 
 	if (dir >= 0)
-		part->digest = ash_input_cache_add(&cache, inputs, dir, name, error);
+		part->digest = ash_input_cache_add(&cache, inputs, dir, part->run.output, error);
 	return part->digest != NULL;
 }
 
@@ -378,13 +382,15 @@ run_parts(Job *job, GError **error)
 		if (part->fd < 0)
 			g_ptr_array_add(runs, &part->run);
 	}
-	if (!ash_tree_root_mkdirs(job->root, PARTS_DIR, 0755, error) ||
-	    !ash_dracut_run_all(job->root, runs, job->views, job->hidden, job->epoch, error))
+	if (!ash_dracut_run_all(job->root, runs, PARTS_DIR, job->views, job->hidden, job->epoch, error))
+		return FALSE;
+	ash_autofd int dir = open_parts_dir(job, error);
+	if (dir < 0)
 		return FALSE;
 	for (guint i = 0; i < job->parts->len; i++) {
 		Part *part = g_ptr_array_index(job->parts, i);
 		if (part->fd < 0)
-			part->fd = ash_fd_open_in_root(job->root->fd, part->run.output, O_RDONLY | O_NOFOLLOW, 0, error);
+			part->fd = ash_fd_open(dir, part->run.output, O_RDONLY | O_NOFOLLOW, 0, error);
 		if (part->fd < 0)
 			return FALSE;
 	}
@@ -453,7 +459,6 @@ make_or_reuse(Job *job, AshTreeReport *report, GError **error)
 {
 	job->reader = ash_input_reader_new(job->root->fd, job->time_limit, job->views);
 	ash_input_reader_ignore(job->reader, job->path);
-	ash_input_reader_ignore(job->reader, PARTS_DIR);
 	for (guint i = 0; i < job->hidden->len; i++)
 		ash_input_reader_ignore(job->reader, g_ptr_array_index(job->hidden, i));
 	if (find_parts(job) && use_whole(job)) {
@@ -500,7 +505,8 @@ copy_module(const AshTreeRoot *root, GError **error)
 	for (gsize i = 0; names[i] != NULL; i++) {
 		g_autofree char *text = ash_file_load(data, names[i], 0, NULL, error);
 		g_autofree char *file = g_build_filename(ASH_DRACUT_OWN_MODULE_DIR, names[i], NULL);
-		if (text == NULL || !ash_tree_root_save(root, file, text, 0644, error))
+		mode_t mode = text != NULL && g_str_has_prefix(text, "#!") ? 0755 : 0644;
+		if (text == NULL || !ash_tree_root_save(root, file, text, mode, error))
 			return FALSE;
 	}
 	return TRUE;
