@@ -94,15 +94,14 @@ ash_canonical_encode(JsonNode *node, GError **error)
 	return g_string_free_to_bytes(g_steal_pointer(&out));
 }
 
-/* A copy whose objects list their members in order. */
-static JsonNode *
-dup_sorted(JsonNode *node)
+JsonNode *
+ash_canonical_copy(JsonNode *node)
 {
 	if (JSON_NODE_HOLDS_ARRAY(node)) {
 		g_autoptr(JsonArray) sorted = json_array_new();
 		JsonArray *array = json_node_get_array(node);
 		for (guint i = 0; i < json_array_get_length(array); i++)
-			json_array_add_element(sorted, dup_sorted(json_array_get_element(array, i)));
+			json_array_add_element(sorted, ash_canonical_copy(json_array_get_element(array, i)));
 		return json_node_init_array(json_node_alloc(), sorted);
 	}
 	if (JSON_NODE_HOLDS_OBJECT(node)) {
@@ -110,7 +109,7 @@ dup_sorted(JsonNode *node)
 		JsonObject *object = json_node_get_object(node);
 		g_autoptr(GList) members = list_sorted_members(object);
 		for (GList *link = members; link != NULL; link = link->next)
-			json_object_set_member(sorted, link->data, dup_sorted(json_object_get_member(object, link->data)));
+			json_object_set_member(sorted, link->data, ash_canonical_copy(json_object_get_member(object, link->data)));
 		return json_node_init_object(json_node_alloc(), sorted);
 	}
 	return json_node_copy(node);
@@ -119,7 +118,7 @@ dup_sorted(JsonNode *node)
 char *
 ash_canonical_format(JsonNode *node)
 {
-	g_autoptr(JsonNode) sorted = dup_sorted(node);
+	g_autoptr(JsonNode) sorted = ash_canonical_copy(node);
 	g_autoptr(JsonGenerator) generator = json_generator_new();
 
 	json_generator_set_root(generator, sorted);

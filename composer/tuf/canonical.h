@@ -11,3 +11,6 @@ GBytes *ash_canonical_encode(JsonNode *node, GError **error);
 
 /** The text of @node for a file: members by code point, two spaces of indentation, a final newline: equal for equal content. Owned. */
 char *ash_canonical_format(JsonNode *node);
+
+/** A copy of @node and all below it, to be changed; members by code point. Owned. */
+JsonNode *ash_canonical_copy(JsonNode *node);
