@@ -57,6 +57,9 @@ ask_for_pem(char *buffer, int size, int writing, void *data)
 {
 	Asking *asking = data;
 
+	/* OpenSSL tries one decoder after the other. */
+	if (*asking->error != NULL)
+		return -1;
 	asking->asked = true;
 	if (asking->passphrase == NULL) {
 		ash_throw(asking->error, ASH_ERROR_CONFIG, "\"%s\" is encrypted; a passphrase is needed", asking->path);

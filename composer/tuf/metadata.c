@@ -11,6 +11,8 @@
 
 /* Each costs a verification. */
 #define MAX_SIGNATURES 256
+/* Of what a message quotes. */
+#define MAX_MESSAGE_CHARACTERS 300
 
 static const char *const role_names[ASH_TUF_N_ROLES] = {
 	[ASH_TUF_ROOT] = "root",
@@ -308,6 +310,25 @@ parse_document(AshTufMetadata *metadata, GError **error)
 	return metadata->canonical != NULL && parse_common(metadata, error) && parsers[metadata->role](metadata, error);
 }
 
+/* What a message quotes is not signed by anybody yet: nothing of it may reach a terminal or a log as more than text. */
+static void
+clean_message(GError **error)
+{
+	if (error == NULL || *error == NULL)
+		return;
+	g_autofree char *cut = g_utf8_substring((*error)->message, 0, MIN(g_utf8_strlen((*error)->message, -1), MAX_MESSAGE_CHARACTERS));
+	g_autoptr(GString) text = g_string_new(NULL);
+	for (const char *c = cut; *c != '\0'; c = g_utf8_next_char(c)) {
+		gunichar character = g_utf8_get_char(c);
+		if (g_unichar_isprint(character))
+			g_string_append_unichar(text, character);
+		else
+			g_string_append_printf(text, "\\u%04x", character);
+	}
+	g_free((*error)->message);
+	(*error)->message = g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 AshTufMetadata *
 ash_tuf_metadata_parse(GBytes *data, AshTufRole role, const char *what, GError **error)
 {
@@ -320,8 +341,10 @@ ash_tuf_metadata_parse(GBytes *data, AshTufRole role, const char *what, GError *
 	metadata->document = ash_strict_json_parse_object(text != NULL ? text : "", length, &limits, what, error);
 	if (metadata->document == NULL)
 		return NULL;
-	if (!parse_document(metadata, error))
+	if (!parse_document(metadata, error)) {
+		clean_message(error);
 		return ash_prefix(error, "\"%s\"", what), NULL;
+	}
 	return g_steal_pointer(&metadata);
 }
 
