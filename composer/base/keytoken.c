@@ -5,8 +5,10 @@
 #include "base/keytoken.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/keyevp.h"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/provider.h>
 #include <openssl/store.h>
@@ -17,6 +19,7 @@
 #define HAVE_ENGINE 1
 #endif
 
+#define MAX_PIN_BYTES 4096
 #define NOT_INSTALLED \
 	"\"%s\": OpenSSL has no way to PKCS#11 tokens; install its provider or engine (Debian: pkcs11-provider, or " \
 	"libengine-pkcs11-openssl; Fedora: pkcs11-provider)"
@@ -34,17 +37,25 @@ dup_attribute(const char *uri, const char *name)
 	return NULL;
 }
 
-/* Owned; NULL without an error if nobody need be asked. */
+/* The PIN of the URI itself, or asked for. Owned; NULL if there is none. */
 static gboolean
-ask_pin(const char *uri, const AshPassphrase *passphrase, char **ret_pin, GError **error)
+find_pin(const char *uri, const AshPassphrase *passphrase, char **ret_pin, GError **error)
 {
-	g_autofree char *value = dup_attribute(uri, "pin-value"), *source = dup_attribute(uri, "pin-source");
+	g_autofree char *source = dup_attribute(uri, "pin-source");
 
-	*ret_pin = NULL;
-	if (value != NULL || source != NULL || passphrase == NULL)
+	*ret_pin = dup_attribute(uri, "pin-value");
+	if (*ret_pin != NULL || (source == NULL && passphrase == NULL))
 		return TRUE;
-	*ret_pin = passphrase->ask(passphrase->data, uri, error);
-	return *ret_pin != NULL;
+	if (source == NULL) {
+		*ret_pin = passphrase->ask(passphrase->data, uri, error);
+		return *ret_pin != NULL;
+	}
+	const char *path = g_str_has_prefix(source, "file:") ? source + strlen("file:") : source;
+	*ret_pin = ash_file_load(AT_FDCWD, path, MAX_PIN_BYTES, NULL, error);
+	if (*ret_pin == NULL)
+		return ash_prefix(error, "pin-source");
+	(*ret_pin)[strcspn(*ret_pin, "\r\n")] = '\0';
+	return TRUE;
 }
 
 /* pem_password_cb of a PIN that is known. */
@@ -96,7 +107,7 @@ throw_not_loaded(const char *uri, GError **error)
 	g_autofree char *problem = ash_key_dup_openssl_error();
 
 	return ash_throw_null(error, ASH_ERROR_CONFIG,
-			      "\"%s\": no such private key on a token, or a wrong PIN (%s); \"p11tool --list-all\" or \"pkcs11-tool -O\" "
+			      "\"%s\": no such private key on a token, its library cannot be loaded, or the PIN is wrong (%s); \"p11tool --list-all\" or \"pkcs11-tool -O\" "
 			      "shows what there is",
 			      uri, problem);
 }
@@ -109,18 +120,45 @@ free_engine(gpointer engine)
 	ENGINE_free(engine);
 }
 
-/* A functional reference, or NULL. */
-static ENGINE *
-open_engine(const char *uri, const char *pin)
+/* The engine knows but ";" between attributes, and none of the query's that it is given by other ways. Owned. */
+static char *
+dup_engine_uri(const char *uri)
+{
+	g_auto(GStrv) parts = g_strsplit_set(uri + strlen("pkcs11:"), ";?&", -1);
+	g_autoptr(GString) text = g_string_new("pkcs11:");
+
+	for (char **part = parts; *part != NULL; part++)
+		if (!g_str_has_prefix(*part, "module-") && !g_str_has_prefix(*part, "pin-"))
+			g_string_append_printf(text, "%s%s", text->str[text->len - 1] == ':' ? "" : ";", *part);
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static gboolean
+set_up_engine(ENGINE *engine, const char *uri, const char *pin, GError **error)
 {
 	g_autofree char *module = dup_attribute(uri, "module-path");
 
-	OPENSSL_init_crypto(OPENSSL_INIT_ENGINE_DYNAMIC, NULL);
-	ENGINE *engine = ENGINE_by_id("pkcs11");
-	if (engine == NULL)
-		return NULL;
+	/* What fails is in our own message. */
+	(void) ENGINE_ctrl_cmd_string(engine, "QUIET", NULL, 0);
 	if ((module == NULL || ENGINE_ctrl_cmd_string(engine, "MODULE_PATH", module, 0) == 1) &&
 	    (pin == NULL || ENGINE_ctrl_cmd_string(engine, "PIN", pin, 0) == 1) && ENGINE_init(engine) == 1)
+		return TRUE;
+	g_autofree char *problem = ash_key_dup_openssl_error();
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "\"%s\": the token's library cannot be used (%s); \"module-path=\" in the URI names it", uri, problem);
+}
+
+/* A functional reference, or NULL. */
+static ENGINE *
+open_engine(const char *uri, const char *pin, GError **error)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_ENGINE_DYNAMIC, NULL);
+	ENGINE *engine = ENGINE_by_id("pkcs11");
+	if (engine == NULL) {
+		ERR_clear_error();
+		return ash_throw_null(error, ASH_ERROR_CONFIG, NOT_INSTALLED, uri);
+	}
+	if (set_up_engine(engine, uri, pin, error))
 		return engine;
 	ENGINE_free(engine);
 	return NULL;
@@ -129,13 +167,12 @@ open_engine(const char *uri, const char *pin)
 static AshKey *
 load_by_engine(const char *uri, const char *pin, GError **error)
 {
-	ENGINE *engine = open_engine(uri, pin);
+	ENGINE *engine = open_engine(uri, pin, error);
 
-	if (engine == NULL) {
-		ERR_clear_error();
-		return ash_throw_null(error, ASH_ERROR_CONFIG, NOT_INSTALLED, uri);
-	}
-	EVP_PKEY *pkey = ENGINE_load_private_key(engine, uri, NULL, NULL);
+	if (engine == NULL)
+		return NULL;
+	g_autofree char *engine_uri = dup_engine_uri(uri);
+	EVP_PKEY *pkey = ENGINE_load_private_key(engine, engine_uri, NULL, NULL);
 	AshKey *key = pkey != NULL ? ash_key_new_from_evp(pkey, true, uri, error) : throw_not_loaded(uri, error);
 	if (key != NULL)
 		ash_key_keep_token(key, engine, free_engine);
@@ -180,7 +217,7 @@ ash_key_token_load(const char *uri, const AshPassphrase *passphrase, GError **er
 {
 	char *pin;
 
-	if (!ask_pin(uri, passphrase, &pin, error))
+	if (!find_pin(uri, passphrase, &pin, error))
 		return NULL;
 	AshKey *key = load(uri, pin, error);
 	ash_key_file_wipe(pin);

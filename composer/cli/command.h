@@ -57,4 +57,5 @@ gboolean ash_command_inspect(AshCommandEnv *env, int argc, char **argv, GError *
 gboolean ash_command_boot(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_prune(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_fsck(AshCommandEnv *env, int argc, char **argv, GError **error);
+gboolean ash_command_key(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_types(AshCommandEnv *env, int argc, char **argv, GError **error);

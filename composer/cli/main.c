@@ -33,6 +33,15 @@ static const AshCommand commands[] = {
 	  ash_command_boot },
 	{ "prune", "", "remove old commits and caches from the store", NULL, ash_command_prune },
 	{ "fsck", "", "check the store, and repair it", NULL, ash_command_fsck },
+	{ "key", "ACTION FILE|DIR", "make, show and exchange the keys of signed releases",
+	  "Actions:\n"
+	  "  generate FILE           make a key: FILE, and FILE.pub for others\n"
+	  "  show KEY|FILE.json|DIR  show a key, the signatures of a metadata file, or who signs a release directory\n"
+	  "  init DIR                begin a release directory with keys for all roles\n"
+	  "  rotate DIR              draft the next root metadata, with other keys or thresholds or just valid for longer\n"
+	  "  sign FILE.json          add signatures to a metadata file, here or on the machine with the offline keys\n"
+	  "  refresh DIR             sign anew what expires, and put a signed draft of the root in force; for a timer",
+	  ash_command_key },
 	{ "types", "", "list the image types", NULL, ash_command_types },
 };
 

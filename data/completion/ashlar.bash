@@ -53,15 +53,22 @@ _ashlar() {
 		return ;;
 	--progress) _ashlar_reply "bar plain json none"; return ;;
 	--accel) _ashlar_reply "kvm tcg"; return ;;
+	--role) _ashlar_reply "root targets snapshot timestamp"; return ;;
+	--kind) _ashlar_reply "ed25519 ecdsa rsa"; return ;;
+	-k | --key | --add | --passphrase-file) _ashlar_files; return ;;
 	-o | --output | --repos | --store)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
 	--lock) _ashlar_files; return ;;
 	--ref) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")"; return ;;
-	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size)
+	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days)
 		[[ $previous = -n && $command != log ]] || return ;;
 	esac
+	if [[ $command = key && $COMP_CWORD = 2 && $cur != -* ]]; then
+		_ashlar_reply "generate show init rotate sign refresh"
+		return
+	fi
 	if [[ $cur = -* ]]; then
 		_ashlar_reply "$(_ashlar_options "$program" "$command")"
 		return
