@@ -4,9 +4,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "store/contents.h"
 #include "store/internal.h"
-#include "store/objectwriter.h"
-#include "store/root.h"
 #include "store/stage.h"
 
 #include <fcntl.h>
@@ -36,15 +35,14 @@ make_objects(AshAhead *ahead, GError **error)
 		.shared_only = true,
 		.inodes = inodes,
 	};
+	g_autofree char *root_tree = NULL, *root_meta = NULL;
 	g_autoptr(AshFsTree) tree = NULL;
 
 	if (root_fd < 0)
 		return FALSE;
 	tree = ash_scan_directory(root_fd, &ahead->scan, inodes, error);
-	return tree != NULL && ash_object_write_files(ahead->ctx, &writer, tree, error) &&
-	       /* As in a commit: nothing gets its name before it is on the disk. */
-	       (writer.links->len == 0 ||
-		(ash_store_sync(ahead->store, error) && ash_object_publish(ahead->ctx, &writer, error)));
+	return tree != NULL &&
+	       ash_contents_write(ahead->ctx, ahead->store, &writer, tree, &root_tree, &root_meta, error);
 }
 
 static gpointer

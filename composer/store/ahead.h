@@ -5,8 +5,8 @@
 #include "store/store.h"
 
 /**
- * AshAhead: makes objects of the shared files (base/shared.h) of an installed root while a tree is still made of its clone, so that
- * the commit of that tree finds them by their inodes. Only to be faster: what it could not do, the commit does; an object that no
+ * AshAhead: makes objects of the shared files (base/shared.h), the links and most directories of an installed root while a tree is
+ * still made of its clone, so that the commit of that tree finds them. Only to be faster: what it could not do, the commit does; an object that no
  * commit needs in the end goes with the next prune.
  */
 typedef struct AshAhead AshAhead;

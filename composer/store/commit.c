@@ -5,9 +5,10 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "store/commitmeta.h"
-#include "store/dirtree.h"
+#include "store/contents.h"
 #include "store/internal.h"
 #include "store/reflog.h"
+#include "store/repotxn.h"
 #include "store/stage.h"
 #include "store/treeindex.h"
 
@@ -15,22 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* A transaction of libostree, given up unless it was committed. */
-typedef struct {
-	OstreeRepo *repo; /* owned; NULL before it began */
-	bool is_open;
-} Transaction;
-
-static void
-transaction_clear(Transaction *transaction)
-{
-	if (transaction->is_open)
-		ostree_repo_abort_transaction(transaction->repo, NULL, NULL);
-	g_clear_object(&transaction->repo);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Transaction, transaction_clear)
 
 /* A directory for new objects, removed in any case. */
 typedef struct {
@@ -49,80 +34,21 @@ stage_clear(Stage *stage)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Stage, stage_clear)
 
-/* The directories of the tree and its root, or NULL. */
+/* The files and directories of the tree; its root, or NULL. */
 static OstreeRepoFile *
-write_tree(AshContext *ctx, AshStore *store, OstreeRepo *repo, const AshFsTree *tree, GError **error)
+write_contents(AshContext *ctx, AshStore *store, AshObjectWriter *writer, AshFsTree *tree, GError **error)
 {
 	g_autofree char *root_tree = NULL, *root_meta = NULL;
 	g_autoptr(OstreeMutableTree) mtree = NULL;
 	g_autoptr(GFile) root = NULL;
 
-	if (!ash_dirtree_write(repo, store->objects_fd, tree, ctx->cancellable, &root_tree, &root_meta, error))
+	if (!ash_contents_write(ctx, store, writer, tree, &root_tree, &root_meta, error))
 		return NULL;
 	/* Nothing is loaded or written for one that is not changed. */
-	mtree = ostree_mutable_tree_new_from_checksum(repo, root_tree, root_meta);
-	if (!ostree_repo_write_mtree(repo, mtree, &root, ctx->cancellable, error))
+	mtree = ostree_mutable_tree_new_from_checksum(store->repo, root_tree, root_meta);
+	if (!ostree_repo_write_mtree(store->repo, mtree, &root, ctx->cancellable, error))
 		return NULL;
 	return OSTREE_REPO_FILE(g_steal_pointer(&root));
-}
-
-/* A transaction in a repository object of its own: several threads may commit to one store. */
-static gboolean
-transaction_begin(Transaction *transaction, AshContext *ctx, AshStore *store, GError **error)
-{
-	g_autoptr(OstreeRepo) repo = ostree_repo_open_at(AT_FDCWD, store->repo_path, ctx->cancellable, error);
-
-	if (repo == NULL)
-		return FALSE;
-	if (!ostree_repo_prepare_transaction(repo, NULL, ctx->cancellable, error))
-		return FALSE;
-	transaction->repo = g_steal_pointer(&repo);
-	transaction->is_open = true;
-	return TRUE;
-}
-
-/* Only at the end is fsync turned off: libostree would have staged nothing, and would sync each of 256 directories now. */
-static gboolean
-transaction_sync(Transaction *transaction, int fd, GError **error)
-{
-	if (syncfs(fd) < 0)
-		return ash_throw_errno(error, "cannot sync the new objects");
-	ostree_repo_set_disable_fsync(transaction->repo, TRUE);
-	return TRUE;
-}
-
-static gboolean
-transaction_end(Transaction *transaction, AshContext *ctx, GError **error)
-{
-	if (!ostree_repo_commit_transaction(transaction->repo, NULL, ctx->cancellable, error))
-		return FALSE;
-	transaction->is_open = false;
-	return TRUE;
-}
-
-/*
- * Everything new has a temporary name, or is an inode without a name in the repository, until one syncfs(2) has brought it to
- * the disk. The names follow; whoever reads a ref from the disk finds them too, since writing a ref syncs it, and journals
- * keep the order of names.
- */
-static gboolean
-publish(AshContext *ctx, const AshObjectWriter *writer, Transaction *transaction, GError **error)
-{
-	return transaction_sync(transaction, writer->objects_fd, error) && ash_object_publish(ctx, writer, error) &&
-	       transaction_end(transaction, ctx, error);
-}
-
-/* The files and directories of the tree. */
-static OstreeRepoFile *
-write_objects(AshContext *ctx, AshStore *store, AshObjectWriter *writer, AshFsTree *tree, GError **error)
-{
-	g_auto(Transaction) transaction = { .repo = NULL };
-	g_autoptr(OstreeRepoFile) root = NULL;
-
-	if (!transaction_begin(&transaction, ctx, store, error) || !ash_object_write_files(ctx, writer, tree, error))
-		return NULL;
-	root = write_tree(ctx, store, transaction.repo, tree, error);
-	return root != NULL && publish(ctx, writer, &transaction, error) ? g_steal_pointer(&root) : NULL;
 }
 
 /* The commit object alone, once all that it needs has its name. It is on the disk when this returns. */
@@ -130,14 +56,14 @@ static char *
 write_commit(AshContext *ctx, AshStore *store, const AshCommitRequest *request, GVariant *metadata,
 	     OstreeRepoFile *root, GError **error)
 {
-	g_auto(Transaction) transaction = { .repo = NULL };
+	g_auto(AshRepoTxn) txn = { .repo = NULL };
 	g_autofree char *checksum = NULL;
 
 	/* No parent: see store/reflog.h. */
-	if (!transaction_begin(&transaction, ctx, store, error) ||
-	    !ostree_repo_write_commit_with_time(transaction.repo, NULL, request->subject, NULL, metadata, root,
+	if (!ash_repo_txn_begin(&txn, ctx, store, error) ||
+	    !ostree_repo_write_commit_with_time(txn.repo, NULL, request->subject, NULL, metadata, root,
 						request->timestamp, &checksum, ctx->cancellable, error) ||
-	    !transaction_sync(&transaction, store->objects_fd, error) || !transaction_end(&transaction, ctx, error))
+	    !ash_repo_txn_sync(&txn, store, error) || !ash_repo_txn_end(&txn, ctx, error))
 		return NULL;
 	return g_steal_pointer(&checksum);
 }
@@ -150,7 +76,7 @@ static char *
 write_all(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCommitRequest *request,
 	  AshFsTree *tree, GError **error)
 {
-	g_autoptr(OstreeRepoFile) root = write_objects(ctx, store, writer, tree, error);
+	g_autoptr(OstreeRepoFile) root = write_contents(ctx, store, writer, tree, error);
 	g_autoptr(GHashTable) meta = NULL;
 	g_autoptr(GVariant) metadata = NULL;
 	g_autofree char *checksum = NULL, *index_name = NULL;

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 typedef struct {
+	AshContext *ctx;
 	OstreeRepo *repo;
 	int objects_fd;
-	GCancellable *cancellable;
+	bool partial;
 	GHashTable *dirmetas; /* GBytes -> Sum, owned: most directories have the same metadata */
 } Writer;
 
@@ -22,6 +23,12 @@ typedef struct {
 typedef struct {
 	guint8 bytes[ASH_SHA256_SIZE];
 } Sum;
+
+/* A directory while it is put together. */
+typedef struct {
+	GVariantBuilder files, directories;
+	bool whole; /* false: something in it is not an object yet */
+} Entries;
 
 static bool
 exists(const Writer *writer, const char *checksum, const char *suffix)
@@ -41,7 +48,7 @@ write_object(Writer *writer, OstreeObjectType type, const char *suffix, GVariant
 	ash_sha256(g_variant_get_data(object), g_variant_get_size(object), ret_sum->bytes);
 	ostree_checksum_inplace_from_bytes(ret_sum->bytes, checksum);
 	return exists(writer, checksum, suffix) ||
-	       ostree_repo_write_metadata(writer->repo, type, checksum, object, NULL, writer->cancellable, error);
+	       ostree_repo_write_metadata(writer->repo, type, checksum, object, NULL, writer->ctx->cancellable, error);
 }
 
 static const Sum *
@@ -73,7 +80,7 @@ write_symlink(Writer *writer, AshFsNode *node, GError **error)
 		return TRUE;
 	xattrs = g_variant_ref_sink(ash_object_new_xattrs(node));
 	node->content = ostree_repo_write_symlink(writer->repo, NULL, node->uid, node->gid, xattrs, node->target,
-						  writer->cancellable, error);
+						  writer->ctx->cancellable, error);
 	return node->content != NULL;
 }
 
@@ -84,72 +91,89 @@ new_sum(const Sum *sum)
 }
 
 static gboolean
-add_file(Writer *writer, AshFsNode *node, GVariantBuilder *files, GError **error)
+add_file(Writer *writer, AshFsNode *node, Entries *entries, GError **error)
 {
 	AshFsNode *first = node->hardlink != NULL ? node->hardlink : node;
 	Sum sum;
 
+	if (first->content == NULL && S_ISREG(first->mode) && writer->partial) {
+		entries->whole = false;
+		return TRUE;
+	}
 	if (first->content == NULL && !write_symlink(writer, first, error))
 		return FALSE;
 	ostree_checksum_inplace_to_bytes(first->content, sum.bytes);
-	g_variant_builder_add(files, "(s@ay)", node->name, new_sum(&sum));
+	g_variant_builder_add(&entries->files, "(s@ay)", node->name, new_sum(&sum));
 	return TRUE;
 }
 
-static gboolean write_directory(Writer *writer, const AshFsNode *node, Sum *ret_tree, const Sum **ret_meta, GError **error);
+static gboolean write_directory(Writer *writer, const AshFsNode *node, Sum *ret_tree, const Sum **ret_meta, bool *ret_whole,
+				GError **error);
 
 static gboolean
-add_child(Writer *writer, AshFsNode *child, GVariantBuilder *files, GVariantBuilder *directories, GError **error)
+add_child(Writer *writer, AshFsNode *child, Entries *entries, GError **error)
 {
 	const Sum *meta = NULL;
+	bool whole = false;
 	Sum tree;
 
+	/* What libostree would not take either. */
+	if (!g_utf8_validate(child->name, -1, NULL))
+		return ash_throw(error, ASH_ERROR_CONFIG, "a name that is not UTF-8 cannot be in a commit");
 	if (!S_ISDIR(child->mode))
-		return add_file(writer, child, files, error);
-	if (!write_directory(writer, child, &tree, &meta, error))
+		return add_file(writer, child, entries, error);
+	if (!write_directory(writer, child, &tree, &meta, &whole, error))
 		return FALSE;
-	g_variant_builder_add(directories, "(s@ay@ay)", child->name, new_sum(&tree), new_sum(meta));
+	if (whole)
+		g_variant_builder_add(&entries->directories, "(s@ay@ay)", child->name, new_sum(&tree), new_sum(meta));
+	entries->whole = entries->whole && whole;
 	return TRUE;
 }
 
-/* Children are sorted by their bytes, as OSTree wants them. */
 static gboolean
-write_directory(Writer *writer, const AshFsNode *node, Sum *ret_tree, const Sum **ret_meta, GError **error)
+add_children(Writer *writer, const AshFsNode *node, Entries *entries, GError **error)
 {
-	g_auto(GVariantBuilder) files = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(say)"));
-	g_auto(GVariantBuilder) directories = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(sayay)"));
-	g_autoptr(GVariant) object = NULL;
-
-	*ret_meta = write_dirmeta(writer, node, error);
-	if (*ret_meta == NULL)
-		return FALSE;
+	/* Sorted by their bytes, as OSTree wants them. */
 	for (guint i = 0; i < node->children->len; i++) {
 		AshFsNode *child = g_ptr_array_index(node->children, i);
-
-		/* What no OSTree tree may hold, and no manifest could say. */
-		if (!g_utf8_validate(child->name, -1, NULL))
-			return ash_throw(error, ASH_ERROR_CONFIG, "the name \"%s\" is not UTF-8, which a commit needs", child->name);
-		if (!add_child(writer, child, &files, &directories, error))
+		if (!add_child(writer, child, entries, error))
 			return ash_prefix(error, "\"%s\"", child->name);
 	}
-	object = g_variant_ref_sink(g_variant_new("(@a(say)@a(sayay))", g_variant_builder_end(&files),
-						  g_variant_builder_end(&directories)));
-	return write_object(writer, OSTREE_OBJECT_TYPE_DIR_TREE, ".dirtree", object, ret_tree, error);
+	return TRUE;
+}
+
+static gboolean
+write_directory(Writer *writer, const AshFsNode *node, Sum *ret_tree, const Sum **ret_meta, bool *ret_whole, GError **error)
+{
+	Entries entries = { .whole = true };
+	g_autoptr(GVariant) object = NULL;
+
+	g_variant_builder_init(&entries.files, G_VARIANT_TYPE("a(say)"));
+	g_variant_builder_init(&entries.directories, G_VARIANT_TYPE("a(sayay)"));
+	*ret_meta = write_dirmeta(writer, node, error);
+	bool done = *ret_meta != NULL && ash_context_check(writer->ctx, error) &&
+		    add_children(writer, node, &entries, error);
+	object = g_variant_ref_sink(g_variant_new("(@a(say)@a(sayay))", g_variant_builder_end(&entries.files),
+						  g_variant_builder_end(&entries.directories)));
+	*ret_whole = entries.whole;
+	return done && (!entries.whole ||
+			write_object(writer, OSTREE_OBJECT_TYPE_DIR_TREE, ".dirtree", object, ret_tree, error));
 }
 
 gboolean
-ash_dirtree_write(OstreeRepo *repo, int objects_fd, const AshFsTree *tree, GCancellable *cancellable, char **ret_tree,
+ash_dirtree_write(AshContext *ctx, OstreeRepo *repo, int objects_fd, const AshFsTree *tree, bool partial, char **ret_tree,
 		  char **ret_meta, GError **error)
 {
 	g_autoptr(GHashTable) dirmetas =
 		g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, g_free);
-	Writer writer = { .repo = repo, .objects_fd = objects_fd, .cancellable = cancellable, .dirmetas = dirmetas };
+	Writer writer = { .ctx = ctx, .repo = repo, .objects_fd = objects_fd, .partial = partial, .dirmetas = dirmetas };
 	const Sum *meta = NULL;
+	bool whole = false;
 	Sum sum;
 
-	if (!write_directory(&writer, tree->root, &sum, &meta, error))
+	if (!write_directory(&writer, tree->root, &sum, &meta, &whole, error))
 		return FALSE;
-	*ret_tree = ash_hex_encode(sum.bytes, sizeof(sum.bytes));
-	*ret_meta = ash_hex_encode(meta->bytes, sizeof(meta->bytes));
+	*ret_tree = whole ? ash_hex_encode(sum.bytes, sizeof(sum.bytes)) : NULL;
+	*ret_meta = whole ? ash_hex_encode(meta->bytes, sizeof(meta->bytes)) : NULL;
 	return TRUE;
 }
