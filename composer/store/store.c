@@ -172,19 +172,46 @@ ash_store_make_staging(AshStore *store, const char *prefix, int *ret_fd, GError 
 	return g_steal_pointer(&path);
 }
 
-/* Names in DIR/tmp. */
+/* Names in the directory @fd that begin with @prefix. */
 static GPtrArray *
-list_staging(AshStore *store, GError **error)
+list_staging(int fd, const char *prefix, GError **error)
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(DIR) stream = ash_fd_open_stream(store->tmp_fd, ".", error);
+	g_autoptr(DIR) stream = ash_fd_open_stream(fd, ".", error);
 	struct dirent *entry;
 
 	if (stream == NULL)
 		return NULL;
 	while ((entry = ash_fd_next_entry(stream)) != NULL)
-		g_ptr_array_add(names, g_strdup(entry->d_name));
+		if (g_str_has_prefix(entry->d_name, prefix))
+			g_ptr_array_add(names, g_strdup(entry->d_name));
 	return g_steal_pointer(&names);
+}
+
+/* libostree's lock on a repository, as it takes it: for each open file, and only if nobody writes. -1: somebody does. */
+static int
+try_lock_repo(AshStore *store)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	ash_autofd int fd = openat(store->dir_fd, "repo/.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
+
+	return fd >= 0 && fcntl(fd, F_OFD_SETLK, &whole) == 0 ? ash_fd_steal(&fd) : -1;
+}
+
+/* What transactions that were killed left in REPO/tmp. libostree would go on with it some time, or remove it after a day. */
+static void
+clean_transactions(AshStore *store)
+{
+	ash_autofd int tmp_fd = ash_file_open_dir(store->dir_fd, "repo/tmp", false, NULL);
+	g_autoptr(GPtrArray) names = tmp_fd >= 0 ? list_staging(tmp_fd, "staging-", NULL) : NULL;
+	ash_autofd int lock_fd = -1;
+
+	/* Most often there is none; with the lock held, others wait a second. */
+	if (names == NULL || names->len == 0)
+		return;
+	lock_fd = try_lock_repo(store);
+	for (guint i = 0; lock_fd >= 0 && i < names->len; i++)
+		ash_file_remove_tree(tmp_fd, g_ptr_array_index(names, i), NULL);
 }
 
 static bool
@@ -199,10 +226,11 @@ is_kept(AshStore *store, const char *name)
 static gboolean
 clean_stale(AshStore *store, GError **error)
 {
-	g_autoptr(GPtrArray) names = list_staging(store, error);
+	g_autoptr(GPtrArray) names = list_staging(store->tmp_fd, "", error);
 
 	if (names == NULL)
 		return FALSE;
+	clean_transactions(store);
 	ash_store_clean_locks(store);
 	ash_tree_index_clean(store);
 	for (guint i = 0; i < names->len; i++) {

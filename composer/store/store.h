@@ -37,7 +37,7 @@ const char *ash_store_get_repo_path(const AshStore *store);
 char *ash_store_make_staging(AshStore *store, const char *prefix, int *ret_fd, GError **error);
 
 /**
- * Removes the directories in DIR/tmp that no living process keeps. Call it where files of other ids may be
+ * Removes the directories in DIR/tmp that no living process keeps, and those of libostree's transactions if there is none. Call it where files of other ids may be
  * removed, that is in a worker.
  */
 gboolean ash_store_clean_stale(AshStore *store, GError **error);

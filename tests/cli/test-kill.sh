@@ -27,9 +27,7 @@ mounts() { cut -d' ' -f 5 /proc/self/mountinfo | sort; }
 outcome() {
 	(cd out && sha256sum -- * && find . -name '.*' ! -name .)
 	ostree refs --repo=store/repo --list | sort | while read -r ref; do echo "$ref $(ostree rev-parse --repo=store/repo "$ref")"; done
-	# The staging directory of a transaction that was killed is libostree's: a later transaction uses it up, or "ashlar prune" removes
-	# it. Of two that were killed at once, one can wait for that.
-	find store/tmp store/repo/tmp -mindepth 1 -maxdepth 1 ! -name cache ! -name '*.lock' ! -name 'staging-*'
+	find store/tmp store/repo/tmp -mindepth 1 -maxdepth 1 ! -name cache ! -name '*.lock'
 }
 "${command[@]}" >log 2>&1 # fills the caches
 rm -rf store out
