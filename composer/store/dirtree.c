@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "store/dirformat.h"
 #include "store/internal.h"
 #include "store/object.h"
 
@@ -26,9 +27,17 @@ typedef struct {
 
 /* A directory while it is put together. */
 typedef struct {
-	GVariantBuilder files, directories;
+	AshDirFormat format;
 	bool whole; /* false: something in it is not an object yet */
 } Entries;
+
+static void
+entries_clear(Entries *entries)
+{
+	ash_dir_format_clear(&entries->format);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Entries, entries_clear)
 
 static bool
 exists(const Writer *writer, const char *checksum, const char *suffix)
@@ -41,14 +50,19 @@ exists(const Writer *writer, const char *checksum, const char *suffix)
 
 /* Writes the object unless it is there. */
 static gboolean
-write_object(Writer *writer, OstreeObjectType type, const char *suffix, GVariant *object, Sum *ret_sum, GError **error)
+write_object(Writer *writer, OstreeObjectType type, GBytes *bytes, Sum *ret_sum, GError **error)
 {
+	bool is_tree = type == OSTREE_OBJECT_TYPE_DIR_TREE;
 	char checksum[ASH_SHA256_HEX_SIZE];
+	g_autoptr(GVariant) object = NULL;
 
-	ash_sha256(g_variant_get_data(object), g_variant_get_size(object), ret_sum->bytes);
+	ash_sha256(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), ret_sum->bytes);
 	ostree_checksum_inplace_from_bytes(ret_sum->bytes, checksum);
-	return exists(writer, checksum, suffix) ||
-	       ostree_repo_write_metadata(writer->repo, type, checksum, object, NULL, writer->ctx->cancellable, error);
+	if (exists(writer, checksum, is_tree ? ".dirtree" : ".dirmeta"))
+		return TRUE;
+	object = g_variant_ref_sink(g_variant_new_from_bytes(is_tree ? OSTREE_TREE_GVARIANT_FORMAT
+								     : OSTREE_DIRMETA_GVARIANT_FORMAT, bytes, FALSE));
+	return ostree_repo_write_metadata(writer->repo, type, checksum, object, NULL, writer->ctx->cancellable, error);
 }
 
 static const Sum *
@@ -62,7 +76,7 @@ write_dirmeta(Writer *writer, const AshFsNode *node, GError **error)
 	if (found != NULL)
 		return found;
 	sum = g_new(Sum, 1);
-	if (!write_object(writer, OSTREE_OBJECT_TYPE_DIR_META, ".dirmeta", meta, sum, error))
+	if (!write_object(writer, OSTREE_OBJECT_TYPE_DIR_META, key, sum, error))
 		return NULL;
 	found = g_steal_pointer(&sum);
 	g_hash_table_insert(writer->dirmetas, g_steal_pointer(&key), found);
@@ -84,12 +98,6 @@ write_symlink(Writer *writer, AshFsNode *node, GError **error)
 	return node->content != NULL;
 }
 
-static GVariant *
-new_sum(const Sum *sum)
-{
-	return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, sum->bytes, sizeof(sum->bytes), 1);
-}
-
 static gboolean
 add_file(Writer *writer, AshFsNode *node, Entries *entries, GError **error)
 {
@@ -103,7 +111,7 @@ add_file(Writer *writer, AshFsNode *node, Entries *entries, GError **error)
 	if (first->content == NULL && !write_symlink(writer, first, error))
 		return FALSE;
 	ostree_checksum_inplace_to_bytes(first->content, sum.bytes);
-	g_variant_builder_add(&entries->files, "(s@ay)", node->name, new_sum(&sum));
+	ash_dir_format_add_file(&entries->format, node->name, sum.bytes);
 	return TRUE;
 }
 
@@ -125,7 +133,7 @@ add_child(Writer *writer, AshFsNode *child, Entries *entries, GError **error)
 	if (!write_directory(writer, child, &tree, &meta, &whole, error))
 		return FALSE;
 	if (whole)
-		g_variant_builder_add(&entries->directories, "(s@ay@ay)", child->name, new_sum(&tree), new_sum(meta));
+		ash_dir_format_add_directory(&entries->format, child->name, tree.bytes, meta->bytes);
 	entries->whole = entries->whole && whole;
 	return TRUE;
 }
@@ -145,19 +153,20 @@ add_children(Writer *writer, const AshFsNode *node, Entries *entries, GError **e
 static gboolean
 write_directory(Writer *writer, const AshFsNode *node, Sum *ret_tree, const Sum **ret_meta, bool *ret_whole, GError **error)
 {
-	Entries entries = { .whole = true };
-	g_autoptr(GVariant) object = NULL;
+	g_auto(Entries) entries = { .whole = true };
+	g_autoptr(GBytes) bytes = NULL;
 
-	g_variant_builder_init(&entries.files, G_VARIANT_TYPE("a(say)"));
-	g_variant_builder_init(&entries.directories, G_VARIANT_TYPE("a(sayay)"));
 	*ret_meta = write_dirmeta(writer, node, error);
-	bool done = *ret_meta != NULL && ash_context_check(writer->ctx, error) &&
-		    add_children(writer, node, &entries, error);
-	object = g_variant_ref_sink(g_variant_new("(@a(say)@a(sayay))", g_variant_builder_end(&entries.files),
-						  g_variant_builder_end(&entries.directories)));
+	if (*ret_meta == NULL || !ash_context_check(writer->ctx, error))
+		return FALSE;
+	ash_dir_format_init(&entries.format);
+	if (!add_children(writer, node, &entries, error))
+		return FALSE;
 	*ret_whole = entries.whole;
-	return done && (!entries.whole ||
-			write_object(writer, OSTREE_OBJECT_TYPE_DIR_TREE, ".dirtree", object, ret_tree, error));
+	if (!entries.whole)
+		return TRUE;
+	bytes = ash_dir_format_end(&entries.format);
+	return write_object(writer, OSTREE_OBJECT_TYPE_DIR_TREE, bytes, ret_tree, error);
 }
 
 gboolean

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "store/commit.h"
+#include "store/dirformat.h"
 #include "store/tree.h"
 
 #include <errno.h>
@@ -384,6 +385,94 @@ test_stale(Fixture *fixture, gconstpointer data)
 	g_assert_false(ash_file_exists(AT_FDCWD, kept));
 }
 
+/* A transaction that was killed; but while one is open, that may be it. */
+static void
+test_stale_transaction(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *left = g_build_filename(fixture->store_dir, "repo/tmp/staging-boot-ABCDEF", NULL);
+	g_autofree char *lock = g_strconcat(left, "-lock", NULL);
+	g_autofree char *inside = g_build_filename(left, "00", NULL);
+	g_autofree char *repo_lock = g_build_filename(fixture->store_dir, "repo/.lock", NULL);
+	ash_autofd int lock_fd = open(repo_lock, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+	struct flock whole = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	GError *error = NULL;
+
+	g_assert_cmpint(g_mkdir_with_parents(inside, 0755), ==, 0);
+	g_assert_true(g_file_set_contents(lock, "", 0, &error));
+	/* As libostree does for a transaction. */
+	g_assert_cmpint(fcntl(lock_fd, F_OFD_SETLK, &whole), ==, 0);
+	g_assert_true(ash_store_clean_stale(fixture->store, &error));
+	g_assert_true(ash_file_exists(AT_FDCWD, left));
+	ash_fd_clear(&lock_fd);
+	g_assert_true(ash_store_clean_stale(fixture->store, &error));
+	g_assert_false(ash_file_exists(AT_FDCWD, left));
+	g_assert_false(ash_file_exists(AT_FDCWD, lock));
+}
+
+/* A directory as GLib's own builders have it. */
+static GBytes *
+build_directory(guint files, guint directories, gsize name_length)
+{
+	GVariantBuilder file_builder, directory_builder;
+	const guint8 sum[ASH_SHA256_SIZE] = { 1, 2, 3 }, other[ASH_SHA256_SIZE] = { 4, 5 };
+
+	g_variant_builder_init(&file_builder, G_VARIANT_TYPE("a(say)"));
+	g_variant_builder_init(&directory_builder, G_VARIANT_TYPE("a(sayay)"));
+	for (guint i = 0; i < files; i++) {
+		g_autofree char *name = g_strdup_printf("%0*u", (int) name_length, i);
+		g_variant_builder_add(&file_builder, "(s@ay)", name,
+				      g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, sum, sizeof(sum), 1));
+	}
+	for (guint i = 0; i < directories; i++) {
+		g_autofree char *name = g_strdup_printf("%0*u", (int) name_length, i);
+		g_variant_builder_add(&directory_builder, "(s@ay@ay)", name,
+				      g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, sum, sizeof(sum), 1),
+				      g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, other, sizeof(other), 1));
+	}
+	g_autoptr(GVariant) whole = g_variant_ref_sink(g_variant_new("(@a(say)@a(sayay))", g_variant_builder_end(&file_builder),
+								     g_variant_builder_end(&directory_builder)));
+	return g_variant_get_data_as_bytes(whole);
+}
+
+static GBytes *
+format_directory(guint files, guint directories, gsize name_length)
+{
+	const guint8 sum[ASH_SHA256_SIZE] = { 1, 2, 3 }, other[ASH_SHA256_SIZE] = { 4, 5 };
+	g_auto(AshDirFormat) format = { NULL };
+
+	ash_dir_format_init(&format);
+	for (guint i = 0; i < files; i++) {
+		g_autofree char *name = g_strdup_printf("%0*u", (int) name_length, i);
+		ash_dir_format_add_file(&format, name, sum);
+	}
+	for (guint i = 0; i < directories; i++) {
+		g_autofree char *name = g_strdup_printf("%0*u", (int) name_length, i);
+		ash_dir_format_add_directory(&format, name, sum, other);
+	}
+	return ash_dir_format_end(&format);
+}
+
+/* Each number and length around the sizes at which offsets grow. */
+static void
+test_directories(Fixture *fixture, gconstpointer data)
+{
+	static const guint numbers[][2] = { { 0, 0 }, { 1, 0 }, { 0, 1 }, { 2, 3 }, { 5, 0 }, { 0, 4 }, { 300, 7 }, { 3, 900 }, { 2500, 1 } };
+	static const gsize lengths[] = { 1, 20, 186, 187, 188, 189, 190, 191, 220, 221, 222, 223, 224, 255 };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
+		for (gsize j = 0; j < G_N_ELEMENTS(lengths); j++) {
+			g_autoptr(GBytes) expected = build_directory(numbers[i][0], numbers[i][1], lengths[j]);
+			g_autoptr(GBytes) bytes = format_directory(numbers[i][0], numbers[i][1], lengths[j]);
+			g_assert_true(g_bytes_equal(expected, bytes));
+		}
+	}
+	/* One entry after the other through 255 and 65,535 bytes. */
+	for (guint files = 0; files < 1700; files += files < 10 || files > 1500 ? 1 : 50) {
+		g_autoptr(GBytes) expected = build_directory(files, 1, 4), bytes = format_directory(files, 1, 4);
+		g_assert_true(g_bytes_equal(expected, bytes));
+	}
+}
+
 static void
 test_missing(Fixture *fixture, gconstpointer data)
 {
@@ -412,6 +501,8 @@ main(int argc, char **argv)
 	ADD("xattrs", NULL, test_xattrs);
 	ADD("special", NULL, test_special);
 	ADD("stale", NULL, test_stale);
+	ADD("stale-transaction", NULL, test_stale_transaction);
+	ADD("directories", NULL, test_directories);
 	ADD("missing", NULL, test_missing);
 	return g_test_run();
 }
