@@ -136,8 +136,13 @@ gboolean
 ash_store_set_ref(AshStore *store, const char *ref, const char *checksum, GError **error)
 {
 	ash_autofd int lock_fd = ash_store_lock(store, error);
+	g_autofree char *current = NULL;
 
-	return lock_fd >= 0 && ostree_repo_set_ref_immediate(store->repo, NULL, ref, checksum, NULL, error) &&
+	if (lock_fd < 0 || !ostree_repo_resolve_rev(store->repo, ref, TRUE, &current, error))
+		return FALSE;
+	/* Writing it again would wait for the disk. */
+	return (g_strcmp0(current, checksum) == 0 ||
+		ostree_repo_set_ref_immediate(store->repo, NULL, ref, checksum, NULL, error)) &&
 	       ash_reflog_append(store, ref, checksum, error);
 }
 
