@@ -19,7 +19,8 @@ struct AshErofsReader {
 	int fd; /* borrowed */
 	guint64 offset;
 	AshErofsInfo info;
-	guint64 meta; /* start of the inodes, bytes */
+	guint64 meta;   /* start of the inodes, bytes */
+	guint64 shared; /* of shared extended attributes */
 	guint64 root_nid;
 };
 
@@ -87,6 +88,7 @@ ash_erofs_open(int fd, guint64 offset, guint64 room, GError **error)
 	memcpy(reader->info.uuid.bytes, sb.uuid, sizeof(sb.uuid));
 	memcpy(reader->info.label, sb.volume_name, sizeof(sb.volume_name));
 	reader->meta = (guint64) GUINT32_FROM_LE(sb.meta_block) * EROFS_BLOCK;
+	reader->shared = (guint64) GUINT32_FROM_LE(sb.xattr_block) * EROFS_BLOCK;
 	reader->root_nid = GUINT16_FROM_LE(sb.root_nid);
 	if (reader->info.bytes > room || reader->info.bytes == 0)
 		return ash_throw_null(error, ASH_ERROR_CONFIG,
@@ -486,6 +488,52 @@ xattr_is_named(const ErofsXattrEntry *entry, const guint8 *suffix, const char *n
 	       memcmp(name + length, suffix, entry->name_bytes) == 0;
 }
 
+/* One that others have, too. */
+static GBytes *
+load_shared(AshErofsReader *reader, guint32 id, const char *name, GError **error)
+{
+	guint64 at = reader->shared + (guint64) id * EROFS_XATTR_ALIGN;
+	guint8 suffix[G_MAXUINT8 + 1];
+	ErofsXattrEntry entry;
+	g_autofree guint8 *value = NULL;
+	gsize length;
+
+	if (!read_at(reader, at, &entry, sizeof(entry), error) ||
+	    !read_at(reader, at + sizeof(entry), suffix, entry.name_bytes, error))
+		return NULL;
+	if (!xattr_is_named(&entry, suffix, name))
+		return NULL;
+	length = GUINT16_FROM_LE(entry.value_bytes);
+	value = g_malloc(length + 1);
+	if (!read_at(reader, at + sizeof(entry) + entry.name_bytes, value, length, error))
+		return NULL;
+	return g_bytes_new_take(g_steal_pointer(&value), length);
+}
+
+static GBytes *
+search_shared(AshErofsReader *reader, const guint8 *data, gsize length, const char *name, GError **error)
+{
+	gsize n = data[4];
+
+	if (EROFS_XATTR_HEADER + n * sizeof(guint32) > length)
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "EROFS: extended attributes are damaged");
+	for (gsize i = 0; i < n; i++) {
+		g_autoptr(GError) local = NULL;
+		guint32 id;
+		GBytes *value;
+
+		memcpy(&id, data + EROFS_XATTR_HEADER + i * sizeof(id), sizeof(id));
+		value = load_shared(reader, GUINT32_FROM_LE(id), name, &local);
+		if (value != NULL)
+			return value;
+		if (local != NULL) {
+			g_propagate_error(error, g_steal_pointer(&local));
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
 static GBytes *
 search_xattrs(const guint8 *data, gsize length, const char *name, GError **error)
 {
@@ -512,6 +560,8 @@ GBytes *
 ash_erofs_get_xattr(AshErofsReader *reader, const char *path, const char *name, GError **error)
 {
 	g_autofree guint8 *data = NULL;
+	g_autoptr(GError) local = NULL;
+	GBytes *value;
 	Inode inode;
 
 	if (!find(reader, path, false, &inode, error) || inode.xattr_bytes == 0)
@@ -519,5 +569,10 @@ ash_erofs_get_xattr(AshErofsReader *reader, const char *path, const char *name, 
 	data = g_malloc0(inode.xattr_bytes);
 	if (!read_at(reader, inode.xattr, data, inode.xattr_bytes, error))
 		return NULL;
-	return search_xattrs(data, inode.xattr_bytes, name, error);
+	value = search_shared(reader, data, inode.xattr_bytes, name, &local);
+	if (local != NULL)
+		g_propagate_error(error, g_steal_pointer(&local));
+	else if (value == NULL)
+		value = search_xattrs(data, inode.xattr_bytes, name, error);
+	return value;
 }

@@ -52,7 +52,7 @@ char **ash_erofs_list(AshErofsReader *reader, const char *path, GError **error);
 GBytes *ash_erofs_load(AshErofsReader *reader, const char *path, guint64 max, GError **error);
 /** Target of a symbolic link. Owned. */
 char *ash_erofs_read_link(AshErofsReader *reader, const char *path, GError **error);
-/** Value of an inline extended attribute of @path (last link not followed). Owned; NULL without
+/** Value of an extended attribute of @path (last link not followed). Owned; NULL without
  * @error if it has none of that name. */
 GBytes *ash_erofs_get_xattr(AshErofsReader *reader, const char *path, const char *name,
 			    GError **error);

@@ -5,312 +5,205 @@
 #include "base/fd.h"
 #include "base/size.h"
 #include "disk/crc32c.h"
+#include "disk/erofs-dir.h"
 #include "disk/erofs-format.h"
-#include "disk/filecopy.h"
+#include "disk/erofs-plan.h"
 
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* The inode zone begins in the second block; the root comes first, as its number must fit 16 bits.
- */
-#define INODE_ZONE ((guint64) EROFS_BLOCK)
-/* Ends of directories and link targets up to this go beside their inode: longer ones would waste
- * more by padding. */
+/* Ends of directories and link targets up to this go beside their inode: longer ones would waste more by padding. */
 #define INLINE_MAX 2048
 
-/** One inode to be written. */
-typedef struct {
-	AshFsNode *node; /* borrowed: the first name of the inode */
-	guint64 offset;  /* of the inode in the file system, bytes */
-	guint64 size;    /* i_size: bytes */
-	guint32 xattr_bytes;
-	guint32 tail_bytes; /* kept beside the inode */
-	guint32 block;      /* first data block */
-} Inode;
-
-/** The whole file system before a byte is written. */
-typedef struct {
-	const AshFsTree *tree;
-	GArray *inodes; /* of Inode, in walk order; a node's "number" is its index */
-	guint64 data_start; /* behind all metadata */
-	guint64 end;
-} Plan;
-
-/** Extended attribute namespaces (erofs.rst, "Extended attributes"); an ACL has no name of its own.
- */
-static const struct {
-	const char *prefix;
-	guint8 index;
-	bool whole;
-} namespaces[] = {
-    {"user.", 1, false},
-    {"system.posix_acl_access", 2, true},
-    {"system.posix_acl_default", 3, true},
-    {"trusted.", 4, false},
-    {"security.", 6, false},
-};
+static ErofsInode *
+get_inode(const AshErofs *erofs, guint index)
+{
+	return &g_array_index(erofs->inodes, ErofsInode, index);
+}
 
 static void
-plan_free(Plan *plan)
+inode_clear(gpointer data)
 {
-	g_array_unref(plan->inodes);
-	g_free(plan);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
-
-static Inode *
-get_inode(const Plan *plan, const AshFsNode *node)
-{
-	const AshFsNode *first = node->hardlink != NULL ? node->hardlink : node;
-
-	return &g_array_index(plan->inodes, Inode, first->number);
+	g_free(((ErofsInode *) data)->path);
 }
 
-static guint64
-get_nid(const Plan *plan, const AshFsNode *node)
+guint64
+ash_erofs_inode_bytes(const ErofsInode *inode)
 {
-	return get_inode(plan, node)->offset / EROFS_SLOT;
+	return (inode->extended ? sizeof(ErofsInodeExtended) : sizeof(ErofsInodeCompact)) + inode->xattr_bytes +
+	       inode->tail_bytes;
 }
 
-static gboolean
-throw_node(const AshFsNode *node, GError **error, const char *what)
+guint64
+ash_erofs_inode_id(const ErofsInode *inode)
 {
-	g_autofree char *path = ash_fs_node_dup_path(node);
+	guint8 sum[ASH_SHA256_SIZE];
+	guint64 id;
 
-	return ash_throw(error, ASH_ERROR_CONFIG, "\"/%s\": %s", path, what);
-}
-
-/* The rest of @name behind its namespace's prefix, or NULL. */
-static const char *
-split_xattr_name(const char *name, guint8 *ret_index)
-{
-	for (guint i = 0; i < G_N_ELEMENTS(namespaces); i++) {
-		gsize length = strlen(namespaces[i].prefix);
-
-		if (strncmp(name, namespaces[i].prefix, length) != 0 ||
-		    (namespaces[i].whole && name[length] != '\0'))
-			continue;
-		*ret_index = namespaces[i].index;
-		return name + length;
-	}
-	return NULL;
-}
-
-static gboolean
-measure_xattrs(const AshFsNode *node, guint32 *ret_bytes, GError **error)
-{
-	guint64 total = EROFS_XATTR_HEADER;
-
-	if (node->xattrs == NULL || node->xattrs->len == 0) {
-		*ret_bytes = 0;
-		return TRUE;
-	}
-	for (guint i = 0; i < node->xattrs->len; i++) {
-		const AshFsXattr *xattr = &g_array_index(node->xattrs, AshFsXattr, i);
-		guint8 index = 0;
-		const char *suffix = split_xattr_name(xattr->name, &index);
-
-		if (suffix == NULL || strlen(suffix) > G_MAXUINT8 || xattr->length > G_MAXUINT16)
-			return throw_node(node, error,
-					  "EROFS cannot hold one of its extended attributes");
-		total += ash_size_round_up(sizeof(ErofsXattrEntry) + strlen(suffix) + xattr->length,
-					   EROFS_XATTR_ALIGN);
-	}
-	if ((total - EROFS_XATTR_HEADER) / EROFS_XATTR_ALIGN >= G_MAXUINT16)
-		return throw_node(
-		    node, error,
-		    "its extended attributes are larger than the 256 KiB that EROFS holds");
-	*ret_bytes = (guint32) total;
-	return TRUE;
-}
-
-/** A directory entry before it is packed. */
-typedef struct {
-	const char *name;
-	const AshFsNode *node;
-} Entry;
-
-static int
-compare_entries(gconstpointer a, gconstpointer b)
-{
-	return strcmp(((const Entry *) a)->name, ((const Entry *) b)->name);
-}
-
-/* All entries with "." and "..", which are sorted among the rest: the kernel searches by bisection.
- */
-static GArray *
-list_entries(const AshFsNode *directory)
-{
-	GArray *entries =
-	    g_array_sized_new(FALSE, FALSE, sizeof(Entry), directory->children->len + 2);
-	Entry self = {".", directory};
-	Entry parent = {"..", directory->parent != NULL ? directory->parent : directory};
-
-	g_array_append_val(entries, self);
-	g_array_append_val(entries, parent);
-	for (guint i = 0; i < directory->children->len; i++) {
-		const AshFsNode *child = directory->children->pdata[i];
-		Entry entry = {child->name, child};
-
-		g_array_append_val(entries, entry);
-	}
-	g_array_sort(entries, compare_entries);
-	return entries;
-}
-
-/* How many entries from @first on fit one block, and the bytes they take. */
-static guint
-count_in_block(const GArray *entries, guint first, guint32 *ret_bytes)
-{
-	guint32 bytes = 0;
-	guint n = 0;
-
-	for (guint i = first; i < entries->len; i++, n++) {
-		guint32 more =
-		    sizeof(ErofsDirent) + (guint32) strlen(g_array_index(entries, Entry, i).name);
-
-		if (bytes + more > EROFS_BLOCK)
-			break;
-		bytes += more;
-	}
-	*ret_bytes = bytes;
-	return n;
-}
-
-/* All blocks but the last are full ones, padded with zeros. */
-static guint64
-measure_directory(const AshFsNode *directory)
-{
-	g_autoptr(GArray) entries = list_entries(directory);
-	guint64 size = 0;
-	guint32 bytes = 0;
-
-	for (guint first = 0; first < entries->len;
-	     first += count_in_block(entries, first, &bytes)) {
-		(void) count_in_block(entries, first, &bytes);
-		size = ash_size_round_up(size, EROFS_BLOCK) + bytes;
-	}
-	return size;
+	if (inode->node->content == NULL)
+		return 0;
+	ash_sha256(inode->node->content, strlen(inode->node->content), sum);
+	memcpy(&id, sum, sizeof(id));
+	return GUINT64_FROM_LE(id);
 }
 
 static gboolean
 check_node(const AshFsNode *node, GError **error)
 {
+	static const mode_t types[] = { S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK };
+	bool known = false;
+
+	for (guint i = 0; i < G_N_ELEMENTS(types); i++)
+		known = known || (node->mode & S_IFMT) == types[i];
+	if (!known)
+		return ash_throw(error, ASH_ERROR_CONFIG, "a file of unknown type");
 	if (strlen(node->name) > EROFS_NAME_MAX)
-		return throw_node(node, error, "a name over 255 bytes");
-	if (!S_ISREG(node->mode) && !S_ISDIR(node->mode) && !S_ISLNK(node->mode))
-		return throw_node(node, error,
-				  "neither regular file nor directory nor symbolic link");
+		return ash_throw(error, ASH_ERROR_CONFIG, "a name over 255 bytes");
 	if (S_ISLNK(node->mode) && (node->target == NULL || node->target[0] == '\0'))
-		return throw_node(node, error, "a symbolic link without a target");
-	if (S_ISREG(node->mode) && node->size > (guint64) G_MAXINT64 / 2)
-		return throw_node(node, error, "too large");
+		return ash_throw(error, ASH_ERROR_CONFIG, "a symbolic link without a target");
+	if (S_ISREG(node->mode) && node->size > (guint64) G_MAXUINT32 * EROFS_BLOCK)
+		return ash_throw(error, ASH_ERROR_CONFIG, "too large");
 	return TRUE;
 }
 
-static guint64
-measure_node(const AshFsNode *node)
-{
-	if (S_ISDIR(node->mode))
-		return measure_directory(node);
-	return S_ISLNK(node->mode) ? strlen(node->target) : node->size;
-}
-
+/* Collects the inodes in walk order; @path is of @node. */
 static gboolean
-collect(Plan *plan, AshFsNode *node, GError **error)
+collect(AshErofs *erofs, AshFsNode *node, GString *path, GError **error)
 {
-	Inode inode = {.node = node};
+	ErofsInode inode = { .node = node };
+	gsize length = path->len;
 
-	if (!check_node(node, error))
-		return FALSE;
+	if (!check_node(node, error) ||
+	    (node->hardlink == NULL && !ash_erofs_xattrs_add(erofs->xattrs, node, error)))
+		return ash_prefix(error, "\"/%s\"", path->str);
 	if (node->hardlink != NULL)
 		return TRUE;
-	if (!measure_xattrs(node, &inode.xattr_bytes, error))
-		return FALSE;
-	inode.size = measure_node(node);
-	node->number = plan->inodes->len;
-	g_array_append_val(plan->inodes, inode);
+	inode.path = g_strdup(path->str);
+	node->number = erofs->inodes->len;
+	g_array_append_val(erofs->inodes, inode);
 	for (guint i = 0; node->children != NULL && i < node->children->len; i++) {
-		if (!collect(plan, node->children->pdata[i], error))
+		AshFsNode *child = node->children->pdata[i];
+
+		if (length > 0)
+			g_string_append_c(path, '/');
+		g_string_append(path, child->name);
+		if (!collect(erofs, child, path, error))
 			return FALSE;
+		g_string_truncate(path, length);
 	}
 	return TRUE;
 }
 
-/* Puts the inode at or after @at; returns where it ends. What is kept beside it must not cross a
- * block. */
 static guint64
-place_inode(Inode *inode, guint64 at)
+measure_content(const AshFsNode *node)
 {
-	guint64 header = sizeof(ErofsInodeExtended) + inode->xattr_bytes;
-	guint64 tail = S_ISREG(inode->node->mode) ? 0 : inode->size % EROFS_BLOCK;
-	guint64 whole;
-
-	inode->tail_bytes = tail <= INLINE_MAX && header + tail <= EROFS_BLOCK ? (guint32) tail : 0;
-	whole = inode->tail_bytes > 0 ? header + inode->tail_bytes : sizeof(ErofsInodeExtended);
-	at = ash_size_round_up(at, EROFS_SLOT);
-	if (at / EROFS_BLOCK != (at + whole - 1) / EROFS_BLOCK)
-		at = ash_size_round_up(at, EROFS_BLOCK);
-	inode->offset = at;
-	return at + header + inode->tail_bytes;
+	if (S_ISDIR(node->mode))
+		return ash_erofs_dir_measure(node);
+	if (S_ISLNK(node->mode))
+		return strlen(node->target);
+	return S_ISREG(node->mode) ? node->size : 0;
 }
 
-/* Gives data blocks to the inodes for which @regular says the same as their type. */
-static gboolean
-place_data(Plan *plan, bool regular, GError **error)
+/* A compact inode has the file system's build time, and small numbers. */
+static bool
+needs_extended(const AshErofs *erofs, const ErofsInode *inode)
 {
-	for (guint i = 0; i < plan->inodes->len; i++) {
-		Inode *inode = &g_array_index(plan->inodes, Inode, i);
-		guint64 bytes = inode->size - inode->tail_bytes;
+	const AshFsNode *node = inode->node;
 
-		if (S_ISREG(inode->node->mode) != regular || bytes == 0)
-			continue;
-		inode->block = (guint32) (plan->end / EROFS_BLOCK);
-		plan->end += ash_size_round_up(bytes, EROFS_BLOCK);
-		if (plan->end / EROFS_BLOCK >= G_MAXUINT32)
-			return throw_node(inode->node, error,
-					  "the file system is larger than 16 TiB");
-	}
+	return node->mtime != (gint64) erofs->options.epoch || node->uid > G_MAXUINT16 || node->gid > G_MAXUINT16 ||
+	       node->nlink > G_MAXUINT16 || inode->size > G_MAXUINT32;
+}
+
+static gboolean
+measure(AshErofs *erofs, ErofsInode *inode, GError **error)
+{
+	guint64 tail;
+
+	inode->size = measure_content(inode->node);
+	inode->extended = needs_extended(erofs, inode);
+	if (!ash_erofs_xattrs_measure(erofs->xattrs, inode->node, &inode->xattr_bytes, error))
+		return ash_prefix(error, "\"/%s\"", inode->path);
+	tail = S_ISREG(inode->node->mode) ? 0 : inode->size % EROFS_BLOCK;
+	if (tail <= INLINE_MAX && ash_erofs_inode_bytes(inode) + tail <= EROFS_BLOCK)
+		inode->tail_bytes = (guint32) tail;
+	inode->n_blocks = (guint32) (ash_size_round_up(inode->size - inode->tail_bytes, EROFS_BLOCK) / EROFS_BLOCK);
 	return TRUE;
 }
 
-static Plan *
-plan_new(const AshFsTree *tree, GError **error)
+AshErofs *
+ash_erofs_new(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *options, GError **error)
 {
-	g_autoptr(Plan) plan = g_new0(Plan, 1);
+	g_autoptr(AshErofs) erofs = g_new0(AshErofs, 1);
+	g_autoptr(GString) path = g_string_new(NULL);
 
-	plan->tree = tree;
-	plan->inodes = g_array_new(FALSE, FALSE, sizeof(Inode));
-	plan->end = INODE_ZONE;
-	if (!collect(plan, tree->root, error))
+	erofs->tree = tree;
+	erofs->options = *options;
+	erofs->inodes = g_array_new(FALSE, FALSE, sizeof(ErofsInode));
+	g_array_set_clear_func(erofs->inodes, inode_clear);
+	erofs->xattrs = ash_erofs_xattrs_new();
+	erofs->space = ash_erofs_space_new();
+	if (!collect(erofs, tree->root, path, error))
 		return NULL;
-	for (guint i = 0; i < plan->inodes->len; i++)
-		plan->end = place_inode(&g_array_index(plan->inodes, Inode, i), plan->end);
-	plan->end = ash_size_round_up(plan->end, EROFS_BLOCK);
-	if (!place_data(plan, false, error))
+	ash_erofs_xattrs_settle(erofs->xattrs, options->previous);
+	for (guint i = 0; i < erofs->inodes->len; i++) {
+		if (!measure(erofs, get_inode(erofs, i), error))
+			return NULL;
+	}
+	if (!ash_erofs_place(erofs, error))
 		return NULL;
-	plan->data_start = plan->end;
-	if (!place_data(plan, true, error))
-		return NULL;
-	return g_steal_pointer(&plan);
+	erofs->options.previous = NULL;
+	return g_steal_pointer(&erofs);
+}
+
+void
+ash_erofs_free(AshErofs *erofs)
+{
+	if (erofs == NULL)
+		return;
+	g_array_unref(erofs->inodes);
+	ash_erofs_xattrs_free(erofs->xattrs);
+	ash_erofs_space_free(erofs->space);
+	g_free(erofs);
 }
 
 guint64
-ash_erofs_estimate(const AshFsTree *tree, GError **error)
+ash_erofs_get_bytes(const AshErofs *erofs)
 {
-	g_autoptr(Plan) plan = plan_new(tree, error);
-
-	return plan != NULL ? plan->end : 0;
+	return erofs->zones.n_blocks * EROFS_BLOCK;
 }
 
-/** A file system being written. */
+AshErofsLayout *
+ash_erofs_dup_layout(const AshErofs *erofs)
+{
+	AshErofsLayout *layout = ash_erofs_layout_new(&erofs->zones);
+
+	for (guint i = 0; i < erofs->inodes->len; i++) {
+		const ErofsInode *inode = get_inode(erofs, i);
+		AshErofsPlace place = {
+			.path = inode->path,
+			.slot = inode->slot,
+			.n_slots = inode->n_slots,
+			.block = inode->block,
+			.n_blocks = inode->n_blocks,
+			.id = S_ISREG(inode->node->mode) ? ash_erofs_inode_id(inode) : 0,
+		};
+		ash_erofs_layout_add(layout, &place);
+	}
+	ash_erofs_xattrs_save(erofs->xattrs, layout);
+	ash_erofs_layout_sort(layout);
+	return layout;
+}
+
+/** A file system being written: all its metadata is in memory. */
 typedef struct {
-	AshContext *ctx;
-	const Plan *plan;
-	const AshErofsOptions *options;
+	const AshErofs *erofs;
 	int fd;
 	guint64 base;     /* of the file system in the file, bytes */
-	guint8 *metadata; /* all before plan->data_start */
+	AshWrittenFunc written;
+	gpointer user_data;
+	GArray *blocks;   /* of guint64: those of metadata, in order */
+	guint8 *metadata; /* their content */
 } Writer;
 
 static void
@@ -318,187 +211,235 @@ show_written(guint64 offset, const guint8 *data, gsize length, gpointer user_dat
 {
 	const Writer *writer = user_data;
 
-	writer->options->written(offset - writer->base, data, length, writer->options->user_data);
+	if (writer->written != NULL)
+		writer->written(offset - writer->base, data, length, writer->user_data);
+}
+
+static int
+compare_blocks(gconstpointer a, gconstpointer b)
+{
+	guint64 first = *(const guint64 *) a, second = *(const guint64 *) b;
+
+	return first < second ? -1 : first > second;
 }
 
 static void
-put_xattrs(const AshFsNode *node, guint8 *at)
+add_blocks(GArray *blocks, guint64 first, guint64 n)
 {
-	at += EROFS_XATTR_HEADER;
-	for (guint i = 0; i < node->xattrs->len; i++) {
-		const AshFsXattr *xattr = &g_array_index(node->xattrs, AshFsXattr, i);
-		ErofsXattrEntry entry = {.value_bytes = GUINT16_TO_LE((guint16) xattr->length)};
-		const char *suffix = split_xattr_name(xattr->name, &entry.name_index);
-		gsize suffix_bytes = strlen(suffix);
+	for (guint64 i = 0; i < n; i++, first++)
+		g_array_append_val(blocks, first);
+}
 
-		entry.name_bytes = (guint8) suffix_bytes;
-		memcpy(at, &entry, sizeof(entry));
-		memcpy(at + sizeof(entry), suffix, suffix_bytes);
-		if (xattr->length > 0)
-			memcpy(at + sizeof(entry) + suffix_bytes, xattr->value, xattr->length);
-		at += ash_size_round_up(sizeof(entry) + suffix_bytes + xattr->length,
-					EROFS_XATTR_ALIGN);
+static GArray *
+list_metadata(const AshErofs *erofs)
+{
+	GArray *blocks = g_array_new(FALSE, FALSE, sizeof(guint64));
+
+	add_blocks(blocks, 0, 1);
+	ash_erofs_space_list_slot_blocks(erofs->space, blocks);
+	add_blocks(blocks, erofs->zones.shared_block, erofs->zones.shared_blocks);
+	for (guint i = 0; i < erofs->inodes->len; i++) {
+		const ErofsInode *inode = get_inode(erofs, i);
+
+		if (!S_ISREG(inode->node->mode))
+			add_blocks(blocks, inode->block, inode->n_blocks);
 	}
+	g_array_sort(blocks, compare_blocks);
+	return blocks;
 }
 
-static guint8
-get_type(const AshFsNode *node)
-{
-	if (S_ISDIR(node->mode))
-		return EROFS_TYPE_DIRECTORY;
-	return S_ISLNK(node->mode) ? EROFS_TYPE_SYMLINK : EROFS_TYPE_REGULAR;
-}
-
-/* One block's entries, then their names. */
-static void
-pack_block(const Plan *plan, const GArray *entries, guint first, guint n, guint8 *at)
-{
-	guint16 name_offset = (guint16) (n * sizeof(ErofsDirent));
-
-	for (guint i = 0; i < n; i++) {
-		const Entry *entry = &g_array_index(entries, Entry, first + i);
-		ErofsDirent dirent = {
-		    .nid = GUINT64_TO_LE(get_nid(plan, entry->node)),
-		    .name_offset = GUINT16_TO_LE(name_offset),
-		    .type = get_type(entry->node),
-		};
-		gsize length = strlen(entry->name);
-
-		memcpy(at + i * sizeof(dirent), &dirent, sizeof(dirent));
-		memcpy(at + name_offset, entry->name, length);
-		name_offset += length;
-	}
-}
-
-/* The directory's content as it is on disk: inode->size bytes. */
+/* Where byte @offset of the metadata is in memory. What has one place in the file system is in one piece here, too. */
 static guint8 *
-pack_directory(const Plan *plan, const Inode *inode)
+at(const Writer *writer, guint64 offset)
 {
-	g_autoptr(GArray) entries = list_entries(inode->node);
-	guint8 *data = g_malloc0(ash_size_round_up(inode->size, EROFS_BLOCK));
-	guint8 *at = data;
-	guint n;
+	guint64 block = offset / EROFS_BLOCK;
+	guint index = 0;
+	gboolean found = g_array_binary_search(writer->blocks, &block, compare_blocks, &index);
 
-	for (guint first = 0; first < entries->len; first += n, at += EROFS_BLOCK) {
-		guint32 bytes = 0;
-
-		n = count_in_block(entries, first, &bytes);
-		pack_block(plan, entries, first, n, at);
-	}
-	return data;
+	g_assert(found);
+	return writer->metadata + (gsize) index * EROFS_BLOCK + offset % EROFS_BLOCK;
 }
 
-/* What a directory or link holds; NULL for a regular file. */
+static guint64
+get_number(const AshFsNode *node, gpointer user_data)
+{
+	const AshFsNode *first = node->hardlink != NULL ? node->hardlink : node;
+
+	return get_inode(user_data, first->number)->slot;
+}
+
+/* What a directory or link holds; NULL for others. */
 static guint8 *
-pack_content(const Plan *plan, const Inode *inode)
+pack_content(const AshErofs *erofs, const ErofsInode *inode)
 {
 	if (S_ISDIR(inode->node->mode))
-		return pack_directory(plan, inode);
+		return ash_erofs_dir_pack(inode->node, get_number, (gpointer) erofs);
 	return S_ISLNK(inode->node->mode) ? (guint8 *) g_strdup(inode->node->target) : NULL;
 }
 
-static void
-put_inode(Writer *writer, guint index)
+/* The device number as the kernel's new_encode_dev() has it, or the place of the data. */
+static guint32
+get_address(const ErofsInode *inode)
 {
-	const Inode *inode = &g_array_index(writer->plan->inodes, Inode, index);
-	const AshFsNode *node = inode->node;
-	gsize header = sizeof(ErofsInodeExtended) + inode->xattr_bytes;
+	guint32 low = minor(inode->node->rdev), high = major(inode->node->rdev);
+
+	if (S_ISCHR(inode->node->mode) || S_ISBLK(inode->node->mode))
+		return (low & 0xff) | high << 8 | (low & ~0xffu) << 12;
+	return inode->n_blocks > 0 ? (guint32) inode->block : 0;
+}
+
+static guint16
+get_format(const ErofsInode *inode)
+{
 	guint layout = inode->tail_bytes > 0 ? EROFS_LAYOUT_INLINE : EROFS_LAYOUT_PLAIN;
-	guint xattr_count = inode->xattr_bytes > 0
-				? 1 + (inode->xattr_bytes - EROFS_XATTR_HEADER) / EROFS_XATTR_ALIGN
-				: 0;
+
+	return (guint16) (inode->extended | layout << 1);
+}
+
+static guint16
+get_xattr_count(const ErofsInode *inode)
+{
+	if (inode->xattr_bytes == 0)
+		return 0;
+	return (guint16) (1 + (inode->xattr_bytes - EROFS_XATTR_HEADER) / EROFS_XATTR_ALIGN);
+}
+
+static gsize
+put_extended(const ErofsInode *inode, guint8 *to)
+{
+	const AshFsNode *node = inode->node;
 	ErofsInodeExtended disk = {
-	    .format = GUINT16_TO_LE(1 | layout << 1),
-	    .xattr_count = GUINT16_TO_LE(xattr_count),
-	    .mode = GUINT16_TO_LE(node->mode),
-	    .size = GUINT64_TO_LE(inode->size),
-	    .block = GUINT32_TO_LE(inode->block),
-	    .ino = GUINT32_TO_LE(index + 1),
-	    .uid = GUINT32_TO_LE(node->uid),
-	    .gid = GUINT32_TO_LE(node->gid),
-	    .mtime = GUINT64_TO_LE((guint64) node->mtime),
-	    .nlink = GUINT32_TO_LE(node->nlink),
+		.format = GUINT16_TO_LE(get_format(inode)),
+		.xattr_count = GUINT16_TO_LE(get_xattr_count(inode)),
+		.mode = GUINT16_TO_LE((guint16) node->mode),
+		.size = GUINT64_TO_LE(inode->size),
+		.block = GUINT32_TO_LE(get_address(inode)),
+		.ino = GUINT32_TO_LE((guint32) inode->slot),
+		.uid = GUINT32_TO_LE(node->uid),
+		.gid = GUINT32_TO_LE(node->gid),
+		.mtime = GUINT64_TO_LE((guint64) node->mtime),
+		.nlink = GUINT32_TO_LE(node->nlink),
 	};
-	guint8 *at = writer->metadata + inode->offset;
 
-	memcpy(at, &disk, sizeof(disk));
+	memcpy(to, &disk, sizeof(disk));
+	return sizeof(disk);
+}
+
+static gsize
+put_compact(const ErofsInode *inode, guint8 *to)
+{
+	const AshFsNode *node = inode->node;
+	ErofsInodeCompact disk = {
+		.format = GUINT16_TO_LE(get_format(inode)),
+		.xattr_count = GUINT16_TO_LE(get_xattr_count(inode)),
+		.mode = GUINT16_TO_LE((guint16) node->mode),
+		.nlink = GUINT16_TO_LE((guint16) node->nlink),
+		.size = GUINT32_TO_LE((guint32) inode->size),
+		.block = GUINT32_TO_LE(get_address(inode)),
+		.ino = GUINT32_TO_LE((guint32) inode->slot),
+		.uid = GUINT16_TO_LE((guint16) node->uid),
+		.gid = GUINT16_TO_LE((guint16) node->gid),
+	};
+
+	memcpy(to, &disk, sizeof(disk));
+	return sizeof(disk);
+}
+
+static void
+put_inode(const Writer *writer, const ErofsInode *inode)
+{
+	g_autofree guint8 *content = pack_content(writer->erofs, inode);
+	guint64 whole = inode->size - inode->tail_bytes;
+	guint8 *to = at(writer, inode->slot * EROFS_SLOT);
+
+	to += inode->extended ? put_extended(inode, to) : put_compact(inode, to);
 	if (inode->xattr_bytes > 0)
-		put_xattrs(node, at + sizeof(disk));
-	if (inode->tail_bytes > 0) {
-		g_autofree guint8 *content = pack_content(writer->plan, inode);
-
-		memcpy(at + header, content + (inode->size - inode->tail_bytes), inode->tail_bytes);
-	}
+		ash_erofs_xattrs_put(writer->erofs->xattrs, inode->node, to);
+	if (content == NULL)
+		return;
+	memcpy(to + inode->xattr_bytes, content + whole, inode->tail_bytes);
+	if (whole > 0)
+		memcpy(at(writer, inode->block * EROFS_BLOCK), content, whole);
 }
 
 static void
-put_blocks(Writer *writer, const Inode *inode)
+put_superblock(const Writer *writer)
 {
-	gsize bytes = inode->size - inode->tail_bytes;
-
-	if (!S_ISREG(inode->node->mode) && bytes > 0) {
-		g_autofree guint8 *content = pack_content(writer->plan, inode);
-
-		memcpy(writer->metadata + (guint64) inode->block * EROFS_BLOCK, content, bytes);
-	}
-}
-
-static gboolean
-write_files(Writer *writer, GError **error)
-{
-	g_autoptr(GArray) copies = g_array_new(FALSE, FALSE, sizeof(AshFileCopy));
-
-	for (guint i = 0; i < writer->plan->inodes->len; i++) {
-		const Inode *inode = &g_array_index(writer->plan->inodes, Inode, i);
-		AshFileCopy copy = {inode->node, writer->base + (guint64) inode->block * EROFS_BLOCK};
-
-		if (S_ISREG(inode->node->mode) && inode->size > 0)
-			g_array_append_val(copies, copy);
-	}
-	return ash_filecopy_run(writer->ctx, writer->plan->tree, copies, writer->fd,
-				writer->options->written != NULL ? show_written : NULL, writer, error);
-}
-
-static void
-put_superblock(Writer *writer)
-{
-	const Plan *plan = writer->plan;
-	const AshErofsOptions *options = writer->options;
-	guint8 *at = writer->metadata + EROFS_SUPER_OFFSET;
+	const AshErofs *erofs = writer->erofs;
+	guint8 *to = writer->metadata + EROFS_SUPER_OFFSET;
 	ErofsSuperblock sb = {
-	    .magic = GUINT32_TO_LE(EROFS_MAGIC),
-	    .feature_compat = GUINT32_TO_LE(EROFS_COMPAT_SB_CHKSUM | EROFS_COMPAT_MTIME),
-	    .block_bits = EROFS_BLOCK_BITS,
-	    .root_nid = GUINT16_TO_LE((guint16) get_nid(plan, plan->tree->root)),
-	    .inodes = GUINT64_TO_LE((guint64) plan->inodes->len),
-	    .build_time = GUINT64_TO_LE(options->epoch),
-	    .blocks = GUINT32_TO_LE((guint32) (plan->end / EROFS_BLOCK)),
+		.magic = GUINT32_TO_LE(EROFS_MAGIC),
+		.feature_compat = GUINT32_TO_LE(EROFS_COMPAT_SB_CHKSUM | EROFS_COMPAT_MTIME),
+		.block_bits = EROFS_BLOCK_BITS,
+		.root_nid = GUINT16_TO_LE((guint16) get_inode(erofs, 0)->slot),
+		.inodes = GUINT64_TO_LE((guint64) erofs->inodes->len),
+		.build_time = GUINT64_TO_LE(erofs->options.epoch),
+		.blocks = GUINT32_TO_LE((guint32) erofs->zones.n_blocks),
+		.xattr_block = GUINT32_TO_LE((guint32) erofs->zones.shared_block),
 	};
 
-	memcpy(sb.uuid, options->uuid.bytes, sizeof(sb.uuid));
-	memcpy(sb.volume_name, options->label, sizeof(sb.volume_name));
-	memcpy(at, &sb, sizeof(sb));
-	sb.checksum = GUINT32_TO_LE(ash_crc32c(~0u, at, EROFS_BLOCK - EROFS_SUPER_OFFSET));
-	memcpy(at, &sb, sizeof(sb));
+	memcpy(sb.uuid, erofs->options.uuid.bytes, sizeof(sb.uuid));
+	memcpy(sb.volume_name, erofs->options.label, sizeof(sb.volume_name));
+	memcpy(to, &sb, sizeof(sb));
+	sb.checksum = GUINT32_TO_LE(ash_crc32c(~0u, to, EROFS_BLOCK - EROFS_SUPER_OFFSET));
+	memcpy(to, &sb, sizeof(sb));
 }
 
-/* The first block, with the superblock, comes last: what is unfinished is no file system. */
+/* Metadata from block index @first on, up to @end, in as few writes as it has pieces. */
+static gboolean
+write_blocks(Writer *writer, guint first, guint end, GError **error)
+{
+	for (guint n; first < end; first += n) {
+		const guint64 *blocks = &g_array_index(writer->blocks, guint64, first);
+		const guint8 *data = writer->metadata + (gsize) first * EROFS_BLOCK;
+		guint64 offset = writer->base + blocks[0] * EROFS_BLOCK;
+
+		for (n = 1; first + n < end && blocks[n] == blocks[0] + n;)
+			n++;
+		show_written(offset, data, (gsize) n * EROFS_BLOCK, writer);
+		if (!ash_fd_write_all(writer->fd, data, (gsize) n * EROFS_BLOCK, offset, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* The superblock comes last: what is unfinished is no file system. */
 static gboolean
 write_metadata(Writer *writer, GError **error)
 {
-	const Plan *plan = writer->plan;
-	gsize length = plan->data_start;
+	const AshErofs *erofs = writer->erofs;
 
-	for (guint i = 0; i < plan->inodes->len; i++) {
-		put_inode(writer, i);
-		put_blocks(writer, &g_array_index(plan->inodes, Inode, i));
-	}
+	for (guint i = 0; i < erofs->inodes->len; i++)
+		put_inode(writer, get_inode(erofs, i));
+	if (erofs->zones.shared_blocks > 0)
+		ash_erofs_xattrs_put_area(erofs->xattrs, at(writer, erofs->zones.shared_block * EROFS_BLOCK));
 	put_superblock(writer);
-	if (writer->options->written != NULL)
-		show_written(writer->base, writer->metadata, length, writer);
-	return ash_fd_write_all(writer->fd, writer->metadata + EROFS_BLOCK, length - EROFS_BLOCK,
-				writer->base + EROFS_BLOCK, error) &&
-	       ash_fd_write_all(writer->fd, writer->metadata, EROFS_BLOCK, writer->base, error);
+	return write_blocks(writer, 1, writer->blocks->len, error) && write_blocks(writer, 0, 1, error);
+}
+
+static int
+compare_copies(gconstpointer a, gconstpointer b)
+{
+	guint64 first = ((const AshFileCopy *) a)->offset, second = ((const AshFileCopy *) b)->offset;
+
+	return first < second ? -1 : first > second;
+}
+
+static gboolean
+write_files(AshContext *ctx, Writer *writer, GError **error)
+{
+	const AshErofs *erofs = writer->erofs;
+	g_autoptr(GArray) copies = g_array_new(FALSE, FALSE, sizeof(AshFileCopy));
+
+	for (guint i = 0; i < erofs->inodes->len; i++) {
+		const ErofsInode *inode = get_inode(erofs, i);
+		AshFileCopy copy = { inode->node, writer->base + inode->block * EROFS_BLOCK };
+
+		if (S_ISREG(inode->node->mode) && inode->n_blocks > 0)
+			g_array_append_val(copies, copy);
+	}
+	g_array_sort(copies, compare_copies);
+	return ash_filecopy_run(ctx, erofs->tree, copies, writer->fd, show_written, writer, error);
 }
 
 /* The last file's end need not be written: the disk file may still be too short. */
@@ -515,23 +456,20 @@ extend_file(int fd, guint64 end, GError **error)
 }
 
 gboolean
-ash_erofs_write(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *options, int fd,
-		guint64 offset, guint64 *ret_bytes, GError **error)
+ash_erofs_write(AshContext *ctx, AshErofs *erofs, int fd, guint64 offset, AshWrittenFunc written, gpointer user_data,
+		GError **error)
 {
-	g_autoptr(Plan) plan = plan_new(tree, error);
-	g_autofree guint8 *metadata = NULL;
-	Writer writer = {.ctx = ctx, .plan = plan, .options = options, .fd = fd, .base = offset};
+	g_autoptr(GArray) blocks = list_metadata(erofs);
+	g_autofree guint8 *metadata = g_try_malloc0((gsize) blocks->len * EROFS_BLOCK);
+	Writer writer = { erofs, fd, offset, written, user_data, blocks, metadata };
 
-	if (plan == NULL)
-		return FALSE;
 	if (offset % EROFS_BLOCK != 0)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "EROFS must begin at a whole block");
-	writer.metadata = metadata = g_try_malloc0(plan->data_start);
 	if (metadata == NULL)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "no memory for the file system's metadata");
-	if (!extend_file(fd, offset + plan->end, error) || !write_files(&writer, error) ||
-	    !write_metadata(&writer, error))
-		return FALSE;
-	*ret_bytes = plan->end;
-	return TRUE;
+	/* Other writers of the same tree use the numbers, too. */
+	for (guint i = 0; i < erofs->inodes->len; i++)
+		get_inode(erofs, i)->node->number = i;
+	return extend_file(fd, offset + ash_erofs_get_bytes(erofs), error) && write_files(ctx, &writer, error) &&
+	       write_metadata(&writer, error);
 }

@@ -3,35 +3,49 @@
 
 #include "base/context.h"
 #include "base/digest.h"
+#include "disk/erofs-layout.h"
 #include "disk/filecopy.h"
 #include "model/fstree.h"
 
 /**
- * A writer of EROFS (kernel Documentation/filesystems/erofs.rst; mountable since Linux 5.4),
- * uncompressed, 4096-byte blocks.
+ * AshErofs: a writer of EROFS (kernel Documentation/filesystems/erofs.rst; mountable since Linux 5.4), 4096-byte blocks.
  *
- * The layout is made for block-wise updates: superblock; all inodes (extended, with their extended
- * attributes, link targets and ends of directories); the rest of the directories; then the files'
- * data, each file from a block of its own, in walk order. A file that grows moves what follows it,
- * but never mixes with it.
+ * The layout is made for block-wise updates. Superblock; metadata zone: inodes (with their extended attributes, link targets
+ * and small directories), shared attributes, larger directories, and some room for more of them; then the files' data, each in
+ * blocks of its own: no tails beside inodes, nothing shared between files. Files of equal mtime are neighbours: that is what
+ * files of one package have, and what is new in every version is together at the end.
+ *
+ * With a previous layout everything that still fits stays where it was: inodes by their path (an inode's number is its place,
+ * and directories hold numbers), data by its path, or its content if the file was renamed. What is new, or has grown, gets the
+ * hole that fits best, or the end. Holes are zero.
  */
+typedef struct AshErofs AshErofs;
+
 typedef struct {
 	AshUuid uuid;
 	char label[16]; /* volume name, not terminated if 16 bytes long */
 	guint64 epoch;  /* build time of the superblock, seconds */
-	AshWrittenFunc written; /* sees every block but those of zeros, offsets from the file system's start; or NULL */
-	gpointer user_data;     /* for it */
+	const AshErofsLayout *previous; /* NULL: pack anew; borrowed while ash_erofs_new() runs */
 } AshErofsOptions;
 
 /**
- * Writes @tree (uses its nodes' "number") at byte @offset of @fd, a multiple of 4096, where the
- * file must be all zero (new): blocks of zeros are left out. The file is made at least as long as
- * the file system. *@ret_bytes is its length, the same that ash_erofs_estimate() says. Same tree
- * and options, same bytes. Fails with ASH_ERROR_CONFIG for what EROFS cannot hold: names over 255
- * bytes, unknown xattr namespaces, other file types.
+ * Finds a place for everything in @tree, which is borrowed as long as the file system is, and whose nodes' "number" is used.
+ * Fails with ASH_ERROR_CONFIG for what EROFS cannot hold: names over 255 bytes, unknown xattr namespaces. Owned.
  */
-gboolean ash_erofs_write(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *options,
-			 int fd, guint64 offset, guint64 *ret_bytes, GError **error);
+AshErofs *ash_erofs_new(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *options, GError **error);
+void ash_erofs_free(AshErofs *erofs);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshErofs, ash_erofs_free)
 
-/** Bytes that the file system of @tree will have, exactly; 0 and @error if it cannot be written. */
-guint64 ash_erofs_estimate(const AshFsTree *tree, GError **error);
+/** Bytes that it has, a multiple of 4096. */
+guint64 ash_erofs_get_bytes(const AshErofs *erofs);
+
+/** Where everything is; an option of the next version. Owned. */
+AshErofsLayout *ash_erofs_dup_layout(const AshErofs *erofs);
+
+/**
+ * Writes the file system at byte @offset of @fd, a multiple of 4096, where the file must be all zero (new): blocks of zeros
+ * are left out. The file is made at least as long as the file system. @written (may be NULL) sees every block but those of
+ * zeros, offsets from the start of the file system. Same tree and options, same bytes.
+ */
+gboolean ash_erofs_write(AshContext *ctx, AshErofs *erofs, int fd, guint64 offset, AshWrittenFunc written,
+			 gpointer user_data, GError **error);

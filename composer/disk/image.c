@@ -26,6 +26,7 @@ typedef struct {
 	AshLayout *layout;
 	AshBootFiles *boot; /* NULL if the type does not boot */
 	guint64 *content;   /* bytes per partition */
+	AshErofs *erofs;    /* the root, in every slot that is to have it; NULL if it is of another kind */
 	char *partial;      /* name of the raw file in output_dir */
 	int dir_fd;
 	int fd;            /* of the raw file */
@@ -39,6 +40,7 @@ build_clear(Build *build)
 	g_clear_pointer(&build->layout, ash_layout_free);
 	g_clear_pointer(&build->boot, ash_boot_files_free);
 	g_clear_pointer(&build->content, g_free);
+	g_clear_pointer(&build->erofs, ash_erofs_free);
 	g_clear_pointer(&build->partial, g_free);
 	g_clear_pointer(&build->root_hash, g_free);
 	ash_fd_clear(&build->fd);
@@ -107,6 +109,30 @@ measure_esp(const AshBootFiles *boot)
 	return ash_size_round_up(bytes + bytes / 50 + ASH_MIB, ASH_MIB);
 }
 
+static AshUuid
+derive_fs_uuid(const Build *build, const AshPartition *partition, const char *what)
+{
+	g_autofree char *purpose =
+	    g_strdup_printf("%s-%s", ash_partition_role_to_string(partition->role), what);
+
+	return ash_uuid_derive(&build->request->seed, purpose);
+}
+
+static AshErofs *
+plan_erofs(const Build *build, const AshPartition *partition, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	AshErofsOptions options = {
+		.uuid = derive_fs_uuid(build, partition, "fs"),
+		.epoch = request->epoch,
+		.previous = request->previous_layout,
+	};
+	gsize label_bytes = MIN(strlen(request->name), sizeof(options.label));
+
+	memcpy(options.label, request->name, label_bytes);
+	return ash_erofs_new(build->ctx, request->tree, &options, error);
+}
+
 /* Bytes that a partition's content takes; 0 and @error if it cannot be held. */
 static gboolean
 measure_partition(Build *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
@@ -117,8 +143,12 @@ measure_partition(Build *build, const AshPartition *partition, guint64 *ret_byte
 	if (partition->empty)
 		return TRUE;
 	if (partition->role == ASH_PARTITION_ROOT && partition->fs == ASH_FS_EROFS) {
-		*ret_bytes = ash_erofs_estimate(request->tree, error);
-		return *ret_bytes != 0;
+		if (build->erofs == NULL)
+			build->erofs = plan_erofs(build, partition, error);
+		if (build->erofs == NULL)
+			return FALSE;
+		*ret_bytes = ash_erofs_get_bytes(build->erofs);
+		return TRUE;
 	}
 	if (partition->role == ASH_PARTITION_ROOT)
 		*ret_bytes = ash_ext4_estimate(request->tree);
@@ -232,15 +262,6 @@ open_raw(Build *build, GError **error)
 	return TRUE;
 }
 
-static AshUuid
-derive_fs_uuid(const Build *build, const AshPartition *partition, const char *what)
-{
-	g_autofree char *purpose =
-	    g_strdup_printf("%s-%s", ash_partition_role_to_string(partition->role), what);
-
-	return ash_uuid_derive(&build->request->seed, purpose);
-}
-
 static gboolean
 write_ext4(Build *build, const AshPartition *partition, const AshFsTree *tree, GError **error)
 {
@@ -265,17 +286,8 @@ add_to_hash_tree(guint64 offset, const guint8 *data, gsize length, gpointer user
 static gboolean
 write_erofs(Build *build, const AshPartition *partition, AshVerityTree *hash_tree, GError **error)
 {
-	AshErofsOptions options = {
-		.uuid = derive_fs_uuid(build, partition, "fs"),
-		.epoch = build->request->epoch,
-		.written = hash_tree != NULL ? add_to_hash_tree : NULL,
-		.user_data = hash_tree,
-	};
-	gsize label_bytes = MIN(strlen(build->request->name), sizeof(options.label));
-	guint64 bytes = 0;
-
-	memcpy(options.label, build->request->name, label_bytes);
-	return ash_erofs_write(build->ctx, build->request->tree, &options, build->fd, partition->offset, &bytes, error);
+	return ash_erofs_write(build->ctx, build->erofs, build->fd, partition->offset,
+			       hash_tree != NULL ? add_to_hash_tree : NULL, hash_tree, error);
 }
 
 /* Versions of one system share the salt, so that equal blocks have equal hashes and an update can
@@ -503,6 +515,31 @@ describe_artifact(const Build *build, AshDiskFormat format, const char *sha256, 
 	return artifact;
 }
 
+/* The place of everything in the root: the next version is made with it. */
+static gboolean
+write_layout(Build *build, GPtrArray *ret_artifacts, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	g_autofree char *name = g_strconcat(request->stem, ASH_DISK_LAYOUT_SUFFIX, NULL);
+	g_autoptr(AshErofsLayout) layout = ash_erofs_dup_layout(build->erofs);
+	g_autoptr(GBytes) bytes = ash_erofs_layout_save(layout);
+	AshArtifact *artifact;
+	gsize length;
+	const char *data = g_bytes_get_data(bytes, &length);
+
+	if (!ash_file_write(build->dir_fd, name, data, (gssize) length, 0644, error))
+		return FALSE;
+	artifact = g_new0(AshArtifact, 1);
+	artifact->type = g_strdup(request->type->name);
+	artifact->path = g_build_filename(request->output_dir, name, NULL);
+	artifact->format = g_strdup("layout");
+	artifact->size = length;
+	artifact->sha256 = ash_sha256_hex(data, (gssize) length);
+	artifact->commit = g_strdup(request->commit);
+	g_ptr_array_add(ret_artifacts, artifact);
+	return TRUE;
+}
+
 static gboolean
 write_formats(Build *build, GPtrArray *ret_artifacts, GError **error)
 {
@@ -543,7 +580,8 @@ ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_ar
 
 	if (ok) {
 		ash_progress_begin(ctx->progress, "Disk formats", 20);
-		ok = write_formats(&build, ret_artifacts, error);
+		ok = write_formats(&build, ret_artifacts, error) &&
+		     (!request->layout || build.erofs == NULL || write_layout(&build, ret_artifacts, error));
 		ash_progress_end(ctx->progress);
 	}
 	if (!ok && build.partial != NULL)

@@ -2,9 +2,12 @@
 #pragma once
 
 #include "base/context.h"
+#include "disk/erofs-layout.h"
 #include "model/fstree.h"
 #include "model/imagetype.h"
 #include "model/manifest.h"
+
+#define ASH_DISK_LAYOUT_SUFFIX ".layout"
 
 /** What a disk image is made of; all borrowed. */
 typedef struct {
@@ -21,6 +24,8 @@ typedef struct {
 	const char *output_dir;    /* must exist */
 	const char *commit;        /* for the artifacts; may be NULL */
 	bool checksums;            /* as in AshFormatsRequest */
+	bool layout;               /* also writes STEM.layout, if the root is erofs */
+	const AshErofsLayout *previous_layout; /* of an earlier version; NULL: none */
 } AshDiskRequest;
 
 /**

@@ -21,10 +21,11 @@ typedef struct {
 struct AshFsNode {
 	char *name;         /* one path element; "" for the root */
 	AshFsNode *parent;  /* borrowed; NULL for the root */
-	guint32 mode;       /* type and permission bits, as in struct stat; regular files, directories and links only */
+	guint32 mode;       /* type and permission bits, as in struct stat; commits have regular files, directories and links only */
 	guint32 uid, gid;
 	gint64 mtime;       /* seconds since the epoch */
 	guint64 size;       /* bytes of a regular file, or length of a link's target */
+	guint64 rdev;       /* of a device, as in struct stat */
 	char *target;       /* symbolic link only */
 	char *content;      /* regular file with size > 0: key given to the tree's open function */
 	AshFsNode *hardlink; /* borrowed: the first node (in walk order) of this node's inode; NULL if this is the first or only one */

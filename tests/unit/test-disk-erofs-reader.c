@@ -45,8 +45,11 @@ write_image(Fixture *fixture, guint64 *ret_bytes)
 	g_autoptr(AshFsTree) tree = make_tree();
 	g_autoptr(GError) error = NULL;
 	int fd = fixture_create(fixture, "image", 0);
+	g_autoptr(AshErofs) erofs = ash_erofs_new(fixture->ctx, tree, &options, &error);
 
-	ash_erofs_write(fixture->ctx, tree, &options, fd, OFFSET, ret_bytes, &error);
+	g_assert_no_error(error);
+	*ret_bytes = ash_erofs_get_bytes(erofs);
+	ash_erofs_write(fixture->ctx, erofs, fd, OFFSET, NULL, NULL, &error);
 	g_assert_no_error(error);
 	return fd;
 }

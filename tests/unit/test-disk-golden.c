@@ -27,7 +27,7 @@ make_erofs(Fixture *fixture)
 	g_autofree char *target = g_strnfill(3000, 't');
 	g_autoptr(GError) error = NULL;
 	AshFsNode *node;
-	guint64 bytes = 0;
+	g_autoptr(AshErofs) erofs = NULL;
 
 	for (guint i = 0; i < 700; i++) {
 		g_autofree char *name = g_strdup_printf("file-%u", i);
@@ -41,7 +41,9 @@ make_erofs(Fixture *fixture)
 	ash_fs_node_add_xattr(node, "security.selinux", "system_u:object_r:usr_t:s0", 27);
 	tree_hardlink(usr, "again", node);
 	ash_fs_tree_finish(tree);
-	ash_erofs_write(fixture->ctx, tree, &options, fd, 0, &bytes, &error);
+	erofs = ash_erofs_new(fixture->ctx, tree, &options, &error);
+	g_assert_no_error(error);
+	ash_erofs_write(fixture->ctx, erofs, fd, 0, NULL, NULL, &error);
 	g_assert_no_error(error);
 	return digest_of(fd);
 }

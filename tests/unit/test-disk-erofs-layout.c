@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/erofs-reader.h"
+#include "disk/erofs.h"
+#include "test-disk-common.h"
+
+#include <sys/sysmacros.h>
+
+/* Trees that change from generation to generation, each written with the layout of the one before. */
+
+#define BLOCK 4096
+
+/** One entry of a tree that is made anew for each generation. */
+typedef struct {
+	char *path;
+	guint32 mode, uid, gid;
+	guint64 size;
+	guint32 seed;   /* of the content */
+	gint64 mtime;
+	guint xattrs;   /* how many, and of which kind */
+	char *first;    /* path of the first name, for a hard link */
+	char *target;
+} Item;
+
+static void
+item_free(Item *item)
+{
+	g_free(item->path);
+	g_free(item->first);
+	g_free(item->target);
+	g_free(item);
+}
+
+/* The key of a content is "SEED:SIZE"; a seed that 5 divides has a hole in front. */
+static int
+seeded_open(const AshFsNode *node, gpointer user_data, GError **error)
+{
+	char *end = NULL;
+	guint32 seed = (guint32) g_ascii_strtoull(node->content, &end, 10);
+	gsize size = g_ascii_strtoull(end + 1, NULL, 10), hole = seed % 5 == 0 ? size / 2 : 0;
+	g_autofree guint8 *data = g_malloc0(size);
+	int fd = memfd_create("content", MFD_CLOEXEC);
+
+	for (gsize i = hole; i < size; i++)
+		data[i] = (guint8) ((i * 2654435761u + seed * 40503u) >> 13);
+	g_assert_cmpint(fd, >=, 0);
+	g_assert_cmpint(ftruncate(fd, (off_t) size), ==, 0);
+	g_assert_cmpint(pwrite(fd, data + hole, size - hole, (off_t) hole), ==, (gssize) (size - hole));
+	return fd;
+}
+
+static void
+add_xattrs(AshFsNode *node, guint kind)
+{
+	static const char *const names[] = { "user.a", "security.selinux", "trusted.overlay.opaque", "user.longer-name",
+					     "system.posix_acl_access" };
+
+	for (guint i = 0; i < kind % 6; i++) {
+		g_autofree char *value = g_strnfill((kind * 37u * (i + 1)) % (kind % 17 == 3 ? 9000 : 60), (char) ('a' + kind % 26));
+
+		ash_fs_node_add_xattr(node, names[i % G_N_ELEMENTS(names)], value, strlen(value));
+	}
+}
+
+static AshFsNode *
+add_node(AshFsTree *tree, const Item *item)
+{
+	g_autofree char *dir = g_path_get_dirname(item->path);
+	g_autofree char *name = g_path_get_basename(item->path);
+	AshFsNode *parent = strcmp(dir, ".") == 0 ? tree->root : ash_fs_tree_lookup(tree, dir);
+	AshFsNode *node = ash_fs_node_new(parent, name, item->mode);
+
+	node->uid = item->uid;
+	node->gid = item->gid;
+	node->mtime = item->mtime;
+	node->size = item->size;
+	if (item->first != NULL) {
+		node->hardlink = ash_fs_tree_lookup(tree, item->first);
+		node->size = node->hardlink->size;
+		node->content = g_strdup(node->hardlink->content);
+		return node;
+	}
+	if (S_ISREG(item->mode) && item->size > 0)
+		node->content = g_strdup_printf("%u:%" G_GUINT64_FORMAT, item->seed, item->size);
+	if (S_ISLNK(item->mode))
+		node->target = g_strdup(item->target);
+	if (S_ISCHR(item->mode) || S_ISBLK(item->mode))
+		node->rdev = makedev(item->seed % 300, item->seed % 70000);
+	add_xattrs(node, item->xattrs);
+	return node;
+}
+
+/* Items are in an order in which parents and first names come first, and so do the names in a walk of the tree. */
+static int
+compare_items(gconstpointer a, gconstpointer b)
+{
+	const Item *first = *(Item *const *) a, *second = *(Item *const *) b;
+	g_auto(GStrv) left = g_strsplit(first->path, "/", -1), right = g_strsplit(second->path, "/", -1);
+	guint i = 0;
+
+	while (left[i] != NULL && right[i] != NULL && strcmp(left[i], right[i]) == 0)
+		i++;
+	if (left[i] == NULL || right[i] == NULL)
+		return (left[i] != NULL) - (right[i] != NULL);
+	return strcmp(left[i], right[i]);
+}
+
+static AshFsTree *
+make_tree(GPtrArray *items)
+{
+	AshFsTree *tree = tree_new();
+
+	tree->open = seeded_open;
+	g_ptr_array_sort(items, compare_items);
+	for (guint i = 0; i < items->len; i++)
+		add_node(tree, items->pdata[i]);
+	ash_fs_tree_finish(tree);
+	return tree;
+}
+
+static Item *
+find_item(GPtrArray *items, const char *path)
+{
+	for (guint i = 0; i < items->len; i++) {
+		if (strcmp(((Item *) items->pdata[i])->path, path) == 0)
+			return items->pdata[i];
+	}
+	return NULL;
+}
+
+static char *
+random_name(GRand *rand)
+{
+	guint length = g_rand_int_range(rand, 0, 20) == 0 ? 255 : (guint) g_rand_int_range(rand, 1, 30);
+	char *name = g_malloc0(length + 1);
+
+	for (guint i = 0; i < length; i++) {
+		guint8 byte = (guint8) g_rand_int_range(rand, 1, 256);
+		name[i] = (char) (byte == '/' || (byte == '.' && length < 3) ? '_' : byte);
+	}
+	return name;
+}
+
+static guint64
+random_size(GRand *rand)
+{
+	static const guint64 odd[] = { 0, 1, 4095, 4096, 4097, 262144, 262145, 300000 };
+
+	if (g_rand_int_range(rand, 0, 4) == 0)
+		return odd[g_rand_int_range(rand, 0, G_N_ELEMENTS(odd))];
+	return (guint64) g_rand_int_range(rand, 1, 1 << g_rand_int_range(rand, 1, 17));
+}
+
+static gint64
+random_mtime(GRand *rand)
+{
+	static const gint64 odd[] = { 0, TEST_EPOCH, TEST_EPOCH, TEST_EPOCH - 1000, G_MAXUINT32, (gint64) 1 << 34 };
+
+	return odd[g_rand_int_range(rand, 0, G_N_ELEMENTS(odd))];
+}
+
+static void
+set_kind(GRand *rand, GPtrArray *items, Item *item)
+{
+	static const guint32 kinds[] = { S_IFREG, S_IFREG, S_IFREG, S_IFREG, S_IFREG, S_IFDIR, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK,
+					 S_IFIFO, S_IFSOCK };
+
+	item->mode = kinds[g_rand_int_range(rand, 0, G_N_ELEMENTS(kinds))] | (guint32) g_rand_int_range(rand, 0, 01000) | 0400;
+	item->size = S_ISREG(item->mode) ? random_size(rand) : 0;
+	if (S_ISLNK(item->mode)) {
+		item->size = (guint64) g_rand_int_range(rand, 1, g_rand_boolean(rand) ? 60 : 4096);
+		item->target = g_strnfill(item->size, 't');
+	}
+	item->uid = g_rand_int_range(rand, 0, 4) == 0 ? (guint32) g_rand_int(rand) : 0;
+	item->gid = g_rand_int_range(rand, 0, 4) == 0 ? (guint32) g_rand_int_range(rand, 0, 70000) : 0;
+	item->mtime = random_mtime(rand);
+	item->xattrs = g_rand_int_range(rand, 0, 3) == 0 ? (guint) g_rand_int_range(rand, 0, 100) : 0;
+	item->seed = g_rand_int(rand);
+}
+
+/* A new item in a random directory; one of twenty is another name of some file. */
+static void
+add_random(GRand *rand, GPtrArray *items)
+{
+	const Item *near = items->len > 0 ? items->pdata[g_rand_int_range(rand, 0, (gint32) items->len)] : NULL;
+	g_autofree char *name = random_name(rand);
+	Item *item;
+	char *path = near != NULL && S_ISDIR(near->mode) && strlen(near->path) < 3000 ? g_build_filename(near->path, name, NULL)
+										      : g_strdup(name);
+
+	if (find_item(items, path) != NULL) {
+		g_free(path);
+		return;
+	}
+	item = g_new0(Item, 1);
+	item->path = path;
+	set_kind(rand, items, item);
+	if (near != NULL && S_ISREG(near->mode) && near->first == NULL && g_rand_int_range(rand, 0, 20) == 0) {
+		/* The first name is the one that comes first in a walk. */
+		const Item *pair[] = { near, item };
+		if (compare_items(&pair[0], &pair[1]) < 0) {
+			item->first = g_strdup(near->path);
+			item->mode = near->mode;
+			item->xattrs = 0;
+		}
+	}
+	g_ptr_array_add(items, item);
+}
+
+/* An item that nothing depends on. */
+static bool
+is_free(GPtrArray *items, const Item *item)
+{
+	g_autofree char *prefix = g_strconcat(item->path, "/", NULL);
+
+	for (guint i = 0; i < items->len; i++) {
+		const Item *other = items->pdata[i];
+		if (g_str_has_prefix(other->path, prefix) || g_strcmp0(other->first, item->path) == 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+change(GRand *rand, GPtrArray *items)
+{
+	guint index = (guint) g_rand_int_range(rand, 0, (gint32) items->len);
+	Item *item = items->pdata[index];
+
+	switch (g_rand_int_range(rand, 0, 6)) {
+	case 0:
+		add_random(rand, items);
+		break;
+	case 1:
+		if (is_free(items, item))
+			g_ptr_array_remove_index(items, index);
+		break;
+	case 2:
+		item->size = S_ISREG(item->mode) && item->first == NULL ? random_size(rand) : item->size;
+		break;
+	case 3:
+		item->xattrs = item->first == NULL ? (guint) g_rand_int_range(rand, 0, 100) : 0;
+		break;
+	case 4:
+		item->mtime = random_mtime(rand);
+		break;
+	default:
+		item->seed = g_rand_int(rand);
+		break;
+	}
+}
+
+static void
+check_xattrs(AshErofsReader *reader, const AshFsNode *node, const char *path)
+{
+	for (guint i = 0; node->xattrs != NULL && i < node->xattrs->len; i++) {
+		const AshFsXattr *xattr = &g_array_index(node->xattrs, AshFsXattr, i);
+		g_autoptr(GError) error = NULL;
+		g_autoptr(GBytes) value = ash_erofs_get_xattr(reader, path, xattr->name, &error);
+		gsize length = 0;
+
+		g_assert_no_error(error);
+		g_assert_nonnull(value);
+		g_assert_cmpmem(g_bytes_get_data(value, &length), g_bytes_get_size(value), xattr->value, xattr->length);
+	}
+}
+
+static void
+check_content(AshErofsReader *reader, const AshFsTree *tree, const AshFsNode *node, const char *path)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GBytes) bytes = ash_erofs_load(reader, path, 1 << 20, &error);
+	g_autofree guint8 *expected = g_malloc0(node->size + 1);
+	ash_autofd int fd = -1;
+
+	g_assert_no_error(error);
+	if (node->size > 0) {
+		fd = ash_fs_tree_open(tree, node, &error);
+		g_assert_true(ash_fd_read_exact(fd, expected, node->size, 0, &error));
+	}
+	g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), expected, node->size);
+}
+
+static void
+check_children(AshErofsReader *reader, const AshFsNode *node, const char *path)
+{
+	g_autoptr(GError) error = NULL;
+	g_auto(GStrv) names = ash_erofs_list(reader, path, &error);
+
+	g_assert_no_error(error);
+	g_assert_cmpuint(g_strv_length(names), ==, node->children->len);
+	for (guint i = 0; i < node->children->len; i++)
+		g_assert_cmpstr(names[i], ==, ((AshFsNode *) node->children->pdata[i])->name);
+}
+
+static void
+check_node(AshErofsReader *reader, const AshFsTree *tree, const AshFsNode *node)
+{
+	const AshFsNode *first = node->hardlink != NULL ? node->hardlink : node;
+	g_autofree char *path = ash_fs_node_dup_path(node);
+	g_autoptr(GError) error = NULL;
+	AshErofsStat st = { 0 };
+
+	ash_erofs_stat(reader, path, false, &st, &error);
+	g_assert_no_error(error);
+	g_assert_cmpuint(st.mode, ==, first->mode & 0xffff);
+	g_assert_cmpuint(st.uid, ==, first->uid);
+	g_assert_cmpuint(st.gid, ==, first->gid);
+	g_assert_cmpuint(st.nlink, ==, first->nlink);
+	g_assert_cmpint(st.mtime, ==, first->mtime);
+	check_xattrs(reader, first, path);
+	if (S_ISREG(node->mode))
+		check_content(reader, tree, first, path);
+	if (S_ISLNK(node->mode)) {
+		g_autofree char *target = ash_erofs_read_link(reader, path, &error);
+		g_assert_cmpstr(target, ==, node->target);
+	}
+	if (S_ISDIR(node->mode))
+		check_children(reader, node, path);
+	for (guint i = 0; node->children != NULL && i < node->children->len; i++)
+		check_node(reader, tree, node->children->pdata[i]);
+}
+
+/* Writes @tree as NAME, checks it with our reader and (if wanted) with fsck.erofs, and returns its layout. */
+static AshErofsLayout *
+write_and_check(Fixture *fixture, const AshFsTree *tree, const AshErofsLayout *previous, const char *name, bool fsck)
+{
+	const AshErofsOptions options = { .epoch = TEST_EPOCH, .previous = previous };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshErofs) erofs = ash_erofs_new(fixture->ctx, tree, &options, &error);
+	g_autoptr(AshErofsReader) reader = NULL;
+	g_autofree char *path = fixture_path(fixture, name);
+	g_autofree char *program = g_find_program_in_path("fsck.erofs");
+	ash_autofd int fd = fixture_create(fixture, name, 0);
+
+	g_assert_no_error(error);
+	ash_erofs_write(fixture->ctx, erofs, fd, 0, NULL, NULL, &error);
+	g_assert_no_error(error);
+	reader = ash_erofs_open(fd, 0, ash_erofs_get_bytes(erofs), &error);
+	g_assert_no_error(error);
+	check_node(reader, tree, tree->root);
+	if (fsck && program != NULL) {
+		g_autofree char *output = run_command(0, "fsck.erofs --extract '%s'", path);
+		g_assert_null(strstr(output, "<E>"));
+	}
+	return ash_erofs_dup_layout(erofs);
+}
+
+/* Blocks of 4 KiB in which the two files differ; the longer one's end counts. */
+static guint64
+count_differing(Fixture *fixture, const char *one, const char *two, guint64 *ret_blocks)
+{
+	g_autofree char *first_path = fixture_path(fixture, one), *second_path = fixture_path(fixture, two);
+	g_autofree char *first = NULL, *second = NULL;
+	gsize first_length = 0, second_length = 0;
+	guint64 n = 0;
+
+	g_assert_true(g_file_get_contents(first_path, &first, &first_length, NULL));
+	g_assert_true(g_file_get_contents(second_path, &second, &second_length, NULL));
+	*ret_blocks = MAX(first_length, second_length) / BLOCK;
+	for (gsize at = 0; at < MAX(first_length, second_length); at += BLOCK)
+		n += at >= MIN(first_length, second_length) || memcmp(first + at, second + at, BLOCK) != 0;
+	return n;
+}
+
+static GPtrArray *
+make_items(GRand *rand, guint n)
+{
+	GPtrArray *items = g_ptr_array_new_with_free_func((GDestroyNotify) item_free);
+
+	for (guint i = 0; i < n; i++)
+		add_random(rand, items);
+	return items;
+}
+
+static Item *
+add_file(GPtrArray *items, const char *path, guint64 size, guint32 seed)
+{
+	Item *item = g_new0(Item, 1);
+
+	item->path = g_strdup(path);
+	item->mode = S_IFREG | 0644;
+	item->size = size;
+	item->seed = seed;
+	item->mtime = TEST_EPOCH - 5;
+	g_ptr_array_add(items, item);
+	return item;
+}
+
+/* Two hundred directories of ten files each. */
+static GPtrArray *
+make_system(void)
+{
+	GPtrArray *items = g_ptr_array_new_with_free_func((GDestroyNotify) item_free);
+
+	for (guint i = 0; i < 200; i++) {
+		g_autofree char *dir = g_strdup_printf("package-%03u", i);
+		Item *item = add_file(items, dir, 0, 0);
+
+		item->mode = S_IFDIR | 0755;
+		for (guint j = 0; j < 10; j++) {
+			g_autofree char *path = g_strdup_printf("%s/file-%u", dir, j);
+			add_file(items, path, 3000 + 977 * j * (i % 13), i * 10 + j + 1)->xattrs = 2;
+		}
+	}
+	return items;
+}
+
+/* What a change of the system costs, in blocks, with the layout of the one before. */
+static guint64
+measure(Fixture *fixture, void (*change_items)(GPtrArray *items), guint64 *ret_blocks)
+{
+	g_autoptr(GPtrArray) items = make_system();
+	g_autoptr(AshFsTree) before = make_tree(items), after = NULL;
+	g_autoptr(AshErofsLayout) layout = write_and_check(fixture, before, NULL, "before", true), next = NULL;
+
+	change_items(items);
+	after = make_tree(items);
+	next = write_and_check(fixture, after, layout, "after", true);
+	return count_differing(fixture, "before", "after", ret_blocks);
+}
+
+static void
+no_change(GPtrArray *items)
+{
+}
+
+static void
+change_content(GPtrArray *items)
+{
+	find_item(items, "package-005/file-3")->seed++;
+}
+
+static void
+grow_file(GPtrArray *items)
+{
+	Item *item = find_item(items, "package-005/file-3");
+
+	item->size += 9000;
+	item->mtime++;
+}
+
+static void
+shrink_file(GPtrArray *items)
+{
+	find_item(items, "package-005/file-9")->size = 100;
+}
+
+static void
+remove_file(GPtrArray *items)
+{
+	g_ptr_array_remove(items, find_item(items, "package-005/file-3"));
+}
+
+static void
+rename_file(GPtrArray *items)
+{
+	Item *item = find_item(items, "package-005/file-9");
+
+	g_free(item->path);
+	item->path = g_strdup("package-005/file-new");
+}
+
+static void
+add_files(GPtrArray *items)
+{
+	for (guint i = 0; i < 5; i++) {
+		g_autofree char *path = g_strdup_printf("package-100/added-%u", i);
+		add_file(items, path, 5000, 77777 + i);
+	}
+}
+
+static void
+test_one_change(Fixture *fixture, gconstpointer data)
+{
+	static const struct {
+		const char *what;
+		void (*change)(GPtrArray *items);
+		guint64 max; /* blocks that may differ */
+	} cases[] = {
+		/* The file's blocks; its inode where that says more; the superblock has the number of inodes and blocks. */
+		{ "nothing", no_change, 0 },
+		{ "content", change_content, 5 },
+		{ "grow", grow_file, 14 },
+		{ "shrink", shrink_file, 14 },
+		{ "remove", remove_file, 10 },
+		{ "rename", rename_file, 3 },
+		{ "add", add_files, 16 },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		guint64 blocks = 0, differing = measure(fixture, cases[i].change, &blocks);
+
+		g_test_message("%s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " blocks", cases[i].what, differing, blocks);
+		g_assert_cmpuint(differing, <=, cases[i].max);
+		g_assert_cmpuint(differing * 100, <, blocks);
+	}
+}
+
+/* Same tree and previous layout, same layout; and a layout survives being a file. */
+static void
+test_same_bytes(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GRand) rand = g_rand_new_with_seed(7);
+	g_autoptr(GPtrArray) items = make_items(rand, 500);
+	g_autoptr(AshFsTree) tree = make_tree(items);
+	g_autoptr(AshErofsLayout) first = write_and_check(fixture, tree, NULL, "one", false);
+	g_autoptr(GBytes) saved = ash_erofs_layout_save(first);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshErofsLayout) parsed = ash_erofs_layout_parse(saved, &error), second = NULL;
+	g_autoptr(GBytes) again = ash_erofs_layout_save(parsed), third = NULL;
+	guint64 blocks = 0;
+
+	g_assert_no_error(error);
+	g_assert_true(g_bytes_equal(saved, again));
+	second = write_and_check(fixture, tree, parsed, "two", false);
+	third = ash_erofs_layout_save(second);
+	g_assert_true(g_bytes_equal(saved, third));
+	g_assert_cmpuint(count_differing(fixture, "one", "two", &blocks), ==, 0);
+}
+
+static void
+test_generations(Fixture *fixture, gconstpointer data)
+{
+	for (guint32 seed = 1; seed <= 3; seed++) {
+		g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+		g_autoptr(GPtrArray) items = make_items(rand, 400);
+		g_autoptr(AshErofsLayout) layout = NULL;
+
+		for (guint generation = 0; generation < 30; generation++) {
+			g_autoptr(AshFsTree) tree = make_tree(items);
+			g_autoptr(AshErofsLayout) next =
+				write_and_check(fixture, tree, layout, "image", generation % 10 == 9);
+			const AshErofsZones *zones = ash_erofs_layout_get_zones(next);
+
+			/* Holes are used again, and what is at the end moves into them: they stay few, however long it goes on. */
+			g_assert_cmpuint(zones->free_blocks * 3, <, zones->n_blocks);
+			g_clear_pointer(&layout, ash_erofs_layout_free);
+			layout = g_steal_pointer(&next);
+			for (guint i = 0; i < 60; i++)
+				change(rand, items);
+		}
+		g_test_message("%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " blocks are free",
+			       ash_erofs_layout_get_zones(layout)->free_blocks, ash_erofs_layout_get_zones(layout)->n_blocks);
+	}
+}
+
+/* Odd trees, each on its own; devices and all by what others extract. */
+static void
+test_odd_trees(Fixture *fixture, gconstpointer data)
+{
+	for (guint32 seed = 100; seed < 130; seed++) {
+		g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+		g_autoptr(GPtrArray) items = make_items(rand, 1 + seed % 7 * 60);
+		g_autoptr(AshFsTree) tree = make_tree(items);
+		g_autoptr(AshErofsLayout) layout = write_and_check(fixture, tree, NULL, "image", true);
+	}
+}
+
+/* Whatever a layout says, the file system is right: all places moved, doubled, out of bounds. */
+static void
+test_wrong_layouts(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GRand) rand = g_rand_new_with_seed(3);
+	g_autoptr(GPtrArray) items = make_items(rand, 300);
+	g_autoptr(AshFsTree) tree = make_tree(items);
+	g_autoptr(AshErofsLayout) right = write_and_check(fixture, tree, NULL, "image", false);
+	const GArray *places = ash_erofs_layout_get_places(right);
+
+	for (guint round = 0; round < 30; round++) {
+		AshErofsZones zones = *ash_erofs_layout_get_zones(right);
+		g_autoptr(AshErofsLayout) wrong = NULL, result = NULL;
+
+		if (round % 3 == 0)
+			zones.meta_end = (guint64) g_rand_int_range(rand, 1, 400);
+		if (round % 4 == 0)
+			zones.shared_block = (guint64) g_rand_int_range(rand, 0, 400);
+		wrong = ash_erofs_layout_new(&zones);
+		for (guint i = 0; i < places->len; i++) {
+			AshErofsPlace place = g_array_index(places, AshErofsPlace, i);
+
+			/* The root must find room in front. */
+			if (i > 0 && g_rand_int_range(rand, 0, 4) == 0)
+				place.slot = (guint64) g_rand_int_range(rand, 0, 40000);
+			if (g_rand_int_range(rand, 0, 4) == 0)
+				place.block = (guint64) g_rand_int_range(rand, 0, 1000);
+			if (g_rand_int_range(rand, 0, 8) == 0)
+				place.n_slots = (guint32) g_rand_int_range(rand, 0, 1000);
+			if (g_rand_int_range(rand, 0, 8) == 0)
+				place.n_blocks = (guint32) g_rand_int_range(rand, 0, 1000);
+			ash_erofs_layout_add(wrong, &place);
+		}
+		ash_erofs_layout_sort(wrong);
+		result = write_and_check(fixture, tree, wrong, "image", round % 10 == 0);
+	}
+}
+
+static void
+test_damaged_files(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GPtrArray) items = make_system();
+	g_autoptr(AshFsTree) tree = make_tree(items);
+	g_autoptr(AshErofsLayout) layout = write_and_check(fixture, tree, NULL, "image", false);
+	g_autoptr(GBytes) bytes = ash_erofs_layout_save(layout);
+	gsize length = g_bytes_get_size(bytes);
+	const guint8 *content = g_bytes_get_data(bytes, NULL);
+
+	g_test_message("%" G_GSIZE_FORMAT " bytes for %u inodes", length, ash_erofs_layout_get_places(layout)->len);
+	for (gsize i = 0; i < length; i += 97) {
+		g_autofree guint8 *copy = g_memdup2(content, length);
+		g_autoptr(GBytes) flipped = NULL, cut = g_bytes_new(copy, i);
+		g_autoptr(GError) error = NULL, cut_error = NULL;
+
+		copy[i] ^= 0x41;
+		flipped = g_bytes_new(copy, length);
+		g_assert_null(ash_erofs_layout_parse(flipped, &error));
+		g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+		g_assert_null(ash_erofs_layout_parse(cut, &cut_error));
+		g_assert_error(cut_error, ASH_ERROR, ASH_ERROR_CONFIG);
+	}
+}
+
+#define ADD(name, func)                                                                                                                \
+	g_test_add("/disk/erofs-layout/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
+
+int
+main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	ADD("one-change", test_one_change);
+	ADD("same-bytes", test_same_bytes);
+	ADD("generations", test_generations);
+	ADD("odd-trees", test_odd_trees);
+	ADD("wrong-layouts", test_wrong_layouts);
+	ADD("damaged-files", test_damaged_files);
+	return g_test_run();
+}
