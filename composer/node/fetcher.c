@@ -18,7 +18,7 @@
 #define MAX_REDIRECTS	  5
 #define MAX_PAUSE	  (30 * G_USEC_PER_SEC)
 /* This much makes up for earlier failures. */
-#define PROGRESS_BYTES	  (64 * 1024)
+#define PROGRESS_BYTES	  (16 * 1024)
 /* A reply that is slower than this over a whole time limit is given up, bytes a second. */
 #define MIN_RATE	  1024
 #define LOCAL_CHUNK_BYTES (256 * 1024)
@@ -594,6 +594,19 @@ wait_for_rate(AshFetcher *fetcher)
 }
 
 static void
+continue_paused(AshFetcher *fetcher)
+{
+	for (guint i = 0; i < fetcher->n_transfers; i++) {
+		AshTransfer *transfer = &fetcher->transfers[i];
+
+		if (transfer->running && transfer->paused) {
+			transfer->paused = false;
+			curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+		}
+	}
+}
+
+static void
 wait_for_events(Run *run)
 {
 	GPollFD cancel = { .fd = -1 };
@@ -633,6 +646,7 @@ ash_fetcher_run(AshContext *ctx, AshFetcher *fetcher, AshRequest *requests, guin
 		wait_for_rate(fetcher);
 		if (fetcher->meter.rate > 0 && fetcher->meter.empty_until > g_get_monotonic_time())
 			continue;
+		continue_paused(fetcher);
 		curl_multi_perform(fetcher->multi, &running);
 		take_messages(&run);
 		drop_stalled(&run);

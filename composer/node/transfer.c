@@ -41,7 +41,7 @@ ash_transfer_prepare(AshTransfer *transfer, guint copy, bool sequential)
 	transfer->sequential = sequential;
 	transfer->position = sequential ? 0 : first->offset + first->done;
 	transfer->reply = (AshReply){ .content_length = -1, .range_total = -1 };
-	transfer->judged = transfer->complained = transfer->too_long = false;
+	transfer->judged = transfer->complained = transfer->too_long = transfer->paused = false;
 	transfer->verdict = ASH_REPLY_WRONG;
 	g_clear_pointer(&transfer->why, g_free);
 	g_clear_error(&transfer->fatal);
@@ -169,6 +169,10 @@ on_body(char *data, size_t size, size_t n, void *user_data)
 	AshTransfer *transfer = user_data;
 	gsize length = size * n;
 
+	if (transfer->meter->rate > 0 && transfer->meter->empty_until > g_get_monotonic_time()) {
+		transfer->paused = true; /* libcurl keeps it for later */
+		return CURL_WRITEFUNC_PAUSE;
+	}
 	count(transfer, length);
 	if (transfer->meter->budget > 0 && transfer->meter->received > transfer->meter->budget) {
 		ash_throw(&transfer->fatal, ASH_ERROR_FETCH, "the limit of %" G_GUINT64_FORMAT " bytes is used up", transfer->meter->budget);

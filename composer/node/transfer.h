@@ -16,6 +16,7 @@ typedef struct {
 	char curl_text[CURL_ERROR_SIZE];
 	struct curl_slist *headers;
 	bool running;
+	bool paused;            /* the rate is used up for the moment */
 	guint copy;             /* the copy it is from */
 	char *url;
 	guint redirects;

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Slots under bad networks and power cuts. Every write to a slot goes through our own pwrite(2), which records it: the record is then replayed up
+ * to each point, as a power cut would leave the disk, and a plain second run must make the slot right.
+ */
+#include "node/plan.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "node-fixture.h"
+#include "node-server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define BLOCK ASH_RELEASE_BLOCK_BYTES
+#define N     640
+#define BYTES ((guint64) N * BLOCK)
+
+/* A write, or (length 0) a sync. */
+typedef struct {
+	int fd;
+	guint64 offset;
+	gsize length;
+	guint8 *data;
+} Event;
+
+/* What happens to the slot with these descriptors. */
+static struct {
+	GMutex lock;
+	GArray *events; /* NULL: nothing is recorded */
+	int fds[2];
+	guint fail_after; /* writes; then ENOSPC. 0: never */
+	guint flip_at;    /* this write, from 1 on, changes a bit on its way; 0: none */
+	guint writes;
+} record;
+
+static bool
+is_recorded(int fd)
+{
+	return record.events != NULL && (fd == record.fds[0] || fd == record.fds[1]);
+}
+
+ssize_t
+pwrite(int fd, const void *data, size_t length, off_t offset)
+{
+	g_autofree guint8 *copy = NULL;
+
+	if (is_recorded(fd)) {
+		g_mutex_lock(&record.lock);
+		Event event = { fd, (guint64) offset, length, g_memdup2(data, length) };
+		g_array_append_val(record.events, event);
+		record.writes++;
+		if (record.writes == record.flip_at) {
+			copy = g_memdup2(data, length);
+			copy[length / 2] ^= 4;
+			data = copy;
+		}
+		bool fail = record.fail_after > 0 && record.writes > record.fail_after;
+		g_mutex_unlock(&record.lock);
+		if (fail) {
+			errno = ENOSPC;
+			return -1;
+		}
+	}
+	return syscall(SYS_pwrite64, fd, data, length, offset);
+}
+
+int
+fdatasync(int fd)
+{
+	if (is_recorded(fd)) {
+		g_mutex_lock(&record.lock);
+		Event event = { .fd = fd };
+		g_array_append_val(record.events, event);
+		g_mutex_unlock(&record.lock);
+	}
+	return (int) syscall(SYS_fdatasync, fd);
+}
+
+static void
+start_record(const NodeSlot *slot)
+{
+	record.events = g_array_new(FALSE, FALSE, sizeof(Event));
+	record.fds[0] = slot->view.data.fd;
+	record.fds[1] = slot->view.hash.fd;
+	record.writes = record.fail_after = record.flip_at = 0;
+}
+
+static GArray *
+stop_record(void)
+{
+	return g_steal_pointer(&record.events);
+}
+
+static void
+free_events(GArray *events)
+{
+	for (guint i = 0; i < events->len; i++)
+		g_free(g_array_index(events, Event, i).data);
+	g_array_unref(events);
+}
+
+/* A release and two slots with older content: the target in a state that makes all kinds of steps. */
+typedef struct {
+	char *dir, *url;
+	guint8 *old, *new, *before; /* active slot, release, target */
+	NodeSlot *active, *target;
+	guint8 *hash_before;
+	AshRelease *release;
+	NodeServer *server;
+	AshContext *ctx;
+} Case;
+
+static void
+case_set_up(Case *c, gconstpointer with_server)
+{
+	g_autofree guint8 *fresh = node_image_new(7, BYTES);
+	GError *error = NULL;
+
+	c->dir = g_dir_make_tmp("ash-apply-XXXXXX", &error);
+	g_assert_no_error(error);
+	c->old = node_image_new(1, BYTES);
+	c->before = g_memdup2(c->old, BYTES);
+	memcpy(c->before + 64 * BLOCK, fresh + 64 * BLOCK, 128 * BLOCK);
+	c->new = g_memdup2(c->old, BYTES);
+	memcpy(c->new + 50 * BLOCK, fresh + 70 * BLOCK, 40 * BLOCK);   /* moved within the target */
+	memcpy(c->new + 200 * BLOCK, fresh + 300 * BLOCK, 30 * BLOCK); /* new */
+	memcpy(c->new + 500 * BLOCK, fresh + 300 * BLOCK, 3 * BLOCK);  /* equal */
+	memcpy(c->new + 600 * BLOCK, fresh + 600 * BLOCK, BLOCK);
+	memset(c->new + 400 * BLOCK, 0, 20 * BLOCK);
+	c->active = node_slot_new_image(c->dir, "active", c->old, BYTES);
+	c->target = node_slot_new_image(c->dir, "target", c->before, BYTES);
+	c->hash_before = g_malloc(c->target->view.hash.bytes);
+	g_assert_true(ash_fd_read_exact(c->target->view.hash.fd, c->hash_before, c->target->view.hash.bytes, 0, NULL));
+	g_autoptr(NodeSlot) made = node_slot_new_image(c->dir, "made", c->new, BYTES);
+	c->release = node_release_publish(c->dir, made, BYTES, "2");
+	c->server = with_server != NULL ? node_server_new(c->dir, NULL, NULL) : NULL;
+	c->url = c->server != NULL ? g_strdup(c->server->url) : g_strdup_printf("file://%s", c->dir);
+	c->ctx = ash_context_new();
+	c->ctx->jobs = 2;
+}
+
+static void
+case_tear_down(Case *c, gconstpointer data)
+{
+	node_server_free(c->server);
+	node_slot_free(c->active);
+	node_slot_free(c->target);
+	ash_release_free(c->release);
+	ash_context_free(c->ctx);
+	ash_file_remove_tree(AT_FDCWD, c->dir, NULL);
+	g_free(c->old);
+	g_free(c->new);
+	g_free(c->before);
+	g_free(c->hash_before);
+	g_free(c->dir);
+	g_free(c->url);
+}
+
+static void
+put(int fd, const guint8 *data, gsize length, guint64 offset)
+{
+	GError *error = NULL;
+
+	ash_fd_write_all(fd, data, length, offset, &error);
+	g_assert_no_error(error);
+}
+
+/* The target as it was before all. */
+static void
+reset_target(Case *c)
+{
+	put(c->target->view.data.fd, c->before, BYTES, 0);
+	put(c->target->view.hash.fd, c->hash_before, c->target->view.hash.bytes, 0);
+	c->target->view.known = true;
+}
+
+static gboolean
+update(Case *c, guint64 *ret_received, GError **error)
+{
+	const char *urls[] = { c->url, NULL };
+	AshSourceOptions options = { .urls = urls, .pause = 1, .timeout = 1, .attempts = 3 };
+	g_autoptr(AshSource) source = ash_source_new(&options, NULL);
+	g_autoptr(AshPlan) plan = ash_plan_make(c->ctx, source, c->release, &c->active->view, &c->target->view, error);
+	gboolean ok = plan != NULL && ash_plan_apply(c->ctx, plan, error);
+
+	if (ret_received != NULL)
+		*ret_received = ash_source_get_received(source);
+	return ok;
+}
+
+/* After whatever happened: each block is an old one or the right new one, and a plain run makes all right. */
+static void
+assert_converges(Case *c, guint64 max_received, const char *what)
+{
+	g_autofree guint8 *data = g_malloc(BYTES);
+	guint64 received;
+	g_autoptr(GError) error = NULL;
+
+	g_assert_true(ash_fd_read_exact(c->target->view.data.fd, data, BYTES, 0, NULL));
+	for (guint64 i = 0; i < N; i++) {
+		if (memcmp(data + i * BLOCK, c->new + i * BLOCK, BLOCK) != 0 && memcmp(data + i * BLOCK, c->before + i * BLOCK, BLOCK) != 0)
+			g_error("%s: block %" G_GUINT64_FORMAT " is neither old nor new", what, i);
+	}
+	c->target->view.known = false;
+	update(c, &received, &error);
+	if (error != NULL)
+		g_error("%s: %s", what, error->message);
+	g_assert_true(node_slot_has_release(c->target, c->release));
+	if (received > max_received)
+		g_error("%s: the second run fetched %" G_GUINT64_FORMAT " bytes", what, received);
+}
+
+/* What a fault in the release's objects does to an update. */
+typedef struct {
+	const char *name, *script;
+	int code; /* -1: none */
+} Fault;
+
+#define ALL(rest) "[{'path': 'objects', " rest "}]"
+
+static const Fault faults[] = {
+	{ "none", "[]", -1 },
+	{ "reset", ALL("'do': 'reset', 'skip': 2"), ASH_ERROR_FETCH },
+	{ "reset-often", ALL("'do': 'reset', 'times': 2"), -1 },
+	{ "truncate", ALL("'do': 'truncate', 'at': 5000, 'times': 2"), -1 },
+	{ "truncate-ever", ALL("'do': 'truncate', 'at': 100"), ASH_ERROR_FETCH },
+	{ "stall", ALL("'do': 'stall', 'at': 5000, 'skip': 1, 'times': 2"), -1 },
+	{ "drip", ALL("'do': 'drip', 'rate': 50, 'times': 2"), -1 },
+	{ "flip-once", ALL("'do': 'flip', 'at': 5000, 'times': 1"), -1 },
+	{ "flip-leaves", "[{'path': 'objects/TREE', 'do': 'flip', 'at': 9000}]", ASH_ERROR_TRUST },
+	{ "flip-root", "[{'path': 'objects/TREE', 'do': 'flip', 'at': 4100}]", ASH_ERROR_TRUST },
+	{ "flip-superblock", "[{'path': 'objects/TREE', 'do': 'flip', 'at': 90}]", ASH_ERROR_TRUST },
+	{ "flip-table", "[{'path': 'objects/TABLE', 'do': 'flip', 'at': 40}]", ASH_ERROR_TRUST },
+	{ "flip-frame", "[{'path': 'objects/PACK', 'do': 'flip', 'at': MIDDLE}]", ASH_ERROR_TRUST },
+	{ "flip-frame-once", "[{'path': 'objects/PACK', 'do': 'flip', 'at': MIDDLE, 'times': 1}]", -1 },
+	{ "whole", ALL("'do': 'whole'"), -1 },
+	{ "shift", ALL("'do': 'shift'"), ASH_ERROR_FETCH },
+	{ "shift-lie", "[{'path': 'objects/PACK', 'do': 'shift', 'lie': true}]", ASH_ERROR_TRUST },
+	{ "total", ALL("'do': 'total'"), ASH_ERROR_FETCH },
+	{ "part", ALL("'do': 'part', 'times': 2"), -1 },
+	{ "replace", ALL("'do': 'replace', 'with': 'active.data', 'skip': 2"), ASH_ERROR_FETCH },
+	{ "endless", ALL("'do': 'endless'"), -1 },
+	{ "endless-chunked", ALL("'do': 'endless', 'chunked': true"), -1 },
+	{ "missing", "[{'path': 'objects/PACK', 'do': 'status', 'status': 404}]", ASH_ERROR_FETCH },
+	{ "busy", ALL("'do': 'status', 'status': 503, 'times': 2"), -1 },
+	{ "busy-ever", ALL("'do': 'status', 'status': 503, 'skip': 3"), ASH_ERROR_FETCH },
+	{ "loop", ALL("'do': 'redirect', 'to': '{path}', 'skip': 1"), ASH_ERROR_FETCH },
+	{ "gzip", ALL("'do': 'gzip', 'skip': 1"), ASH_ERROR_FETCH },
+};
+
+/* Replaces the names of objects by their digests. */
+static char *
+make_script(const Case *c, const char *text)
+{
+	const AshPackSegment *pack = g_ptr_array_index(c->release->segments, 0);
+	/* All frames but the one of zeros have about the same length: this is in the one of blocks 208 to 223. */
+	g_autofree char *middle = g_strdup_printf("%" G_GUINT64_FORMAT, pack->object.size / 39 * 27 / 2);
+	const struct {
+		const char *name, *digest;
+	} names[] = { { "TREE", c->release->tree.sha256 }, { "TABLE", c->release->frames.sha256 }, { "PACK", pack->object.sha256 } };
+	g_autoptr(GString) script = g_string_new(text);
+
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *path = g_strdup_printf("%.2s/%s", names[i].digest, names[i].digest);
+
+		g_string_replace(script, names[i].name, path, 0);
+	}
+	g_string_replace(script, "MIDDLE", middle, 0);
+	return g_string_free(g_steal_pointer(&script), FALSE);
+}
+
+static void
+test_network(Case *c, gconstpointer data)
+{
+	guint64 all = c->release->tree.size + c->release->frames.size;
+
+	if (c->server == NULL) {
+		g_test_skip("python3 is needed");
+		return;
+	}
+	for (guint i = 0; i < c->release->segments->len; i++)
+		all += ((AshPackSegment *) g_ptr_array_index(c->release->segments, i))->object.size;
+	for (guint i = 0; i < G_N_ELEMENTS(faults); i++) {
+		const Fault *fault = &faults[i];
+		g_autofree char *script = make_script(c, fault->script);
+		g_autoptr(GError) error = NULL;
+
+		reset_target(c);
+		node_server_set_script(c->server, script);
+		gboolean ok = update(c, NULL, &error);
+		if (ok != (fault->code < 0) || (!ok && (int) ash_error_code(error) != fault->code))
+			g_error("%s: %s", fault->name, error != NULL ? error->message : "success");
+		g_assert_true(!ok || node_slot_has_release(c->target, c->release));
+		node_server_set_script(c->server, "[]");
+		assert_converges(c, all, fault->name);
+		g_test_message("%s: good", fault->name);
+	}
+}
+
+/* Writes events before @n, the last of them only by half if @torn; of those since the last sync each only with some luck, if @lossy. */
+static void
+replay(Case *c, const GArray *events, guint n, bool torn, GRand *lossy)
+{
+	guint synced = 0;
+
+	reset_target(c);
+	for (guint i = 0; i < n; i++) {
+		if (g_array_index(events, Event, i).length == 0)
+			synced = i;
+	}
+	for (guint i = 0; i < n; i++) {
+		const Event *event = &g_array_index(events, Event, i);
+		gsize length = torn && i == n - 1 ? event->length / 2 / 512 * 512 : event->length;
+
+		if (length > 0 && (lossy == NULL || i < synced || g_rand_boolean(lossy)))
+			put(event->fd, event->data, length, event->offset);
+	}
+}
+
+static void
+test_power_cuts(Case *c, gconstpointer data)
+{
+	g_autoptr(GRand) random = g_rand_new_with_seed(3);
+	g_autoptr(GError) error = NULL;
+	guint64 received;
+
+	reset_target(c);
+	start_record(c->target);
+	update(c, &received, &error);
+	GArray *events = stop_record();
+	g_assert_no_error(error);
+	g_assert_true(node_slot_has_release(c->target, c->release));
+	g_assert_cmpuint(events->len, >, 8);
+	g_test_message("%u writes and syncs, %" G_GUINT64_FORMAT " bytes fetched", events->len, received);
+	/* A second run may fetch frames again whose blocks were written in part, and what was moved within the target. */
+	const guint64 most = received + 40 * BLOCK + 3 * ASH_RELEASE_FRAME_BYTES;
+	for (guint n = 0; n <= events->len; n++) {
+		g_autofree char *what = g_strdup_printf("cut after %u of %u", n, events->len);
+
+		replay(c, events, n, false, NULL);
+		assert_converges(c, most, what);
+		replay(c, events, n, false, random);
+		assert_converges(c, most, what);
+	}
+	free_events(events);
+}
+
+/* A sector may be old or new: then a block may be neither, which the second run must see. */
+static void
+test_torn(Case *c, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	reset_target(c);
+	start_record(c->target);
+	update(c, NULL, &error);
+	GArray *events = stop_record();
+	g_assert_no_error(error);
+	for (guint n = 1; n <= events->len; n++) {
+		replay(c, events, n, true, NULL);
+		c->target->view.known = n % 2 == 0; /* even if somebody wrongly believes the old tree */
+		update(c, NULL, &error);
+		g_assert_no_error(error);
+		g_assert_true(node_slot_has_release(c->target, c->release));
+	}
+	free_events(events);
+}
+
+/* A disk that does not keep what is written: seen when it is read back, and mended; one that is full: an error, and the next run goes on. */
+static void
+test_bad_disk(Case *c, gconstpointer data)
+{
+	guint writes = 0;
+
+	for (guint n = 1; n == 1 || n <= writes; n++) {
+		g_autoptr(GError) error = NULL;
+
+		reset_target(c);
+		start_record(c->target);
+		record.flip_at = n;
+		update(c, NULL, &error);
+		writes = MAX(writes, record.writes);
+		free_events(stop_record());
+		if (error != NULL) /* the hash area is written once */
+			g_assert_error(error, ASH_ERROR, ASH_ERROR_TRUST);
+		else
+			g_assert_true(node_slot_has_release(c->target, c->release));
+		g_clear_error(&error);
+		c->target->view.known = false;
+		update(c, NULL, &error);
+		g_assert_no_error(error);
+		g_assert_true(node_slot_has_release(c->target, c->release));
+	}
+	for (guint n = 1; n < writes / 2; n++) {
+		g_autoptr(GError) error = NULL;
+
+		reset_target(c);
+		start_record(c->target);
+		record.fail_after = n;
+		g_assert_false(update(c, NULL, &error));
+		g_assert_error(error, ASH_ERROR, ASH_ERROR_NO_SPACE);
+		free_events(stop_record());
+		assert_converges(c, G_MAXUINT64, "full disk");
+	}
+}
+
+/* Cancelled at any moment. */
+static gpointer
+cancel_soon(gpointer data)
+{
+	g_usleep(3000);
+	g_cancellable_cancel(data);
+	return NULL;
+}
+
+static void
+test_cancel(Case *c, gconstpointer data)
+{
+	for (guint i = 0; i < 10; i++) {
+		g_autoptr(GError) error = NULL;
+		GThread *thread;
+
+		reset_target(c);
+		thread = g_thread_new("cancel", cancel_soon, c->ctx->cancellable);
+		if (update(c, NULL, &error))
+			g_assert_true(node_slot_has_release(c->target, c->release));
+		else
+			g_assert_error(error, ASH_ERROR, ASH_ERROR_CANCELLED);
+		g_thread_join(thread);
+		g_cancellable_reset(c->ctx->cancellable);
+		assert_converges(c, G_MAXUINT64, "cancelled");
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add("/node/apply/network", Case, "server", case_set_up, test_network, case_tear_down);
+	g_test_add("/node/apply/power-cuts", Case, NULL, case_set_up, test_power_cuts, case_tear_down);
+	g_test_add("/node/apply/torn", Case, NULL, case_set_up, test_torn, case_tear_down);
+	g_test_add("/node/apply/bad-disk", Case, NULL, case_set_up, test_bad_disk, case_tear_down);
+	g_test_add("/node/apply/cancel", Case, NULL, case_set_up, test_cancel, case_tear_down);
+	return g_test_run();
+}
