@@ -186,7 +186,7 @@ count_cost(AshContext *ctx, AshPlan *plan, GError **error)
 	plan->cost.tree_bytes += plan->release->frames.size;
 	ranges = ash_plan_make_ranges(plan, plan->wanted);
 	plan->cost.data_bytes = ash_ranges_sum(ranges);
-	plan->cost.requests = ranges->len;
+	plan->cost.requests += ranges->len + 1;
 	return TRUE;
 }
 
@@ -216,7 +216,7 @@ look_around(AshContext *ctx, Search *search, GError **error)
 		return FALSE;
 	if (!ash_slot_content_load(ctx, plan->target, &plan->spec, plan->release->root_bytes, &search->target, error))
 		return FALSE;
-	plan->tree = ash_walk_tree(ctx, plan->source, plan->release, &slots, &plan->cost.tree_bytes, error);
+	plan->tree = ash_walk_tree(ctx, plan->source, plan->release, &slots, &plan->cost, error);
 	return plan->tree != NULL;
 }
 

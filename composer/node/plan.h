@@ -29,7 +29,7 @@ typedef struct {
 	guint64 tree_bytes;     /* of the hash tree and of the table of frames, fetched while planning */
 	guint64 data_bytes;     /* of frames to be fetched, unused ones between them included */
 	guint64 delta_bytes;    /* of the delta instead; 0: none is used */
-	guint64 requests;       /* for the data */
+	guint64 requests;       /* of all this: those made while planning, and those for the data */
 	guint64 copied_bytes;   /* copied from the active slot or within the target */
 	guint64 kept_bytes;     /* in the target already, at their place */
 	guint64 fetched_blocks; /* of 4096 bytes, written from frames */

@@ -30,7 +30,7 @@ typedef struct {
 	AshDigest *digest;
 	guint8 *area; /* what is known so far */
 	bool has_superblock;
-	guint64 bytes;
+	AshPlanCost *cost;
 } Walk;
 
 static void
@@ -163,7 +163,8 @@ fetch_blocks(const guint64 *blocks, gsize n, guint8 *ret_blocks, gpointer user_d
 	walk->has_superblock = true;
 	for (gsize i = 0; i < n; i++)
 		ash_ranges_add(ranges, 0, blocks[i] * BLOCK, BLOCK);
-	walk->bytes += ash_ranges_sum(ranges);
+	walk->cost->tree_bytes += ash_ranges_sum(ranges);
+	walk->cost->requests += ranges->len;
 	return fetch_ranges(&fetch, error);
 }
 
@@ -206,10 +207,10 @@ check_superblock(const Walk *walk, GError **error)
 }
 
 guint8 *
-ash_walk_tree(AshContext *ctx, AshSource *source, const AshRelease *release, const AshWalkSlots *slots, guint64 *ret_bytes, GError **error)
+ash_walk_tree(AshContext *ctx, AshSource *source, const AshRelease *release, const AshWalkSlots *slots, AshPlanCost *cost, GError **error)
 {
 	static const AshTreeWalkOps ops = { find_block, fetch_blocks, take_block };
-	g_auto(Walk) walk = { .ctx = ctx, .source = source, .release = release, .slots = slots };
+	g_auto(Walk) walk = { .ctx = ctx, .source = source, .release = release, .slots = slots, .cost = cost };
 
 	walk.spec = ash_hash_spec_from_release(release);
 	walk.levels = ash_hash_levels_compute(release->root_bytes);
@@ -222,6 +223,5 @@ ash_walk_tree(AshContext *ctx, AshSource *source, const AshRelease *release, con
 	if (!ash_tree_walk(ctx, &walk.spec, &ops, &walk, error) ||
 	    (!walk.has_superblock && !fetch_blocks(NULL, 0, NULL, &walk, error)) || !check_superblock(&walk, error))
 		return NULL;
-	*ret_bytes = walk.bytes;
 	return g_steal_pointer(&walk.area);
 }

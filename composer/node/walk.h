@@ -11,7 +11,7 @@ typedef struct {
 
 /**
  * Makes the hash area of @release, superblock first, as it is published: blocks that a slot has are copied from there, the others fetched, all of
- * them checked from the root hash down. *@ret_bytes: what was fetched. Owned: ash_hash_levels_compute().total blocks.
+ * them checked from the root hash down. @cost: what is fetched is added. Owned: ash_hash_levels_compute().total blocks.
  */
-guint8 *ash_walk_tree(AshContext *ctx, AshSource *source, const AshRelease *release, const AshWalkSlots *slots, guint64 *ret_bytes,
+guint8 *ash_walk_tree(AshContext *ctx, AshSource *source, const AshRelease *release, const AshWalkSlots *slots, AshPlanCost *cost,
 		      GError **error);

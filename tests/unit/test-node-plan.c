@@ -63,16 +63,19 @@ make_plan(Case *c, const AshRelease *release, const NodeSlot *active, const Node
 static void
 apply(Case *c, const AshRelease *release, const NodeSlot *active, const NodeSlot *target, AshPlanCost *ret_cost)
 {
-	guint64 before = ash_source_get_received(c->source);
+	guint64 before = ash_source_get_received(c->source), requests_before = ash_source_get_requests(c->source);
 	g_autoptr(AshPlan) plan = make_plan(c, release, active, target);
 	guint64 planned = ash_source_get_received(c->source);
 	GError *error = NULL;
 
 	*ret_cost = *ash_plan_get_cost(plan);
 	g_assert_cmpuint(planned - before, ==, ret_cost->tree_bytes);
+	guint64 requests = ash_source_get_requests(c->source);
 	ash_plan_apply(c->ctx, plan, &error);
 	g_assert_no_error(error);
 	g_assert_cmpuint(ash_source_get_received(c->source) - planned, ==, ret_cost->data_bytes);
+	ret_cost->requests -= requests - requests_before; /* those for the data */
+	g_assert_cmpuint(ash_source_get_requests(c->source) - requests, ==, ret_cost->requests);
 	g_assert_true(node_slot_has_release(target, release));
 }
 

@@ -457,6 +457,7 @@ test_tls(Case *c, gconstpointer data)
 	g_clear_error(&error);
 	g_autoptr(GBytes) object = ash_source_load_object(c->ctx, source, &c->object, &error);
 	g_assert_no_error(error);
+	g_assert_nonnull(object);
 	node_server_set_script(server, script);
 	g_assert_null(ash_source_load_object(c->ctx, source, &c->object, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_FETCH);
