@@ -93,6 +93,12 @@ make_set(const guint8 *sums, guint64 n, bool prefer_last)
 	return ash_block_set_new(keys, n, prefer_last);
 }
 
+static bool
+is_zero(const guint8 *block)
+{
+	return block[0] == 0 && memcmp(block, block + 1, BLOCK - 1) == 0;
+}
+
 /* A slot being read. */
 typedef struct {
 	AshContext *ctx;
@@ -100,6 +106,7 @@ typedef struct {
 	const AshHashSpec *spec;
 	guint64 *keys;
 	guint64 blocks;
+	guint64 zero_key; /* slots that nothing was written to are many of these */
 } Scan;
 
 static gboolean
@@ -118,6 +125,10 @@ scan_chunk(guint index, gpointer user_data, GError **error)
 	if (!ash_fd_read_exact(scan->part->fd, buffer, n * BLOCK, scan->part->offset + first * BLOCK, &ignored))
 		return TRUE;
 	for (guint64 i = 0; i < n; i++) {
+		if (is_zero(buffer + i * BLOCK)) {
+			scan->keys[first + i] = scan->zero_key;
+			continue;
+		}
 		ash_hash_block(digest, scan->spec, buffer + i * BLOCK, sum);
 		scan->keys[first + i] = ash_block_key(sum);
 	}
@@ -130,7 +141,12 @@ scan_data(AshContext *ctx, const AshSlotView *view, const AshHashSpec *spec, gui
 {
 	Scan scan = { .ctx = ctx, .part = &view->data, .spec = spec, .blocks = MIN(bytes, view->data.bytes) / BLOCK };
 	g_autofree guint64 *keys = NULL;
+	g_autofree guint8 *zeros = g_malloc0(BLOCK);
+	g_autoptr(AshDigest) digest = ash_digest_new();
+	guint8 sum[ASH_SHA256_SIZE];
 
+	ash_hash_block(digest, spec, zeros, sum);
+	scan.zero_key = ash_block_key(sum);
 	scan.blocks = MIN(scan.blocks, G_MAXINT32 - 1);
 	scan.keys = keys = g_new0(guint64, scan.blocks);
 	if (!ash_parallel_run(ctx, (guint) ((scan.blocks + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS), scan_chunk, &scan, error))
