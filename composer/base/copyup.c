@@ -37,6 +37,7 @@
 /* Times that a name may be gone before it is found; each is a rename that happened in between. */
 #define NAME_TRIES 3
 #define PATH_LENGTH 4096
+#define SHORT_PATH_LENGTH 128
 #define PAGE_LENGTH 4096
 
 /* An outcome of a call that is no error. */
@@ -298,12 +299,18 @@ read_memory(const Target *target, guint64 address, void *buffer, gsize length, g
 static int
 read_text(Target *target, guint64 address)
 {
+	/* Most are short; what is copied for nothing costs more than a second call. */
+	static const gsize lengths[] = { SHORT_PATH_LENGTH, PATH_LENGTH };
 	gsize length = 0;
-	int failed = address != 0 ? read_memory(target, address, target->text, PATH_LENGTH, &length) : EFAULT;
 
-	if (failed != 0)
-		return failed == EFAULT || failed == ESRCH ? ENOENT : failed;
-	return memchr(target->text, '\0', length) != NULL ? 0 : ENOENT;
+	for (gsize i = 0; i < G_N_ELEMENTS(lengths); i++) {
+		int failed = address != 0 ? read_memory(target, address, target->text, lengths[i], &length) : EFAULT;
+		if (failed != 0)
+			return failed == EFAULT || failed == ESRCH ? ENOENT : failed;
+		if (memchr(target->text, '\0', length) != NULL)
+			return 0;
+	}
+	return ENOENT;
 }
 
 static void

@@ -13,6 +13,7 @@ typedef enum {
 	ASH_WATCH_CREAT,    /* makes it, or empties it */
 	ASH_WATCH_EXEC,     /* runs it */
 	ASH_WATCH_NAME,     /* makes, replaces or removes this name */
+	ASH_WATCH_LINK,     /* makes this name, a symbolic link */
 	ASH_WATCH_SOURCE,   /* takes what has this name for another one */
 	ASH_WATCH_CHANGE,   /* changes content, owner, mode, times or attributes; AT_SYMLINK_NOFOLLOW as its flags say */
 	ASH_WATCH_LCHANGE,  /* the same, of a link itself */

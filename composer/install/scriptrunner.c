@@ -323,7 +323,8 @@ run_and_keep(Runner *runner, const Request *request)
 	int status = run_watched(runner, request, trace);
 	g_autofree char *output = load_output(request, start);
 
-	if (status != 0 || output == NULL)
+	/* Its random name, in an error of the shell: it would be another the next time. */
+	if (status != 0 || output == NULL || strstr(output, request->script) != NULL)
 		return status;
 	if (ash_script_memo_keep(runner->memo, request->key, trace, runner->root_fd, runner->fresh,
 				 stdin_input(request, trace), output, &error))

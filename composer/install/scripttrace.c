@@ -27,6 +27,7 @@ struct AshScriptTrace {
 	bool started, opened_stdin;
 	char *odd;
 	GHashTable *inputs;  /* kind and path -> AshScriptInput */
+	GHashTable *seen;    /* set of kind and path: asked for since the scriptlet made a link the last time */
 	GHashTable *written; /* set of paths without links */
 	GHashTable *dirs;    /* path without links -> DirState */
 	GPtrArray *sorted;   /* of AshScriptInput, borrowed; once asked for */
@@ -58,6 +59,7 @@ ash_script_trace_new(AshScriptReader *reader, const char *script)
 	trace->reader = reader;
 	trace->script = g_strdup(script);
 	trace->inputs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) ash_script_input_free);
+	trace->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	trace->written = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	trace->dirs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, dir_state_free);
 	return trace;
@@ -71,6 +73,7 @@ ash_script_trace_free(AshScriptTrace *trace)
 	g_free(trace->script);
 	g_free(trace->odd);
 	g_hash_table_unref(trace->inputs);
+	g_hash_table_unref(trace->seen);
 	g_hash_table_unref(trace->written);
 	g_hash_table_unref(trace->dirs);
 	g_clear_pointer(&trace->sorted, g_ptr_array_unref);
@@ -88,13 +91,41 @@ make_odd(AshScriptTrace *trace, const char *why, const char *path)
 static char *
 normalise(const char *path)
 {
-	g_auto(GStrv) parts = g_strsplit(path, "/", -1);
-	g_autoptr(GString) text = g_string_new(NULL);
+	g_autofree char *text = g_malloc(strlen(path) + 2);
+	char *end = text;
 
-	for (gsize i = 0; parts[i] != NULL; i++)
-		if (*parts[i] != '\0' && strcmp(parts[i], ".") != 0)
-			g_string_append_printf(text, "%s%s", text->len > 0 ? "/" : "", parts[i]);
-	return text->len > 0 ? g_string_free(g_steal_pointer(&text), FALSE) : g_strdup(".");
+	while (*path != '\0') {
+		gsize length = strcspn(path, "/");
+		if (length > 1 || (length == 1 && *path != '.')) {
+			if (end != text)
+				*end++ = '/';
+			memcpy(end, path, length);
+			end += length;
+		}
+		path += length + (path[length] == '/' ? 1 : 0);
+	}
+	if (end == text)
+		*end++ = '.';
+	*end = '\0';
+	return g_steal_pointer(&text);
+}
+
+/* @path seen from the directory @base, which is a path without links: ".." at its start is where @base is, made by the scriptlet or not. */
+static char *
+join(const char *base, const char *path)
+{
+	g_autofree char *dir = g_strdup(strcmp(base, ".") == 0 ? "" : base);
+
+	while (g_str_has_prefix(path, "../") || g_str_has_prefix(path, "./") || *path == '/' || strcmp(path, "..") == 0) {
+		gsize dots = strspn(path, ".");
+		char *slash = dots == 2 ? strrchr(dir, '/') : NULL;
+		if (dots == 2)
+			*(slash != NULL ? slash : dir) = '\0';
+		path += dots;
+		path += strspn(path, "/");
+	}
+	g_autofree char *text = g_strconcat(dir, "/", path, NULL);
+	return normalise(text);
 }
 
 /* What a descriptor of the process (AT_FDCWD: its directory) is, from the root; NULL if it is not there, or has no name there. */
@@ -175,8 +206,7 @@ call_path(AshScriptTrace *trace, const AshWatchedCall *call)
 			make_odd(trace, "it looks from a directory that has no name", NULL);
 			return NULL;
 		}
-		g_autofree char *text = g_strconcat(base, "/", call->path, NULL);
-		joined = normalise(text);
+		joined = join(base, call->path != NULL ? call->path : "");
 	}
 	int number = parse_fd_name(joined, &rest);
 	if (number >= 0) {
@@ -227,9 +257,9 @@ follow_link(const AshScriptTrace *trace, const char *place, const char *rest)
 
 	if (target == NULL)
 		return NULL;
-	g_autofree char *dir = *target == '/' ? g_strdup("") : g_path_get_dirname(place);
-	g_autofree char *text = g_strconcat(dir, "/", target, rest, NULL);
-	return normalise(text);
+	g_autofree char *dir = *target == '/' ? g_strdup(".") : g_path_get_dirname(place);
+	g_autofree char *text = g_strconcat(target, rest, NULL);
+	return join(dir, text);
 }
 
 /* The path behind the first link on the way of @path that the scriptlet has made itself: it was not there before. Owned, may be NULL. */
@@ -276,7 +306,8 @@ take(AshScriptTrace *trace, AshScriptInputKind kind, const char *path)
 {
 	g_autofree char *current = g_strdup(path);
 
-	if (has_input(trace, kind, path))
+	/* What is asked again is as it was, or the scriptlet's own, unless a new link leads elsewhere. */
+	if (!g_hash_table_add(trace->seen, make_key(kind, path)))
 		return;
 	for (guint links = 0; links < LINKS_MAX && g_hash_table_size(trace->written) > 0; links++) {
 		char *next = redirect(trace, current, kind != ASH_SCRIPT_INPUT_LSTAT);
@@ -418,6 +449,13 @@ on_name(AshScriptTrace *trace, const char *path)
 }
 
 static void
+on_link(AshScriptTrace *trace, const char *path)
+{
+	on_name(trace, path);
+	g_hash_table_remove_all(trace->seen);
+}
+
+static void
 on_source(AshScriptTrace *trace, const char *path)
 {
 	mode_t mode = 0;
@@ -432,6 +470,8 @@ on_source(AshScriptTrace *trace, const char *path)
 	if (S_ISREG(mode))
 		take(trace, ASH_SCRIPT_INPUT_OPEN, path);
 	write_name(trace, place);
+	if (S_ISLNK(mode))
+		g_hash_table_remove_all(trace->seen);
 }
 
 static void
@@ -474,6 +514,9 @@ note_call(AshScriptTrace *trace, const AshWatchedCall *call, const char *path)
 	case ASH_WATCH_NAME:
 		on_name(trace, path);
 		break;
+	case ASH_WATCH_LINK:
+		on_link(trace, path);
+		break;
 	case ASH_WATCH_SOURCE:
 		on_source(trace, path);
 		break;
@@ -498,6 +541,9 @@ ash_script_trace_call(const AshWatchedCall *call, gpointer data)
 
 	trace->started = trace->started || call->effect == ASH_WATCH_EXEC;
 	if (!trace->started || trace->odd != NULL)
+		return;
+	/* fstat(3) of a descriptor: what opened it has told all. */
+	if (call->effect == ASH_WATCH_STAT && call->path != NULL && *call->path == '\0')
 		return;
 	g_autofree char *path = call->effect != ASH_WATCH_ODD ? call_path(trace, call) : NULL;
 	if (path != NULL || call->effect == ASH_WATCH_ODD)

@@ -78,7 +78,7 @@ ash_rpm_fixture_build_shell(AshRpmFixture *fixture)
 {
 	g_free(ash_fixture_run("cd %s && mkdir -p FILES/usr/bin FILES/usr/lib FILES/usr/lib64 && cd FILES && "
 			       "ln -s usr/bin bin && ln -s usr/lib lib && ln -s usr/lib64 lib64 && "
-			       "for p in sh sleep cat touch id; do cp -L $(command -v $p) usr/bin/$p; done && "
+			       "for p in sh sleep cat touch id ln ls mkdir mv rm; do cp -L $(command -v $p) usr/bin/$p; done && "
 			       "for l in $(ldd usr/bin/* | grep -o '/[^ ]*' | grep -v :$ | sort -u); do "
 			       "mkdir -p ./$(dirname $l) && cp -L $l ./$l; done",
 			       fixture->dir));

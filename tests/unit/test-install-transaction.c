@@ -158,7 +158,7 @@ test_install(Fixture *fixture, gconstpointer data)
 	g_assert_cmpstr(first->package, ==, "one-1-1.noarch");
 	g_assert_cmpstr(first->kind, ==, "%post");
 	g_assert_cmpstr(first->output, ==, "hello from Lua\n");
-	g_assert_cmpstr(second->output, ==, "two: 1 1700000000 1 0\nerr\n");
+	g_assert_cmpstr(second->output, ==, "two: 1 1600000000 1 0\nerr\n");
 	g_autofree char *conf = g_build_filename(fixture->root, "etc/one.conf", NULL);
 	g_assert_cmpint(stat(conf, &info), ==, 0);
 	g_assert_cmpuint(info.st_mode & 07777, ==, 0640);
