@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/keyrender.h"
 
-#include "cli/table.h"
+#include "base/table.h"
 #include "tuf/tuftime.h"
 
 #include <stdio.h>
