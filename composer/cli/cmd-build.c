@@ -14,7 +14,7 @@
 typedef struct {
 	gboolean locked, update_lock, dry_run, unchanged_exit_77, explain, no_import_cache, checksums;
 	char **types, **repo_dirs, **repo_urls;
-	char *out_dir, *version, *lock, *seed;
+	char *out_dir, *version, *lock, *seed, *anchor;
 } BuildOptions;
 
 static void
@@ -27,6 +27,7 @@ build_options_clear(BuildOptions *options)
 	g_free(options->version);
 	g_free(options->lock);
 	g_free(options->seed);
+	g_free(options->anchor);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BuildOptions, build_options_clear)
@@ -36,6 +37,7 @@ typedef struct {
 	BuildOptions options;
 	char **arguments;
 	AshUuid seed;
+	GBytes *anchor;
 	AshBuildRequest request;
 } Invocation;
 
@@ -45,6 +47,7 @@ invocation_clear(Invocation *invocation)
 	ash_common_options_clear(&invocation->common);
 	build_options_clear(&invocation->options);
 	g_strfreev(invocation->arguments);
+	g_clear_pointer(&invocation->anchor, g_bytes_unref);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Invocation, invocation_clear)
@@ -77,6 +80,8 @@ fill_request(Invocation *invocation, GError **error)
 		return FALSE;
 	if (options->seed != NULL && !ash_uuid_parse(options->seed, &invocation->seed))
 		return ash_throw(error, ASH_ERROR_USAGE, "--seed \"%s\" is not a UUID", options->seed);
+	if (!ash_command_load_anchor(options->anchor, &invocation->anchor, error))
+		return FALSE;
 	*request = (AshBuildRequest) {
 		.kickstart = invocation->arguments[0],
 		.types = (const char *const *) options->types,
@@ -85,7 +90,9 @@ fill_request(Invocation *invocation, GError **error)
 		.lock_path = options->lock,
 		.repo_dirs = (const char *const *) options->repo_dirs,
 		.repo_urls = (const char *const *) options->repo_urls,
-		.images = { .seed = options->seed != NULL ? &invocation->seed : NULL, .checksums = options->checksums },
+		.images = { .seed = options->seed != NULL ? &invocation->seed : NULL,
+			    .checksums = options->checksums,
+			    .anchor = invocation->anchor },
 		.locked = options->locked,
 		.update_lock = options->update_lock,
 		.no_import_cache = options->no_import_cache,
@@ -110,6 +117,8 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 		{ "update-lock", 0, 0, G_OPTION_ARG_NONE, &o->update_lock, "Resolve anew and rewrite the lock", NULL },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &o->seed,
 		  "Derive identifiers from this (default: from the content)", "UUID" },
+		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &o->anchor,
+		  "Keep what is unchanged where this layout of an earlier version has it; \"none\": pack anew", "FILE" },
 		{ "checksums", 0, 0, G_OPTION_ARG_NONE, &o->checksums, "Compute a SHA-256 of raw disks, too", NULL },
 		{ "dry-run", 'n', 0, G_OPTION_ARG_NONE, &o->dry_run, "Show the plan and stop", NULL },
 		{ "unchanged-exit-77", 0, 0, G_OPTION_ARG_NONE, &o->unchanged_exit_77,

@@ -12,7 +12,7 @@
 typedef struct {
 	AshCommonOptions common;
 	char **arguments, **types;
-	char *out_dir, *seed;
+	char *out_dir, *seed, *anchor;
 	gboolean explain, checksums;
 } ImageOptions;
 
@@ -24,6 +24,7 @@ image_options_clear(ImageOptions *options)
 	g_strfreev(options->types);
 	g_free(options->out_dir);
 	g_free(options->seed);
+	g_free(options->anchor);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImageOptions, image_options_clear)
@@ -36,6 +37,8 @@ parse(AshCommandEnv *env, int argc, char **argv, ImageOptions *options, AshUuid 
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->out_dir, "Where images go (default: here)", "DIR" },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &options->seed,
 		  "Derive identifiers from this (default: from the content)", "UUID" },
+		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &options->anchor,
+		  "Keep what is unchanged where this layout of an earlier version has it; \"none\": pack anew", "FILE" },
 		{ "checksums", 0, 0, G_OPTION_ARG_NONE, &options->checksums, "Compute a SHA-256 of raw disks, too", NULL },
 		{ "explain", 0, 0, G_OPTION_ARG_NONE, &options->explain, "Say of each image why it was written, or not", NULL },
 		{ NULL },
@@ -62,7 +65,12 @@ ash_command_image(AshCommandEnv *env, int argc, char **argv, GError **error)
 	g_autoptr(AshStore) store = ash_store_open(options.common.store, false, error);
 	if (store == NULL)
 		return FALSE;
-	const AshImageOptions images = { .seed = options.seed != NULL ? &seed : NULL, .checksums = options.checksums };
+	g_autoptr(GBytes) anchor = NULL;
+	if (!ash_command_load_anchor(options.anchor, &anchor, error))
+		return FALSE;
+	const AshImageOptions images = { .seed = options.seed != NULL ? &seed : NULL,
+					 .checksums = options.checksums,
+					 .anchor = anchor };
 	g_autoptr(AshBuildResult) result =
 		ash_build_images(env->ctx, store, options.arguments[0], (const char *const *) options.types,
 				 options.out_dir != NULL ? options.out_dir : ".", &images, error);

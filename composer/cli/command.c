@@ -2,7 +2,10 @@
 #include "cli/command.h"
 
 #include "base/error.h"
+#include "base/file.h"
+#include "disk/erofs-layout.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,5 +116,27 @@ ash_command_parse(AshCommandEnv *env, const GOptionEntry *entries, int argc, cha
 	    !set_jobs(env, parsed.jobs, error) || !set_up_terminal(env, parsed.progress, error))
 		return FALSE;
 	*ret_arguments = g_steal_pointer(&arguments);
+	return TRUE;
+}
+
+gboolean
+ash_command_load_anchor(const char *path, GBytes **ret_bytes, GError **error)
+{
+	g_autoptr(AshErofsLayout) layout = NULL;
+	g_autoptr(GBytes) bytes = NULL;
+	gsize length = 0;
+	char *data;
+
+	*ret_bytes = NULL;
+	if (path == NULL || strcmp(path, "none") == 0)
+		return TRUE;
+	data = ash_file_load(AT_FDCWD, path, 0, &length, error);
+	if (data == NULL)
+		return ash_prefix(error, "--anchor");
+	bytes = g_bytes_new_take(data, length);
+	layout = ash_erofs_layout_parse(bytes, error);
+	if (layout == NULL)
+		return ash_prefix(error, "--anchor \"%s\"", path);
+	*ret_bytes = g_steal_pointer(&bytes);
 	return TRUE;
 }

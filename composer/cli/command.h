@@ -41,6 +41,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshCommonOptions, ash_common_options_clear)
 gboolean ash_command_parse(AshCommandEnv *env, const GOptionEntry *entries, int argc, char **argv, int least,
 			   int most, AshCommonOptions *ret_options, char ***ret_arguments, GError **error);
 
+/** The layout file that --anchor names, checked. *@ret_bytes is owned, NULL for "none" and for NULL. */
+gboolean ash_command_load_anchor(const char *path, GBytes **ret_bytes, GError **error);
+
 /** The row of the table for @name, or NULL. */
 const AshCommand *ash_command_find(const char *name);
 

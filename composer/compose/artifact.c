@@ -32,7 +32,7 @@ typedef struct {
 	const char *out_dir;
 	char *stem; /* file name without extension: NAME-TYPE */
 	AshUuid seed;
-	bool checksums;
+	const AshImageOptions *options;
 	GPtrArray *artifacts;
 } Job;
 
@@ -98,6 +98,8 @@ add_artifact(Job *job, const char *path, const char *format, GError **error)
 static gboolean
 write_disk(Job *job, GError **error)
 {
+	GBytes *anchor = job->options->anchor;
+	g_autoptr(AshErofsLayout) previous = anchor != NULL ? ash_erofs_layout_parse(anchor, error) : NULL;
 	const AshDiskRequest request = {
 		.tree = job->tree,
 		.type = job->type,
@@ -110,9 +112,13 @@ write_disk(Job *job, GError **error)
 		.boot_timeout = job->notes->boot_timeout,
 		.output_dir = job->out_dir,
 		.commit = job->info->checksum,
-		.checksums = job->checksums,
+		.checksums = job->options->checksums,
+		.layout = true,
+		.previous_layout = previous,
 	};
 
+	if (anchor != NULL && previous == NULL)
+		return ash_prefix(error, "anchor");
 	return ash_disk_build(job->ctx, &request, job->artifacts, error);
 }
 
@@ -224,7 +230,7 @@ ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const A
 		.out_dir = out_dir,
 		.stem = stem,
 		.seed = options->seed != NULL ? *options->seed : default_seed(info->checksum, type->name),
-		.checksums = options->checksums,
+		.options = options,
 		.artifacts = artifacts,
 	};
 	return writers[type->kind](&job, error) ? TRUE : ash_prefix(error, "image type \"%s\"", type->name);

@@ -9,4 +9,5 @@
 typedef struct {
 	const AshUuid *seed; /* NULL: identifiers are derived from the commit */
 	bool checksums;      /* also where another digest tells the same (AshDiskRequest) */
+	GBytes *anchor;      /* layout of an earlier version (ash_erofs_layout_parse()), for types with an erofs root; NULL: none */
 } AshImageOptions;

@@ -46,6 +46,7 @@ void ash_erofs_layout_add_shared(AshErofsLayout *layout, AshErofsShared shared);
 /** Sorts by path: nothing is found before. */
 void ash_erofs_layout_sort(AshErofsLayout *layout);
 
+/** Borrowed. */
 const AshErofsZones *ash_erofs_layout_get_zones(const AshErofsLayout *layout);
 /** All places by path (of AshErofsPlace), and all shared attributes (of AshErofsShared), in the order they were added. Borrowed. */
 const GArray *ash_erofs_layout_get_places(const AshErofsLayout *layout);
