@@ -17,12 +17,13 @@
 
 /* For developers and tests: installs .rpm files into a directory, as a build does. Signatures are not looked at. */
 
-static char *import_dir, **langs;
+static char *import_dir, *memo_dir, **langs;
 static gboolean no_docs, remove_root;
 static gint64 dump_since = -1;
 
 static const GOptionEntry options[] = {
 	{ "import", 0, 0, G_OPTION_ARG_FILENAME, &import_dir, "through the import cache DIR", "DIR" },
+	{ "memo", 0, 0, G_OPTION_ARG_FILENAME, &memo_dir, "what scriptlets did is kept in DIR", "DIR" },
 	{ "lang", 0, 0, G_OPTION_ARG_STRING_ARRAY, &langs, "only this language (may be given again)", "LANG" },
 	{ "no-docs", 0, 0, G_OPTION_ARG_NONE, &no_docs, "without documentation", NULL },
 	{ "remove", 0, 0, G_OPTION_ARG_NONE, &remove_root, "remove ROOT instead", NULL },
@@ -142,10 +143,14 @@ install(AshContext *ctx, const char *root, char **files, GError **error)
 		if (!import_set(ctx, set, error))
 			return FALSE;
 	}
+	if (memo_dir != NULL)
+		plan->memo_dir = g_canonicalize_filename(memo_dir, NULL);
 	ash_transaction_plan_add_set(plan, set);
 	g_autoptr(AshTransactionResult) result = ash_transaction_install(ctx, plan, error);
 	if (result != NULL)
 		show(result);
+	if (result != NULL && memo_dir != NULL)
+		printf("memo: reused %u, kept %u\n", result->reused_scripts, result->kept_scripts);
 	return result != NULL;
 }
 
