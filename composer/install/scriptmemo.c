@@ -168,7 +168,7 @@ parse_result(const char *rest, AshScriptRun *run)
 {
 	g_auto(GStrv) words = g_strsplit(rest, " ", 7);
 
-	if (g_strv_length(words) != 7 || strlen(words[0]) != 1 || strchr("fdl-", *words[0]) == NULL)
+	if (g_strv_length(words) != 7 || strlen(words[0]) != 1 || strchr("fdtl-", *words[0]) == NULL)
 		return false;
 	g_autofree char *path = g_strcompress(words[6]);
 	AshScriptResult *result = ash_script_result_new(*words[0], path);
@@ -357,6 +357,9 @@ ash_script_memo_apply(AshScriptMemo *memo, const char *key, const AshScriptRun *
 		if (!ash_script_result_place(result, root_fd, fd, error))
 			return FALSE;
 	}
+	for (guint i = 0; i < run->results->len; i++)
+		if (!ash_script_result_finish(g_ptr_array_index(run->results, i), root_fd, error))
+			return FALSE;
 	return TRUE;
 }
 
@@ -450,6 +453,28 @@ keep_result(const AshScriptMemo *memo, const char *key, const char *path, int ro
 	return TRUE;
 }
 
+/* A directory that came through it with the same names has another time. */
+static gboolean
+keep_touched(AshScriptTrace *trace, int root_fd, gint64 fresh, AshScriptRun *run, GError **error)
+{
+	g_autoptr(GPtrArray) touched = ash_script_trace_list_touched(trace);
+
+	for (guint i = 0; i < touched->len; i++) {
+		const char *path = g_ptr_array_index(touched, i);
+		g_autofree char *below = g_strconcat(path, "/", NULL);
+		ash_autofd int fd = -1;
+		g_autoptr(AshScriptResult) result =
+			is_passing(below) ? NULL : ash_script_result_take(root_fd, path, fresh, &fd, error);
+		if (result == NULL && !is_passing(below))
+			return FALSE;
+		if (result == NULL || result->type != 'd')
+			continue;
+		result->type = 't';
+		g_ptr_array_add(run->results, g_steal_pointer(&result));
+	}
+	return TRUE;
+}
+
 gboolean
 ash_script_memo_keep(AshScriptMemo *memo, const char *key, AshScriptTrace *trace, int root_fd, gint64 fresh,
 		     const char *stdin_digest, const char *output, GError **error)
@@ -472,6 +497,7 @@ ash_script_memo_keep(AshScriptMemo *memo, const char *key, AshScriptTrace *trace
 	gboolean ok = TRUE;
 	for (guint i = 0; ok && i < written->len; i++)
 		ok = keep_result(memo, key, g_ptr_array_index(written, i), root_fd, fresh, run, error);
+	ok = ok && keep_touched(trace, root_fd, fresh, run, error);
 	if (ok) {
 		g_ptr_array_insert(runs, 0, g_steal_pointer(&run));
 		g_ptr_array_set_size(runs, (int) MIN(runs->len, RUNS_MAX));

@@ -241,7 +241,22 @@ ash_script_result_place(const AshScriptResult *result, int root_fd, int fd, GErr
 		return remove_name(dir, name, false, result->path, error);
 	case 'd':
 		return place_dir(result, dir, name, error);
+	case 't':
+		return TRUE;
 	default:
 		return place_file(result, dir, name, fd, error);
 	}
+}
+
+gboolean
+ash_script_result_finish(const AshScriptResult *result, int root_fd, GError **error)
+{
+	const char *name;
+
+	if (result->type != 'd' && result->type != 't')
+		return TRUE;
+	ash_autofd int dir = open_parent(root_fd, result->path, &name);
+	if (dir < 0 || (result->seconds < 0 && utimensat(dir, name, NULL, AT_SYMLINK_NOFOLLOW) < 0))
+		return ash_throw_errno(error, "cannot set the time of \"/%s\"", result->path);
+	return set_times(result, dir, name, error);
 }

@@ -6,7 +6,7 @@
 
 /** AshScriptResult: what became of one name when a scriptlet had run. */
 typedef struct {
-	char type;         /* 'f' a file, 'd' a directory, 'l' a link, '-' nothing any more */
+	char type;         /* 'f' a file, 'd' a directory, 't' one of which only the time has changed, 'l' a link, '-' nothing any more */
 	char *path;        /* from the root, without links */
 	mode_t mode;       /* permissions */
 	uid_t uid;
@@ -29,3 +29,6 @@ AshScriptResult *ash_script_result_take(int root_fd, const char *path, gint64 fr
 
 /** Makes it so again: @fd is open on the content of a file, else not looked at. Files are made beside their name and renamed. */
 gboolean ash_script_result_place(const AshScriptResult *result, int root_fd, int fd, GError **error);
+
+/** Once all are placed: sets the time of a directory, which what came into it has changed. */
+gboolean ash_script_result_finish(const AshScriptResult *result, int root_fd, GError **error);

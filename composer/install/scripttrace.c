@@ -606,3 +606,18 @@ ash_script_trace_list_written(AshScriptTrace *trace)
 	g_ptr_array_sort(written, compare_strings);
 	return written;
 }
+
+GPtrArray *
+ash_script_trace_list_touched(AshScriptTrace *trace)
+{
+	GPtrArray *touched = g_ptr_array_new();
+	GHashTableIter iter;
+	gpointer path;
+
+	g_hash_table_iter_init(&iter, trace->dirs);
+	while (g_hash_table_iter_next(&iter, &path, NULL))
+		if (!g_hash_table_contains(trace->written, path))
+			g_ptr_array_add(touched, path);
+	g_ptr_array_sort(touched, compare_strings);
+	return touched;
+}

@@ -40,3 +40,6 @@ GPtrArray *ash_script_trace_list_inputs(AshScriptTrace *trace);
 
 /** Paths without links of everything that was made, changed or removed, or may have been; sorted. Owned container. */
 GPtrArray *ash_script_trace_list_written(AshScriptTrace *trace);
+
+/** Directories, not among these, in which names came or went; sorted. Owned container. */
+GPtrArray *ash_script_trace_list_touched(AshScriptTrace *trace);

@@ -172,6 +172,7 @@ assert_install(Fixture *fixture, const char *data, const char *script, guint reu
 	"test -e /var/lib/made/dangling || echo dangling\n"                                                            \
 	"test -e /usr/share/data/extra && echo extra\n"                                                                \
 	"echo x >/tmp/passing; mv /tmp/passing /var/lib/made/deep/moved 2>/dev/null || :\n"                            \
+	"echo x >/usr/share/data/passing; rm /usr/share/data/passing\n"                                                 \
 	"rm -f /tmp/passing /etc/data.old; touch -d @1400000000 /var/lib/made/old\n"                                   \
 	"ls /usr/share/data >/var/lib/made/list; (umask 077; echo secret >/var/lib/made/secret)\n"                     \
 	"exit 0\n"
