@@ -3,7 +3,8 @@
  * What planning and applying an update takes, against the least that it could: reading the old slot, writing the new one and hashing.
  *
  *     node-apply publish DIR DATA HASH                       makes a release directory, and DIR/release.json
- *     node-apply apply URL DIR/release.json DATA HASH TARGET_DATA TARGET_HASH [RATE]
+ *     node-apply apply URL DIR/release.json DATA HASH TARGET_DATA TARGET_HASH
+ *         CA_FILE in the environment: PEM, for https
  *     node-apply least DATA HASH TARGET_DATA                 reads DATA hashing it, writes as much, syncs, reads it back hashing it
  *
  * Prints one line of JSON.
@@ -80,7 +81,7 @@ static int
 do_apply(char **argv)
 {
 	const char *urls[] = { argv[0], NULL };
-	AshSourceOptions options = { .urls = urls };
+	AshSourceOptions options = { .urls = urls, .ca_file = g_getenv("CA_FILE") };
 	g_autoptr(AshContext) ctx = ash_context_new();
 	g_autoptr(NodeSlot) active = node_slot_open(argv[2], argv[3]);
 	g_autoptr(NodeSlot) target = node_slot_open(argv[4], argv[5]);

@@ -100,7 +100,8 @@ class Handler(BaseHTTPRequestHandler):
 
     # What is asked for, and what is there.
     def load(self, path=None):
-        path = urllib.parse.unquote((path or self.path).partition("?")[0])
+        path = re.sub("^http://[^/]*", "", path or self.path)  # as a proxy is asked
+        path = urllib.parse.unquote(path.partition("?")[0])
         name = os.path.join(self.server.directory, path.lstrip("/"))
         try:
             with open(name, "rb") as file:

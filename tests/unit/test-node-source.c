@@ -395,6 +395,48 @@ test_limits(Case *c, gconstpointer data)
 	g_assert_cmpuint(ash_source_get_received(poor), ==, 0);
 }
 
+/* Retry-After is waited for, unless there is another copy. */
+static void
+test_retry_after(Case *c, gconstpointer data)
+{
+	if (c->server == NULL)
+		return;
+	g_autoptr(AshSource) source = open_source(c, NULL, 3);
+	g_autoptr(AshSource) two = open_source(c, c->copy_url, 3);
+	g_autoptr(GBytes) object = NULL;
+	g_autoptr(GBytes) again = NULL;
+	gint64 start = g_get_monotonic_time(), middle;
+
+	node_server_set_script(c->server, FAULT("'do': 'status', 'status': 503, 'headers': {'Retry-After': '1'}, 'times': 1"));
+	object = ash_source_load_object(c->ctx, source, &c->object, NULL);
+	g_assert_nonnull(object);
+	middle = g_get_monotonic_time();
+	g_assert_cmpint(middle - start, >, 950000);
+	node_server_set_script(c->server, FAULT("'do': 'status', 'status': 503, 'headers': {'Retry-After': '60'}"));
+	again = ash_source_load_object(c->ctx, two, &c->object, NULL);
+	g_assert_nonnull(again);
+	g_assert_cmpint(g_get_monotonic_time() - middle, <, 20 * G_USEC_PER_SEC);
+}
+
+/* Through a proxy, names are not looked up here. */
+static void
+test_proxy(Case *c, gconstpointer data)
+{
+	if (c->server == NULL)
+		return;
+	const char *urls[] = { "http://nowhere.invalid", NULL };
+	AshSourceOptions options = { .urls = urls, .proxy = c->server->url };
+	g_unsetenv("no_proxy");
+	g_autoptr(AshSource) source = ash_source_new(&options, NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GBytes) object = ash_source_load_object(c->ctx, source, &c->object, &error);
+
+	g_assert_no_error(error);
+	g_assert_nonnull(object);
+	g_assert_cmpuint(node_server_take_requests(c->server), ==, 1);
+	g_setenv("no_proxy", "*", TRUE);
+}
+
 static gpointer
 cancel_soon(gpointer data)
 {
@@ -534,6 +576,7 @@ int
 main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
+	g_setenv("no_proxy", "*", TRUE); /* whatever the machine has */
 	g_test_add_func("/node/source/reply", test_reply);
 	g_test_add_func("/node/source/bad-urls", test_bad_urls);
 	g_test_add("/node/source/load", Case, NULL, case_set_up, test_load, case_tear_down);
@@ -544,6 +587,8 @@ main(int argc, char **argv)
 	g_test_add("/node/source/replaced", Case, NULL, case_set_up, test_replaced, case_tear_down);
 	g_test_add("/node/source/resume", Case, NULL, case_set_up, test_resume, case_tear_down);
 	g_test_add("/node/source/limits", Case, NULL, case_set_up, test_limits, case_tear_down);
+	g_test_add("/node/source/retry-after", Case, NULL, case_set_up, test_retry_after, case_tear_down);
+	g_test_add("/node/source/proxy", Case, NULL, case_set_up, test_proxy, case_tear_down);
 	g_test_add("/node/source/cancel", Case, NULL, case_set_up, test_cancel, case_tear_down);
 	g_test_add("/node/source/tls", Case, NULL, case_set_up, test_tls, case_tear_down);
 	return g_test_run();
