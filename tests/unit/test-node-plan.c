@@ -161,7 +161,7 @@ test_unbelieved(Case *c, gconstpointer data)
 	g_autofree guint8 *image = node_image_new(1, BYTES);
 	g_autoptr(AshRelease) release = publish(c, image, BYTES, "1");
 	g_autoptr(NodeSlot) active = node_slot_new_image(c->dir, "active", image, BYTES);
-	guint8 bad[3 * BLOCK];
+	guint8 bad[BLOCK], good[BLOCK];
 	GError *error = NULL;
 	AshPlanCost cost;
 
@@ -170,10 +170,13 @@ test_unbelieved(Case *c, gconstpointer data)
 		g_autofree char *name = g_strdup_printf("target%u", i);
 		g_autoptr(NodeSlot) target = node_slot_new(c->dir, name, BYTES, 16 * BLOCK);
 
+		g_assert_true(ash_fd_read_exact(active->view.hash.fd, good, BLOCK, i * BLOCK, NULL));
 		ash_fd_write_all(active->view.hash.fd, bad, BLOCK, i * BLOCK, &error);
 		g_assert_no_error(error);
 		apply(c, release, active, target, &cost);
 		g_assert_cmpuint(cost.copied_bytes, ==, BYTES);
+		ash_fd_write_all(active->view.hash.fd, good, BLOCK, i * BLOCK, &error);
+		g_assert_no_error(error);
 	}
 }
 
