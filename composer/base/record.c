@@ -104,11 +104,14 @@ strings_from_json(GPtrArray *strings, JsonObject *object, const char *name)
 }
 
 static gboolean
-records_from_json(GPtrArray *records, const AshField *field, JsonNode *node, GError **error)
+records_from_json(GPtrArray **place, const AshField *field, JsonNode *node, GError **error)
 {
 	if (!JSON_NODE_HOLDS_ARRAY(node))
 		return ash_throw(error, ASH_ERROR_INTERNAL, "member \"%s\" is not an array", field->name);
 	JsonArray *array = json_node_get_array(node);
+	if (*place == NULL)
+		*place = g_ptr_array_new_with_free_func(g_free);
+	GPtrArray *records = *place;
 	g_ptr_array_set_size(records, 0);
 	for (guint i = 0; i < json_array_get_length(array); i++) {
 		JsonNode *element = json_array_get_element(array, i);
@@ -120,6 +123,21 @@ records_from_json(GPtrArray *records, const AshField *field, JsonNode *node, GEr
 		if (!ash_record_from_json(record, field->fields, json_node_get_object(element), error))
 			return FALSE;
 	}
+	return TRUE;
+}
+
+/* json-glib would read one type as another. */
+static gboolean
+check_value(const AshField *field, JsonNode *node, GError **error)
+{
+	const bool is_bool = field->kind == ASH_FIELD_BOOL, is_number = field->kind == ASH_FIELD_INT || field->kind == ASH_FIELD_UINT64;
+
+	if (!is_bool && !is_number)
+		return TRUE;
+	if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != (is_bool ? G_TYPE_BOOLEAN : G_TYPE_INT64))
+		return ash_throw(error, ASH_ERROR_INTERNAL, "member \"%s\" is not %s", field->name, is_bool ? "true or false" : "a whole number");
+	if (field->kind == ASH_FIELD_UINT64 && json_node_get_int(node) < 0)
+		return ash_throw(error, ASH_ERROR_INTERNAL, "member \"%s\" is a number below zero, or too large", field->name);
 	return TRUE;
 }
 
@@ -154,7 +172,7 @@ field_from_json(gpointer record, const AshField *field, JsonObject *object, Json
 		return ash_record_from_json((guint8 *) record + field->offset, field->fields,
 					    json_node_get_object(node), error);
 	case ASH_FIELD_RECORDS:
-		return records_from_json(MEMBER(GPtrArray *, record, field), field, node, error);
+		return records_from_json(&MEMBER(GPtrArray *, record, field), field, node, error);
 	}
 	return TRUE;
 }
@@ -164,7 +182,7 @@ ash_record_from_json(gpointer record, const AshField *fields, JsonObject *object
 {
 	for (; fields->name != NULL; fields++) {
 		JsonNode *node = json_object_get_member(object, fields->name);
-		if (node != NULL && !field_from_json(record, fields, object, node, error))
+		if (node != NULL && (!check_value(fields, node, error) || !field_from_json(record, fields, object, node, error)))
 			return FALSE;
 	}
 	return TRUE;

@@ -26,6 +26,7 @@ static const struct {
 	[ASH_TOOL_NEWUIDMAP] = { "newuidmap", "uidmap", "shadow-utils" },
 	[ASH_TOOL_NEWGIDMAP] = { "newgidmap", "uidmap", "shadow-utils" },
 	[ASH_TOOL_GPGV] = { "gpgv", "gpgv", "gnupg2" },
+	[ASH_TOOL_SYSTEMCTL] = { "systemctl", "systemd", "systemd" },
 };
 
 static const char *const tool_dirs[] = { "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin" };
@@ -37,7 +38,7 @@ static const char *const tool_dirs[] = { "/usr/local/bin", "/usr/bin", "/bin", "
 #define FEED_PIPE_BYTES (256 * 1024)
 
 struct AshRun {
-	const char *name; /* borrowed from the table */
+	const char *name; /* borrowed from the table, or from argv */
 	GPtrArray *argv;
 	char **env;
 	GArray *fds; /* of int */
@@ -67,14 +68,23 @@ ash_tool_find(AshTool tool, GError **error)
 AshRun *
 ash_run_new(AshTool tool, GError **error)
 {
-	char *path = ash_tool_find(tool, error);
+	g_autofree char *path = ash_tool_find(tool, error);
 
 	if (path == NULL)
 		return NULL;
-	AshRun *run = g_new0(AshRun, 1);
+	AshRun *run = ash_run_new_for_path(path);
 	run->name = tools[tool].name;
+	return run;
+}
+
+AshRun *
+ash_run_new_for_path(const char *path)
+{
+	AshRun *run = g_new0(AshRun, 1);
+
 	run->argv = g_ptr_array_new_with_free_func(g_free);
-	g_ptr_array_add(run->argv, path);
+	g_ptr_array_add(run->argv, g_strdup(path));
+	run->name = run->argv->pdata[0];
 	run->env = g_environ_setenv(NULL, "PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", TRUE);
 	run->env = g_environ_setenv(run->env, "LC_ALL", "C.UTF-8", TRUE);
 	run->env = g_environ_setenv(run->env, "TZ", "UTC", TRUE);

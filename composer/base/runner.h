@@ -18,6 +18,7 @@ typedef enum {
 	ASH_TOOL_NEWUIDMAP,
 	ASH_TOOL_NEWGIDMAP,
 	ASH_TOOL_GPGV,
+	ASH_TOOL_SYSTEMCTL,
 	_ASH_TOOL_COUNT,
 } AshTool;
 
@@ -30,6 +31,8 @@ char *ash_tool_find(AshTool tool, GError **error);
  */
 typedef struct AshRun AshRun;
 AshRun *ash_run_new(AshTool tool, GError **error);
+/** The same for a program that the administrator put there, by its path. */
+AshRun *ash_run_new_for_path(const char *path);
 void ash_run_free(AshRun *run);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshRun, ash_run_free)
 
