@@ -159,6 +159,9 @@ ash_node_esp_open(const AshNodePlaces *places, const AshNodeDisk *disk, GError *
 	if (esp->mount_fd < 0 && base_fd < 0)
 		return NULL;
 	esp->dir_fd = openat(esp->mount_fd >= 0 ? esp->mount_fd : base_fd, ENTRY_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (esp->dir_fd < 0 && errno == ENOENT)
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "the EFI system partition \"%s\" has no \"%s\": this system is not booted by "
+				      "kernel images from there", esp->path, ENTRY_DIR);
 	if (esp->dir_fd < 0)
 		return ash_throw_errno_null(error, "cannot open \"%s\" of the EFI system partition \"%s\"", ENTRY_DIR, esp->path);
 	return ash_node_esp_reload(esp, error) ? g_steal_pointer(&esp) : NULL;
@@ -211,6 +214,8 @@ ash_node_esp_check_room(const AshNodeEsp *esp, guint64 bytes, const char *kept, 
 {
 	guint64 room = 0;
 
+	if (faccessat(esp->dir_fd, ".", W_OK, 0) < 0)
+		return fail(esp, "cannot write", error);
 	if (!ash_file_free_space(esp->dir_fd, &room, error))
 		return FALSE;
 	room += reclaimable(esp, kept);
@@ -226,6 +231,17 @@ char *
 ash_node_esp_part_name(const AshNodeEsp *esp, const char *version)
 {
 	return g_strdup_printf("%s_%s%s", esp->name, version, PART_SUFFIX);
+}
+
+int
+ash_node_esp_open_part(const AshNodeEsp *esp, const char *version, GError **error)
+{
+	g_autofree char *part = ash_node_esp_part_name(esp, version);
+	const int fd = openat(esp->dir_fd, part, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		fail(esp, "cannot write the kernel image", error);
+	return fd;
 }
 
 static gboolean

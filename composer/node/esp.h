@@ -48,13 +48,15 @@ bool ash_boot_entry_parse(const char *name, const char *file, AshBootEntry *ret_
 void ash_boot_entry_free(AshBootEntry *entry);
 
 /**
- * Checks that a UKI of @bytes fits beside what stays there: all but leftovers and the entries of versions other than @kept.
+ * Checks that the ESP can be written and a UKI of @bytes fits beside what stays there: all but leftovers and the entries of versions other than @kept.
  * ASH_ERROR_NO_SPACE saying how much is missing and what to remove.
  */
 gboolean ash_node_esp_check_room(const AshNodeEsp *esp, guint64 bytes, const char *kept, GError **error);
 
 /** Name of the temporary file of @version: systemd-boot does not take it for an entry. Owned. */
 char *ash_node_esp_part_name(const AshNodeEsp *esp, const char *version);
+/** Opens it for reading and writing, made if it is not there; -1 on failure. */
+int ash_node_esp_open_part(const AshNodeEsp *esp, const char *version, GError **error);
 /** Removes temporary files but that of @kept (may be NULL). */
 gboolean ash_node_esp_clean(AshNodeEsp *esp, const char *kept, GError **error);
 /** Removes the entries of @version, synced. */

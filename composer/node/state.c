@@ -246,6 +246,18 @@ take_lock(AshNodeState *state, GError **error)
 	return ash_throw_errno(error, "cannot lock \"%s/lock\"", state->dir);
 }
 
+/* What an interruption left of new files: nobody but us, who have the lock, writes any. */
+static void
+remove_leftovers(const AshNodeState *state, const char *name)
+{
+	g_autoptr(DIR) stream = ash_fd_open_stream(state->dir_fd, name, NULL);
+	struct dirent *entry;
+
+	while (stream != NULL && (entry = ash_fd_next_entry(stream)) != NULL)
+		if (g_str_has_suffix(entry->d_name, ".tmp"))
+			(void) unlinkat(dirfd(stream), entry->d_name, 0);
+}
+
 AshNodeState *
 ash_node_state_open(const AshNodePlaces *places, AshNodeStateMode mode, GError **error)
 {
@@ -270,6 +282,8 @@ ash_node_state_open(const AshNodePlaces *places, AshNodeStateMode mode, GError *
 		state->dir_fd = ash_file_open_dir(AT_FDCWD, state->dir, false, error);
 		if (state->dir_fd < 0 || !take_lock(state, error))
 			return NULL;
+		remove_leftovers(state, ".");
+		remove_leftovers(state, "tuf");
 	}
 	if (!load_records(state, error) || !load_seed(state, error))
 		return NULL;

@@ -167,10 +167,11 @@ check_uki(const AshNodeMachine *machine, int fd, GError **error)
 static gboolean
 save_uki(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *updater, GError **error)
 {
-	g_autofree char *part = ash_node_esp_part_name(machine->esp, updater->release->version);
-	ash_autofd int fd = ash_fd_open(machine->esp->dir_fd, part, O_RDWR | O_CREAT, 0600, error);
+	ash_autofd int fd = ash_node_esp_open_part(machine->esp, updater->release->version, error);
 
-	if (fd < 0 || !ash_source_save_object(ctx, updater->source, &updater->release->uki, fd, error))
+	if (fd < 0)
+		return FALSE;
+	if (!ash_source_save_object(ctx, updater->source, &updater->release->uki, fd, error))
 		return ash_prefix(error, "kernel image on the EFI system partition \"%s\"", machine->esp->path);
 	if (fsync(fd) < 0 || fsync(machine->esp->dir_fd) < 0)
 		return ash_throw_errno(error, "cannot sync the EFI system partition \"%s\"", machine->esp->path);

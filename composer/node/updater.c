@@ -181,7 +181,8 @@ choose(AshNodeUpdater *updater, AshNodeMachine *machine, const AshNodeCheckOptio
 {
 	const AshNodeJournal *journal = &machine->state->journal;
 
-	if (journal->state != NULL && g_strcmp0(journal->version, machine->running) != 0)
+	if (journal->state != NULL && !ash_node_state_is_at(machine->state, ASH_NODE_JOURNAL_WRITING) &&
+	    g_strcmp0(journal->version, machine->running) != 0)
 		updater->staged_is_withdrawn = is_withdrawn(updater->channel, journal->version);
 	const bool left_out = leave_out(updater, machine, options);
 	const AshChannelEntry *entry = ash_channel_choose(updater->channel, machine->running, machine->state->seed, updater->time,
