@@ -27,13 +27,16 @@ _SIGN_BATCH = 40
 _worker = {}
 
 
-def make(out, jobs, refresh=False):
-    """Makes release/ and updates/ below `out`; ends at once when nothing changed since the last run."""
+def make(out, jobs, refresh=False, build=""):
+    """Makes release/ and updates/ below `out`; ends at once when nothing changed since the last run.
+
+    `build`: where ashlar-node was built, which becomes a package of both.
+    """
     check_programs()
     out = Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
     stamp = out / "stamp"
-    digest = tool_digest()
+    digest = tool_digest() + handmade.node_digest(build)
     if not refresh and stamp.exists() and stamp.read_text() == digest:
         say(f"nothing changed: {out}")
         return
@@ -42,7 +45,7 @@ def make(out, jobs, refresh=False):
     say("fetching the archive's indexes")
     archive.refresh()
     snapshots = _snapshots(archive)
-    packages = _build(out, archive, snapshots, jobs, code_digest())
+    packages = _build(out, archive, snapshots, jobs, code_digest(), build)
     _publish(out, snapshots, packages, jobs)
     _prune(out / "packages", packages)
     differing = set(packages["updates"]) - set(packages["release"])
@@ -91,7 +94,7 @@ def _snapshots(archive):
     return {name: closure.Snapshot(a, roots, dependency_rules) for name, a in available.items()}
 
 
-def _build(out, archive, snapshots, jobs, code):
+def _build(out, archive, snapshots, jobs, code, build):
     """{snapshot: [path of each package]}; what both have in common is built once."""
     debs = _download(archive, snapshots)
     converter = Converter(out / "packages", code)
@@ -101,6 +104,7 @@ def _build(out, archive, snapshots, jobs, code):
             work.setdefault(converter.rpm_path(stanza, snapshot), (name, stanza))
     _convert_missing(converter, snapshots, debs, work, jobs)
     extra = handmade.build_all(out / "packages", code, _handmade_defines(snapshots, debs))
+    extra += handmade.build_node(out / "packages", code, build)
     return {
         name: extra + [converter.rpm_path(s, snapshot) for s in snapshot.stanzas.values()]
         for name, snapshot in snapshots.items()

@@ -17,6 +17,23 @@ def build_all(home, tool_digest, defines):
     return [path for spec in specs for path in _build(spec, Path(home), tool_digest, defines)]
 
 
+def build_node(home, tool_digest, build):
+    """The package ashlar-node out of the folder `build`, where the program was built; nothing if it was not."""
+    program = Path(build) / "ashlar-node"
+    if not program.exists():
+        return []
+    data = sorted((rules.HERE.parent.parent / "data" / "node").iterdir())
+    digest = hashlib.sha256(b"".join(p.read_bytes() for p in [program, *data] if p.is_file())).hexdigest()
+    spec = rules.HERE / "node" / "ashlar-node.spec"
+    return _build(spec, Path(home), tool_digest + digest, {"ashlar_build": str(Path(build).resolve())})
+
+
+def node_digest(build):
+    """Of the program that build_node() packs; "" if there is none."""
+    program = Path(build) / "ashlar-node"
+    return hashlib.sha256(program.read_bytes()).hexdigest() if program.exists() else ""
+
+
 def _build(spec, home, tool_digest, defines):
     folder = home / _key(spec, tool_digest, defines)
     done = folder / "done"
