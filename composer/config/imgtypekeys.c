@@ -147,6 +147,13 @@ set_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, b
 }
 
 static gboolean
+set_root_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+		     GError **error)
+{
+	return ash_root_compression_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
 set_role(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
 	 GError **error)
 {
@@ -228,6 +235,7 @@ static const AshImgKey keys[] = {
 	{ "initramfs.drivers", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_drivers) },
 
 	{ "disk.formats", ASH_TOML_STRINGS, set_formats, TYPE(formats), .choices = "raw qcow2 vhd" },
+	{ "disk.root_compression", ASH_TOML_STRING, set_root_compression, TYPE(root_compression), .choices = "none lz4hc zstd" },
 
 	{ "partition.role", ASH_TOML_STRING, set_role, PARTITION(role), .choices = "esp root root-verity var linux" },
 	{ "partition.fs", ASH_TOML_STRING, set_fs, PARTITION(fs), .choices = "none vfat erofs ext4" },

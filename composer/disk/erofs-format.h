@@ -4,7 +4,7 @@
 #include <glib.h>
 
 /**
- * On-disk structures of EROFS, uncompressed (kernel Documentation/filesystems/erofs.rst, "On-disk
+ * On-disk structures of EROFS (kernel Documentation/filesystems/erofs.rst, "On-disk
  * details"; all little endian). Private to the writer and the reader in this directory.
  */
 #define EROFS_MAGIC        0xe0f5e1e2u
@@ -45,6 +45,7 @@ G_STATIC_ASSERT(sizeof(ErofsSuperblock) == 128);
 /* i_format: bit 0 says extended, bits 1-3 the data layout. */
 enum {
 	EROFS_LAYOUT_PLAIN = 0,
+	EROFS_LAYOUT_COMPRESSED = 1, /* with an index of its own behind the inode, not compact */
 	EROFS_LAYOUT_INLINE = 2,
 };
 
@@ -113,3 +114,66 @@ enum {
 	EROFS_TYPE_SOCKET = 6,
 	EROFS_TYPE_SYMLINK = 7,
 };
+
+/* Features that a reader must know: zeros before compressed data; algorithms with limits, clusters of many blocks. */
+#define EROFS_INCOMPAT_ZERO_PADDING 0x1u
+#define EROFS_INCOMPAT_COMPRESSION  0x2u
+
+enum {
+	EROFS_ALGORITHM_LZ4 = 0,
+	EROFS_ALGORITHM_ZSTD = 3, /* since Linux 6.10 */
+};
+
+/* Behind the superblock, for each algorithm that is used: how long the rest is, and its limits. */
+typedef struct __attribute__((packed)) {
+	guint16 bytes;
+	guint16 max_distance;
+	guint16 max_blocks; /* of compressed data */
+	guint8 reserved[10];
+} ErofsLz4Config;
+
+G_STATIC_ASSERT(sizeof(ErofsLz4Config) == 16);
+
+#define EROFS_ZSTD_WINDOW_LOG_MIN 10
+
+typedef struct __attribute__((packed)) {
+	guint16 bytes;
+	guint8 format;
+	guint8 window_log; /* less EROFS_ZSTD_WINDOW_LOG_MIN */
+	guint8 reserved[4];
+} ErofsZstdConfig;
+
+G_STATIC_ASSERT(sizeof(ErofsZstdConfig) == 8);
+
+/* The index of a compressed file: aligned behind inode and attributes, a header, a gap, an entry for each 4096 bytes. */
+#define EROFS_INDEX_ALIGN 8
+#define EROFS_INDEX_GAP   8
+#define EROFS_ADVISE_BIG_CLUSTERS 0x2
+
+typedef struct {
+	guint32 reserved;
+	guint16 advise;
+	guint8 algorithms;   /* lower half: of EROFS_CLUSTER_HEAD */
+	guint8 cluster_bits; /* lower three: more than 12 */
+} ErofsMapHeader;
+
+G_STATIC_ASSERT(sizeof(ErofsMapHeader) == 8);
+
+/* Kinds of entries, in the lower two bits of "advise". */
+enum {
+	EROFS_CLUSTER_PLAIN = 0,    /* in the block itself */
+	EROFS_CLUSTER_HEAD = 1,     /* compressed data begins in the block */
+	EROFS_CLUSTER_FOLLOWER = 2, /* belongs to an earlier head */
+	EROFS_CLUSTER_MASK = 3,
+};
+
+/* In the first follower's distance to its head: it is the number of compressed blocks instead. */
+#define EROFS_INDEX_COUNT 0x800
+
+typedef struct {
+	guint16 advise;
+	guint16 offset; /* of the data's beginning in a head's cluster */
+	guint32 block;  /* of a follower: distance to its head, and (upper half) to the next one */
+} ErofsIndex;
+
+G_STATIC_ASSERT(sizeof(ErofsIndex) == 8);

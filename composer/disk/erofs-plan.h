@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "disk/erofs-pack.h"
 #include "disk/erofs-space.h"
 #include "disk/erofs-xattr.h"
 #include "disk/erofs.h"
@@ -18,6 +19,8 @@ typedef struct {
 	guint64 slot, block;  /* as in AshErofsPlace */
 	guint32 n_slots;
 	guint32 n_blocks;
+	const AshErofsPacked *packed; /* NULL: not compressed */
+	guint32 index_bytes;          /* of that, behind the inode */
 	bool has_slot, has_blocks; /* found a place */
 } ErofsInode;
 
@@ -25,6 +28,7 @@ struct AshErofs {
 	const AshFsTree *tree;
 	AshErofsOptions options;
 	GArray *inodes; /* of ErofsInode, in walk order; a node's "number" is its index */
+	AshErofsPacker *packer; /* NULL: nothing is compressed */
 	AshErofsXattrs *xattrs;
 	AshErofsSpace *space;
 	AshErofsZones zones;

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 /**
- * A bounded reader of uncompressed EROFS (flat plain and flat inline layouts, extended and compact
- * inodes, 4096-byte blocks) inside a file. Every number read is checked before it is used; damaged
- * or hostile input is ASH_ERROR_CONFIG. What is compressed or chunked is refused by name, and the
+ * A bounded reader of EROFS (flat plain and flat inline layouts; lz4 and zstd as disk/erofs-pack.h has them; extended and
+ * compact inodes, 4096-byte blocks) inside a file. Every number read is checked before it is used; damaged
+ * or hostile input is ASH_ERROR_CONFIG. What is compressed otherwise, or chunked, is refused by name, and the
  * rest stays readable.
  */
 typedef struct AshErofsReader AshErofsReader;

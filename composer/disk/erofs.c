@@ -32,7 +32,7 @@ guint64
 ash_erofs_inode_bytes(const ErofsInode *inode)
 {
 	return (inode->extended ? sizeof(ErofsInodeExtended) : sizeof(ErofsInodeCompact)) + inode->xattr_bytes +
-	       inode->tail_bytes;
+	       inode->tail_bytes + inode->index_bytes;
 }
 
 guint64
@@ -128,6 +128,36 @@ measure(AshErofs *erofs, ErofsInode *inode, GError **error)
 	if (tail <= INLINE_MAX && ash_erofs_inode_bytes(inode) + tail <= EROFS_BLOCK)
 		inode->tail_bytes = (guint32) tail;
 	inode->n_blocks = (guint32) (ash_size_round_up(inode->size - inode->tail_bytes, EROFS_BLOCK) / EROFS_BLOCK);
+	if (inode->packed != NULL) {
+		inode->n_blocks = ash_erofs_packed_count_blocks(inode->packed);
+		inode->index_bytes =
+			(guint32) ash_erofs_packed_index_bytes(inode->packed, ash_erofs_inode_bytes(inode));
+	}
+	return TRUE;
+}
+
+/* What fits one block cannot become smaller. */
+static gboolean
+pack_files(AshContext *ctx, AshErofs *erofs, GError **error)
+{
+	g_autoptr(GPtrArray) nodes = g_ptr_array_new();
+	g_autoptr(GArray) indices = g_array_new(FALSE, FALSE, sizeof(guint));
+
+	if (erofs->options.compression == ASH_ROOT_COMPRESSION_NONE)
+		return TRUE;
+	erofs->packer = ash_erofs_packer_new(erofs->options.compression, error);
+	for (guint i = 0; i < erofs->inodes->len; i++) {
+		AshFsNode *node = get_inode(erofs, i)->node;
+
+		if (S_ISREG(node->mode) && node->size > EROFS_BLOCK) {
+			g_ptr_array_add(nodes, node);
+			g_array_append_val(indices, i);
+		}
+	}
+	if (erofs->packer == NULL || !ash_erofs_packer_run(erofs->packer, ctx, erofs->tree, nodes, error))
+		return FALSE;
+	for (guint i = 0; i < indices->len; i++)
+		get_inode(erofs, g_array_index(indices, guint, i))->packed = ash_erofs_packer_get(erofs->packer, i);
 	return TRUE;
 }
 
@@ -143,7 +173,7 @@ ash_erofs_new(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *opt
 	g_array_set_clear_func(erofs->inodes, inode_clear);
 	erofs->xattrs = ash_erofs_xattrs_new();
 	erofs->space = ash_erofs_space_new();
-	if (!collect(erofs, tree->root, path, error))
+	if (!collect(erofs, tree->root, path, error) || !pack_files(ctx, erofs, error))
 		return NULL;
 	ash_erofs_xattrs_settle(erofs->xattrs, options->previous);
 	for (guint i = 0; i < erofs->inodes->len; i++) {
@@ -162,6 +192,7 @@ ash_erofs_free(AshErofs *erofs)
 	if (erofs == NULL)
 		return;
 	g_array_unref(erofs->inodes);
+	ash_erofs_packer_free(erofs->packer);
 	ash_erofs_xattrs_free(erofs->xattrs);
 	ash_erofs_space_free(erofs->space);
 	g_free(erofs);
@@ -277,7 +308,7 @@ pack_content(const AshErofs *erofs, const ErofsInode *inode)
 	return S_ISLNK(inode->node->mode) ? (guint8 *) g_strdup(inode->node->target) : NULL;
 }
 
-/* The device number as the kernel's new_encode_dev() has it, or the place of the data. */
+/* The device number as the kernel's new_encode_dev() has it, the number of blocks of compressed data, or the place of other. */
 static guint32
 get_address(const ErofsInode *inode)
 {
@@ -285,6 +316,8 @@ get_address(const ErofsInode *inode)
 
 	if (S_ISCHR(inode->node->mode) || S_ISBLK(inode->node->mode))
 		return (low & 0xff) | high << 8 | (low & ~0xffu) << 12;
+	if (inode->packed != NULL)
+		return inode->n_blocks;
 	return inode->n_blocks > 0 ? (guint32) inode->block : 0;
 }
 
@@ -293,6 +326,8 @@ get_format(const ErofsInode *inode)
 {
 	guint layout = inode->tail_bytes > 0 ? EROFS_LAYOUT_INLINE : EROFS_LAYOUT_PLAIN;
 
+	if (inode->packed != NULL)
+		layout = EROFS_LAYOUT_COMPRESSED;
 	return (guint16) (inode->extended | layout << 1);
 }
 
@@ -355,6 +390,10 @@ put_inode(const Writer *writer, const ErofsInode *inode)
 	to += inode->extended ? put_extended(inode, to) : put_compact(inode, to);
 	if (inode->xattr_bytes > 0)
 		ash_erofs_xattrs_put(writer->erofs->xattrs, inode->node, to);
+	if (inode->packed != NULL)
+		ash_erofs_packed_put_index(writer->erofs->packer, inode->packed,
+					   ash_erofs_inode_bytes(inode) - inode->index_bytes, inode->block,
+					   to + inode->xattr_bytes);
 	if (content == NULL)
 		return;
 	memcpy(to + inode->xattr_bytes, content + whole, inode->tail_bytes);
@@ -380,6 +419,8 @@ put_superblock(const Writer *writer)
 
 	memcpy(sb.uuid, erofs->options.uuid.bytes, sizeof(sb.uuid));
 	memcpy(sb.volume_name, erofs->options.label, sizeof(sb.volume_name));
+	if (erofs->packer != NULL)
+		ash_erofs_packer_put_superblock(erofs->packer, &sb, to + sizeof(sb));
 	memcpy(to, &sb, sizeof(sb));
 	sb.checksum = GUINT32_TO_LE(ash_crc32c(~0u, to, EROFS_BLOCK - EROFS_SUPER_OFFSET));
 	memcpy(to, &sb, sizeof(sb));
@@ -430,14 +471,22 @@ write_files(AshContext *ctx, Writer *writer, GError **error)
 {
 	const AshErofs *erofs = writer->erofs;
 	g_autoptr(GArray) copies = g_array_new(FALSE, FALSE, sizeof(AshFileCopy));
+	g_autoptr(GArray) packed_copies = g_array_new(FALSE, FALSE, sizeof(AshErofsPackedCopy));
 
 	for (guint i = 0; i < erofs->inodes->len; i++) {
 		const ErofsInode *inode = get_inode(erofs, i);
 		AshFileCopy copy = { inode->node, writer->base + inode->block * EROFS_BLOCK };
 
-		if (S_ISREG(inode->node->mode) && inode->n_blocks > 0)
+		AshErofsPackedCopy packed = { inode->packed, copy.offset };
+
+		if (inode->packed != NULL)
+			g_array_append_val(packed_copies, packed);
+		else if (S_ISREG(inode->node->mode) && inode->n_blocks > 0)
 			g_array_append_val(copies, copy);
 	}
+	if (packed_copies->len > 0 &&
+	    !ash_erofs_packer_copy(erofs->packer, ctx, packed_copies, writer->fd, show_written, writer, error))
+		return FALSE;
 	g_array_sort(copies, compare_copies);
 	return ash_filecopy_run(ctx, erofs->tree, copies, writer->fd, show_written, writer, error);
 }

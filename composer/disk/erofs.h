@@ -6,6 +6,7 @@
 #include "disk/erofs-layout.h"
 #include "disk/filecopy.h"
 #include "model/fstree.h"
+#include "model/imagetype.h"
 
 /**
  * AshErofs: a writer of EROFS (kernel Documentation/filesystems/erofs.rst; mountable since Linux 5.4), 4096-byte blocks.
@@ -17,7 +18,7 @@
  *
  * With a previous layout everything that still fits stays where it was: inodes by their path (an inode's number is its place,
  * and directories hold numbers), data by its path, or its content if the file was renamed. What is new, or has grown, gets the
- * hole that fits best, or the end. Holes are zero.
+ * hole that fits best, or the end. Holes are zero. What lies behind too many holes is new, too.
  */
 typedef struct AshErofs AshErofs;
 
@@ -25,11 +26,12 @@ typedef struct {
 	AshUuid uuid;
 	char label[16]; /* volume name, not terminated if 16 bytes long */
 	guint64 epoch;  /* build time of the superblock, seconds */
+	AshRootCompression compression;
 	const AshErofsLayout *previous; /* NULL: pack anew; borrowed while ash_erofs_new() runs */
 } AshErofsOptions;
 
 /**
- * Finds a place for everything in @tree, which is borrowed as long as the file system is, and whose nodes' "number" is used.
+ * Compresses what is to be, and finds a place for everything in @tree, which is borrowed as long as the file system is, and whose nodes' "number" is used.
  * Fails with ASH_ERROR_CONFIG for what EROFS cannot hold: names over 255 bytes, unknown xattr namespaces. Owned.
  */
 AshErofs *ash_erofs_new(AshContext *ctx, const AshFsTree *tree, const AshErofsOptions *options, GError **error);

@@ -19,10 +19,14 @@
 #include <string.h>
 #include <unistd.h>
 
+/* erofs.rst: its zstd. */
+#define FIRST_KERNEL_WITH_ZSTD "6.10"
+
 /** A disk while it is built. */
 typedef struct {
 	AshContext *ctx;
 	const AshDiskRequest *request;
+	bool estimate; /* nothing will be written */
 	AshLayout *layout;
 	AshBootFiles *boot; /* NULL if the type does not boot */
 	guint64 *content;   /* bytes per partition */
@@ -118,6 +122,20 @@ derive_fs_uuid(const Build *build, const AshPartition *partition, const char *wh
 	return ash_uuid_derive(&build->request->seed, purpose);
 }
 
+/* A kernel that cannot read its root would be found out only by booting it. */
+static gboolean
+check_kernel(const Build *build, GError **error)
+{
+	const char *release = build->boot != NULL ? build->boot->kernel_release : NULL;
+
+	if (release == NULL || build->request->type->root_compression != ASH_ROOT_COMPRESSION_ZSTD ||
+	    strverscmp(release, FIRST_KERNEL_WITH_ZSTD) >= 0)
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "the kernel \"%s\" cannot read a root compressed with zstd, Linux " FIRST_KERNEL_WITH_ZSTD
+			 " is the first: set \"root_compression\" to \"lz4hc\"", release);
+}
+
 static AshErofs *
 plan_erofs(const Build *build, const AshPartition *partition, GError **error)
 {
@@ -125,11 +143,17 @@ plan_erofs(const Build *build, const AshPartition *partition, GError **error)
 	AshErofsOptions options = {
 		.uuid = derive_fs_uuid(build, partition, "fs"),
 		.epoch = request->epoch,
+		.compression = request->type->root_compression,
 		.previous = request->previous_layout,
 	};
 	gsize label_bytes = MIN(strlen(request->name), sizeof(options.label));
 
+	if (!check_kernel(build, error))
+		return NULL;
 	memcpy(options.label, request->name, label_bytes);
+	/* How large it will be at most is known before it is compressed. */
+	if (build->estimate)
+		options.compression = ASH_ROOT_COMPRESSION_NONE;
 	return ash_erofs_new(build->ctx, request->tree, &options, error);
 }
 
@@ -225,7 +249,7 @@ plan_disk(Build *build, GError **error)
 guint64
 ash_disk_estimate(const AshDiskRequest *request, GError **error)
 {
-	g_auto(Build) build = {.request = request, .fd = -1, .dir_fd = -1};
+	g_auto(Build) build = {.request = request, .estimate = true, .fd = -1, .dir_fd = -1};
 	guint64 bytes = 8 * ASH_MIB;
 
 	if (!plan_disk(&build, error))

@@ -16,6 +16,12 @@ static const char *const format_names[] = {
 	[ASH_DISK_VHD] = "vhd",
 };
 
+static const char *const root_compression_names[] = {
+	[ASH_ROOT_COMPRESSION_NONE] = "none",
+	[ASH_ROOT_COMPRESSION_LZ4HC] = "lz4hc",
+	[ASH_ROOT_COMPRESSION_ZSTD] = "zstd",
+};
+
 static const char *const compression_names[] = {
 	[ASH_COMPRESS_NONE] = "none",
 	[ASH_COMPRESS_GZIP] = "gzip",
@@ -84,6 +90,17 @@ const char *
 ash_compression_to_string(AshCompression compression)
 {
 	return compression_names[compression];
+}
+
+gboolean
+ash_root_compression_parse(const char *text, AshRootCompression *ret_compression)
+{
+	guint index = 0;
+
+	if (!parse_name(text, root_compression_names, G_N_ELEMENTS(root_compression_names), &index))
+		return FALSE;
+	*ret_compression = index;
+	return TRUE;
 }
 
 gboolean

@@ -8,6 +8,9 @@ typedef enum { ASH_IMAGE_DISK, ASH_IMAGE_OCI, ASH_IMAGE_WSL, ASH_IMAGE_TAR } Ash
 typedef enum { ASH_DISK_RAW, ASH_DISK_QCOW2, ASH_DISK_VHD } AshDiskFormat;
 typedef enum { ASH_COMPRESS_NONE, ASH_COMPRESS_GZIP, ASH_COMPRESS_ZSTD } AshCompression;
 
+/** How the files of an erofs root are kept. */
+typedef enum { ASH_ROOT_COMPRESSION_NONE, ASH_ROOT_COMPRESSION_LZ4HC, ASH_ROOT_COMPRESSION_ZSTD } AshRootCompression;
+
 /** Which part of the kickstart's %packages a type takes over. */
 typedef enum {
 	ASH_FROM_KICKSTART_ALL,   /* everything */
@@ -22,6 +25,7 @@ const char *ash_image_kind_to_string(AshImageKind kind); /* "disk", "oci", "wsl"
 gboolean ash_image_kind_parse(const char *text, AshImageKind *ret_kind);
 gboolean ash_disk_format_parse(const char *text, AshDiskFormat *ret_format);
 gboolean ash_compression_parse(const char *text, AshCompression *ret_compression);
+gboolean ash_root_compression_parse(const char *text, AshRootCompression *ret_compression); /* "none", "lz4hc", "zstd" */
 const char *ash_from_kickstart_to_string(AshFromKickstart from); /* "all", "names", "none" */
 gboolean ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from);
 const char *ash_disk_format_to_string(AshDiskFormat format);    /* "raw", "qcow2", "vhd" */
@@ -48,6 +52,7 @@ typedef struct {
 	/* disk */
 	GArray *formats;    /* of AshDiskFormat: files written */
 	AshLayout *layout;  /* NULL unless disk */
+	AshRootCompression root_compression; /* zstd needs Linux 6.10 */
 	guint boot_tries;   /* tries in the UKI's name (BLS boot counting); 0: none */
 	guint boot_timeout; /* systemd-boot menu, seconds, if the kickstart does not say */
 	/* archives */

@@ -503,6 +503,14 @@ test_refusals(Fixture *fixture, gconstpointer data)
 	g_assert_false(ash_disk_build(fixture->ctx, &request, artifacts, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 	g_clear_error(&error);
+	/* The kernel of make_system() is of Linux 6.1. */
+	request.version = "1";
+	type->root_compression = ASH_ROOT_COMPRESSION_ZSTD;
+	g_assert_false(ash_disk_build(fixture->ctx, &request, artifacts, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_assert_nonnull(strstr(error->message, "6.10"));
+	g_clear_error(&error);
+	type->root_compression = ASH_ROOT_COMPRESSION_NONE;
 	/* Too small for what goes into it: said before anything is written, and nothing is left. */
 	request.version = "1";
 	ash_layout_find(type->layout, ASH_PARTITION_ROOT, 'a')->size = 1024 * 1024;
