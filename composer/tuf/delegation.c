@@ -20,8 +20,6 @@ matches_pattern(const char *pattern, const char *path)
 			star = pattern++;
 			resume = path;
 		} else if (*pattern == *path) {
-			/* A separator ends what a star before it can take. */
-			star = *path == '/' ? NULL : star;
 			pattern++;
 			path++;
 		} else if (*pattern == '?' && *path != '/') {

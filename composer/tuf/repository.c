@@ -170,7 +170,9 @@ dup_signed(const AshTufMetadata *metadata)
 {
 	if (metadata != NULL)
 		return ash_canonical_copy(json_object_get_member(json_node_get_object(metadata->document), "signed"));
-	return json_node_init_object(json_node_alloc(), json_object_new());
+	JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+	json_node_take_object(node, json_object_new());
+	return node;
 }
 
 static JsonObject *

@@ -303,7 +303,7 @@ test_rollback_without_timestamp(TufFixture *f, gconstpointer data)
 	tuf_publish_next(f);
 	tuf_refresh(f);
 	g_assert_true(ash_file_remove_tree(f->state_fd, "timestamp.json", NULL));
-	f->version[ASH_TUF_TARGETS] = f->version[ASH_TUF_SNAPSHOT] = 1;
+	f->version[ASH_TUF_SNAPSHOT] = 1;
 	tuf_publish(f);
 	tuf_refresh_fails(f, ASH_ERROR_ROLLBACK);
 	g_assert_cmpint(tuf_state_version(f, "snapshot.json"), ==, 2);
@@ -516,6 +516,18 @@ test_role_rotation(TufFixture *f, gconstpointer data)
 	tuf_publish_next(f);
 	tuf_refresh(f);
 	g_assert_cmpint(tuf_state_version(f, "targets.json"), ==, 3);
+}
+
+/* What only a revoked key has signed is trusted no more, though it is here and nothing newer is. */
+static void
+test_revoked(TufFixture *f, gconstpointer data)
+{
+	tuf_bootstrap(f);
+	tuf_refresh(f);
+	tuf_set_keys(f->named[ASH_TUF_TARGETS], 4, -1);
+	tuf_publish_next_root(f);
+	tuf_refresh_fails(f, ASH_ERROR_TRUST);
+	tuf_refresh_fails(f, ASH_ERROR_TRUST);
 }
 
 static void
@@ -776,6 +788,24 @@ test_clock_lie(TufFixture *f, gconstpointer data)
 	tuf_refresh(f);
 }
 
+/* The same of a targets key; the root that ends it is taken at once. */
+static void
+test_clock_lie_of_targets(TufFixture *f, gconstpointer data)
+{
+	tuf_bootstrap(f);
+	f->issued[ASH_TUF_TARGETS] = TUF_NOW + 9999 * TUF_DAY;
+	f->expires[ASH_TUF_TARGETS] = TUF_NOW + 10000 * TUF_DAY;
+	tuf_publish(f);
+	tuf_refresh(f);
+	tuf_refresh_fails(f, ASH_ERROR_EXPIRED);
+	f->issued[ASH_TUF_TARGETS] = 0;
+	tuf_set_keys(f->named[ASH_TUF_TARGETS], 4, -1);
+	tuf_set_keys(f->signers[ASH_TUF_TARGETS], 4, -1);
+	tuf_publish_next_root(f);
+	tuf_publish_next(f);
+	tuf_refresh(f);
+}
+
 /* Without the network, what was refreshed is there, and nothing else is. */
 static void
 test_load(TufFixture *f, gconstpointer data)
@@ -834,6 +864,7 @@ main(int argc, char **argv)
 	add("root-chain", test_root_chain);
 	add("root-limit", test_root_limit);
 	add("role-rotation", test_role_rotation);
+	add("revoked", test_revoked);
 	add("targets", test_targets);
 	add("target-substituted", test_target_substituted);
 	add("delegations", test_delegations);
@@ -845,6 +876,7 @@ main(int argc, char **argv)
 	add("clock-ahead", test_clock_ahead);
 	add("clock-behind", test_clock_behind);
 	add("clock-lie", test_clock_lie);
+	add("clock-lie-of-targets", test_clock_lie_of_targets);
 	add("load", test_load);
 	return g_test_run();
 }

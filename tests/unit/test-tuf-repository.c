@@ -108,7 +108,7 @@ commit_at(AshTufRepository *repository, GPtrArray *keys, gint64 now, bool renew)
 	g_autoptr(GError) error = NULL;
 	AshTufCommitted committed;
 
-	gboolean ok = ash_tuf_repository_commit(repository, keys, NULL, now, renew, &committed, &error);
+	gboolean ok = ash_tuf_repository_commit(repository, owned, NULL, now, renew, &committed, &error);
 	g_assert_no_error(error);
 	g_assert_true(ok);
 	return committed;
@@ -120,7 +120,7 @@ commit_fails(AshTufRepository *repository, GPtrArray *keys, gint64 now, AshError
 	g_autoptr(GPtrArray) owned = keys;
 	g_autoptr(GError) error = NULL;
 
-	g_assert_false(ash_tuf_repository_commit(repository, keys, NULL, now, false, NULL, &error));
+	g_assert_false(ash_tuf_repository_commit(repository, owned, NULL, now, false, NULL, &error));
 	g_assert_error(error, ASH_ERROR, (int) code);
 }
 
@@ -387,6 +387,30 @@ test_rotate_timestamp(Fixture *fixture, gconstpointer data)
 	check_client(fixture, NOW + DAY, NULL);
 }
 
+/* A commit that cannot write its root has written the rest before, if that fits both roots, and nothing if not. */
+static void
+test_order(Fixture *fixture, gconstpointer data)
+{
+	static const struct {
+		int old;
+		gint64 written;
+	} cases[] = { { 5, 1 }, { 1, 2 } };
+
+	begin(fixture);
+	change_root(fixture, ASH_TUF_TIMESTAMP, 5, 1, 0);
+	sign_draft(fixture, 0);
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(AshTufRepository) repository = open_repository(fixture);
+		g_autoptr(GPtrArray) keys = list_keys(fixture, cases[i].old, 5, -1);
+		g_assert_true(ash_file_mkdirs(fixture->dir_fd, "metadata/2.root.json", 0755, NULL));
+		g_assert_false(ash_tuf_repository_commit(repository, keys, NULL, NOW + DAY, false, NULL, NULL));
+		g_assert_true(ash_file_remove_tree(fixture->dir_fd, "metadata/2.root.json", NULL));
+		g_autoptr(AshTufRepository) after = open_repository(fixture);
+		g_assert_cmpint(ash_tuf_repository_get(after, ASH_TUF_TIMESTAMP)->version, ==, cases[i].written);
+	}
+	check_client(fixture, NOW + DAY, NULL);
+}
+
 /* The old key is lost: the root goes first. A commit that was stopped right there is gone on with. */
 static void
 test_rotate_lost(Fixture *fixture, gconstpointer data)
@@ -422,16 +446,23 @@ test_stopped(Fixture *fixture, gconstpointer data)
 static void
 test_tampered(Fixture *fixture, gconstpointer data)
 {
-	g_autoptr(GError) error = NULL;
+	static const char *const files[] = { "metadata/1.targets.json", "metadata/1.snapshot.json", "metadata/timestamp.json",
+					     "metadata/1.root.json" };
 
 	begin(fixture);
-	g_autofree char *text = ash_file_load(fixture->dir_fd, "metadata/1.targets.json", 0, NULL, NULL);
-	char *version = strstr(text, "\"targets\" : {");
-	g_assert_nonnull(version);
-	version[1] = 'T';
-	g_assert_true(ash_file_write(fixture->dir_fd, "metadata/1.targets.json", text, -1, 0644, NULL));
-	g_assert_null(ash_tuf_repository_open(fixture->dir_fd, &error));
-	g_assert_error(error, ASH_ERROR, ASH_ERROR_TRUST);
+	for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autofree char *text = ash_file_load(fixture->dir_fd, files[i], 0, NULL, NULL);
+		g_autofree char *before = g_strdup(text);
+		char *expires = strstr(text, "\"expires\" : \"202");
+		g_assert_nonnull(expires);
+		expires[strlen("\"expires\" : \"20")] = '3';
+		g_assert_true(ash_file_write(fixture->dir_fd, files[i], text, -1, 0644, NULL));
+		g_assert_null(ash_tuf_repository_open(fixture->dir_fd, &error));
+		g_assert_error(error, ASH_ERROR, ASH_ERROR_TRUST);
+		g_assert_true(ash_file_write(fixture->dir_fd, files[i], before, -1, 0644, NULL));
+	}
+	ash_tuf_repository_free(open_repository(fixture));
 }
 
 static void
@@ -457,6 +488,7 @@ main(int argc, char **argv)
 	add("refused-changes", test_refused_changes);
 	add("threshold", test_threshold);
 	add("rotate-timestamp", test_rotate_timestamp);
+	add("order", test_order);
 	add("rotate-lost", test_rotate_lost);
 	add("stopped", test_stopped);
 	add("tampered", test_tampered);
