@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define BLOCK	     ASH_RELEASE_BLOCK_BYTES
-#define CHUNK_BLOCKS 256
+/* Read at a time by each thread: little, because there may be many of them. */
+#define CHUNK_BLOCKS 64
 
 void
 ash_slot_content_clear(AshSlotContent *content)
