@@ -19,8 +19,10 @@
 #define MAX_PAUSE	  (30 * G_USEC_PER_SEC)
 /* This much makes up for earlier failures. */
 #define PROGRESS_BYTES	  (16 * 1024)
-/* A reply that is slower than this over a whole time limit is given up, bytes a second. */
+/* Replies that are slower than this together, over a whole time limit, are given up; bytes a second. */
 #define MIN_RATE	  1024
+/* Time limits that a reply may take to begin or go on while others from the same copy do. */
+#define PATIENCE	  4
 #define LOCAL_CHUNK_BYTES (256 * 1024)
 #define POLL_MILLISECONDS 200
 
@@ -536,21 +538,46 @@ take_messages(Run *run)
 	}
 }
 
-/* True if nothing comes, or next to nothing. */
+/* How many transfers share the line; *@ret_others: bytes come for another one from the same copy. */
+static guint
+count_running(const AshFetcher *fetcher, const AshTransfer *transfer, bool *ret_others)
+{
+	gint64 since = ash_transfer_clock(&fetcher->meter) - fetcher->timeout * G_USEC_PER_SEC;
+	guint n = 0;
+
+	*ret_others = false;
+	for (guint i = 0; i < fetcher->n_transfers; i++) {
+		const AshTransfer *other = &fetcher->transfers[i];
+
+		n += other->running ? 1 : 0;
+		if (other != transfer && other->running && other->copy == transfer->copy && other->progress_time > since &&
+		    other->window_bytes > 0)
+			*ret_others = true;
+	}
+	return n;
+}
+
+/*
+ * True if nothing comes, or next to nothing. While others get something the line is merely slow: servers may send the streams of one connection one after
+ * the other.
+ */
 static bool
 is_stalled(const AshFetcher *fetcher, AshTransfer *transfer)
 {
 	gint64 now = ash_transfer_clock(&fetcher->meter);
 	gint64 limit = fetcher->timeout * G_USEC_PER_SEC;
-	guint64 least = MIN_RATE;
+	bool others = false;
+	guint64 least = MIN_RATE / MAX(1, count_running(fetcher, transfer, &others));
 
+	if (others)
+		limit *= PATIENCE;
 	if (now - transfer->progress_time >= limit)
 		return true;
 	if (now - transfer->window_time < limit)
 		return false;
 	if (fetcher->meter.rate > 0)
 		least = MIN(least, fetcher->meter.rate / (4 * fetcher->n_transfers));
-	if (transfer->window_bytes < least * fetcher->timeout)
+	if (transfer->window_bytes < least * (guint64) (limit / G_USEC_PER_SEC))
 		return true;
 	transfer->window_time = now;
 	transfer->window_bytes = 0;

@@ -181,11 +181,12 @@ reset_target(Case *c)
 	c->target->view.known = true;
 }
 
+/* @timeout: seconds; short only where something stalls, because the machine may be busy. */
 static gboolean
-update(Case *c, guint64 *ret_received, GError **error)
+update(Case *c, guint timeout, guint64 *ret_received, GError **error)
 {
 	const char *urls[] = { c->url, NULL };
-	AshSourceOptions options = { .urls = urls, .pause = 1, .timeout = 1, .attempts = 3 };
+	AshSourceOptions options = { .urls = urls, .pause = 1, .timeout = timeout, .attempts = 3 };
 	g_autoptr(AshSource) source = ash_source_new(&options, NULL);
 	g_autoptr(AshPlan) plan = ash_plan_make(c->ctx, source, c->release, &c->active->view, &c->target->view, error);
 	gboolean ok = plan != NULL && ash_plan_apply(c->ctx, plan, error);
@@ -209,7 +210,7 @@ assert_converges(Case *c, guint64 max_received, const char *what)
 			g_error("%s: block %" G_GUINT64_FORMAT " is neither old nor new", what, i);
 	}
 	c->target->view.known = false;
-	update(c, &received, &error);
+	update(c, 20, &received, &error);
 	if (error != NULL)
 		g_error("%s: %s", what, error->message);
 	g_assert_true(node_slot_has_release(c->target, c->release));
@@ -294,7 +295,8 @@ test_network(Case *c, gconstpointer data)
 
 		reset_target(c);
 		node_server_set_script(c->server, script);
-		gboolean ok = update(c, NULL, &error);
+		const bool stalls = strstr(fault->script, "'stall'") != NULL || strstr(fault->script, "'drip'") != NULL;
+		gboolean ok = update(c, stalls ? 1 : 20, NULL, &error);
 		if (ok != (fault->code < 0) || (!ok && (int) ash_error_code(error) != fault->code))
 			g_error("%s: %s", fault->name, error != NULL ? error->message : "success");
 		g_assert_true(!ok || node_slot_has_release(c->target, c->release));
@@ -333,7 +335,7 @@ test_power_cuts(Case *c, gconstpointer data)
 
 	reset_target(c);
 	start_record(c->target);
-	update(c, &received, &error);
+	update(c, 20, &received, &error);
 	GArray *events = stop_record();
 	g_assert_no_error(error);
 	g_assert_true(node_slot_has_release(c->target, c->release));
@@ -360,13 +362,13 @@ test_torn(Case *c, gconstpointer data)
 
 	reset_target(c);
 	start_record(c->target);
-	update(c, NULL, &error);
+	update(c, 20, NULL, &error);
 	GArray *events = stop_record();
 	g_assert_no_error(error);
 	for (guint n = 1; n <= events->len; n++) {
 		replay(c, events, n, true, NULL);
 		c->target->view.known = n % 2 == 0; /* even if somebody wrongly believes the old tree */
-		update(c, NULL, &error);
+		update(c, 20, NULL, &error);
 		g_assert_no_error(error);
 		g_assert_true(node_slot_has_release(c->target, c->release));
 	}
@@ -385,7 +387,7 @@ test_bad_disk(Case *c, gconstpointer data)
 		reset_target(c);
 		start_record(c->target);
 		record.flip_at = n;
-		update(c, NULL, &error);
+		update(c, 20, NULL, &error);
 		writes = MAX(writes, record.writes);
 		free_events(stop_record());
 		if (error != NULL) /* the hash area is written once */
@@ -394,7 +396,7 @@ test_bad_disk(Case *c, gconstpointer data)
 			g_assert_true(node_slot_has_release(c->target, c->release));
 		g_clear_error(&error);
 		c->target->view.known = false;
-		update(c, NULL, &error);
+		update(c, 20, NULL, &error);
 		g_assert_no_error(error);
 		g_assert_true(node_slot_has_release(c->target, c->release));
 	}
@@ -404,7 +406,7 @@ test_bad_disk(Case *c, gconstpointer data)
 		reset_target(c);
 		start_record(c->target);
 		record.fail_after = n;
-		g_assert_false(update(c, NULL, &error));
+		g_assert_false(update(c, 20, NULL, &error));
 		g_assert_error(error, ASH_ERROR, ASH_ERROR_NO_SPACE);
 		free_events(stop_record());
 		assert_converges(c, G_MAXUINT64, "full disk");
@@ -429,7 +431,7 @@ test_cancel(Case *c, gconstpointer data)
 
 		reset_target(c);
 		thread = g_thread_new("cancel", cancel_soon, c->ctx->cancellable);
-		if (update(c, NULL, &error))
+		if (update(c, 20, NULL, &error))
 			g_assert_true(node_slot_has_release(c->target, c->release));
 		else
 			g_assert_error(error, ASH_ERROR, ASH_ERROR_CANCELLED);
