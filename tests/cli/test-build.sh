@@ -104,6 +104,13 @@ check "units that WSL cannot have are masked" sh -c "tar -tvzf '$wsl' | grep -q 
 
 # Commits
 ref=demo-vm/x86_64/qemu-vm
+check "the layout of the root is beside the disk" test -s "$out/demo-vm-qemu-vm.layout"
+ashlar image "$ref" -t qemu-vm --store "$store" -o "$work/anchored" --anchor "$out/demo-vm-qemu-vm.layout" --checksums --json >"$work/anchored.json"
+check "ashlar image takes it for the next version: nothing changed, the same bytes" cmp "$raw" "$work/anchored/demo-vm-qemu-vm.raw"
+check "and the same layout" cmp "$out/demo-vm-qemu-vm.layout" "$work/anchored/demo-vm-qemu-vm.layout"
+check_equal "--checksums hashes the raw disk, too" "$(sha256sum <"$raw" | cut -d ' ' -f 1)" "$(jq -r '.artifacts[] | select(.format == "raw") | .sha256' "$work/anchored.json")"
+refute "ashlar image refuses another file as a layout" ashlar image "$ref" -t qemu-vm --store "$store" -o "$work/anchored" --anchor "$top_srcdir/configure.ac"
+rm -rf "$work/anchored"
 check "ashlar log" sh -c "'$ASHLAR' log $ref --store '$store' --progress=none | grep -q ^commit"
 check_equal "ashlar ls lists the tree" 1 "$(ashlar ls "$ref" /usr/lib/os-release --store "$store" | grep -c os-release)"
 check "ashlar cat" sh -c "'$ASHLAR' cat $ref /usr/lib/os-release --store '$store' --progress=none | grep -q ^ID=mortar"

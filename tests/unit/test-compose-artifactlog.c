@@ -121,6 +121,10 @@ test_other_key(Fixture *fixture, gconstpointer data)
 	assert_found(fixture, seeded, fixture->dir, false, "seed changed");
 	g_autoptr(AshStageKey) hashed = ash_artifact_log_key("c0ffee", fixture->type, &with_checksums);
 	assert_found(fixture, hashed, fixture->dir, false, "checksums changed");
+	g_autoptr(GBytes) layout = g_bytes_new_static("layout", 6);
+	const AshImageOptions with_anchor = { .anchor = layout };
+	g_autoptr(AshStageKey) anchored = ash_artifact_log_key("c0ffee", fixture->type, &with_anchor);
+	assert_found(fixture, anchored, fixture->dir, false, "anchor changed");
 	g_free(fixture->type->digest);
 	fixture->type->digest = g_strdup("5678");
 	g_autoptr(AshStageKey) typed = ash_artifact_log_key("c0ffee", fixture->type, &no_options);
