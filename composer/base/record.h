@@ -43,6 +43,7 @@ char *ash_record_dup_digest(gconstpointer record, const AshField *fields);
 
 /**
  * Fills @record (made by its own constructor: vectors and arrays exist) from @object, freeing what it replaces. Elements
- * of arrays are made with g_malloc0() and freed by the array's own free function. Members that are absent keep their value.
+ * of arrays are made with g_malloc0() and freed by the array's own free function; arrays that such an element should have are made, and
+ * free their elements with g_free(). Members that are absent keep their value; a bool or number of another type is an error.
  */
 gboolean ash_record_from_json(gpointer record, const AshField *fields, JsonObject *object, GError **error);
