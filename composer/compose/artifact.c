@@ -95,12 +95,17 @@ add_artifact(Job *job, const char *path, const char *format, GError **error)
 	return TRUE;
 }
 
+/* *@ret_previous, owned, must live as long as the request is used. */
 static gboolean
-write_disk(Job *job, GError **error)
+make_disk_request(const Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_request, GError **error)
 {
 	GBytes *anchor = job->options->anchor;
-	g_autoptr(AshErofsLayout) previous = anchor != NULL ? ash_erofs_layout_parse(anchor, error) : NULL;
-	const AshDiskRequest request = {
+	AshErofsLayout *previous = anchor != NULL ? ash_erofs_layout_parse(anchor, error) : NULL;
+
+	if (anchor != NULL && previous == NULL)
+		return ash_prefix(error, "anchor");
+	*ret_previous = previous;
+	*ret_request = (AshDiskRequest){
 		.tree = job->tree,
 		.type = job->type,
 		.name = job->notes->name,
@@ -116,10 +121,16 @@ write_disk(Job *job, GError **error)
 		.layout = true,
 		.previous_layout = previous,
 	};
+	return TRUE;
+}
 
-	if (anchor != NULL && previous == NULL)
-		return ash_prefix(error, "anchor");
-	return ash_disk_build(job->ctx, &request, job->artifacts, error);
+static gboolean
+write_disk(Job *job, GError **error)
+{
+	g_autoptr(AshErofsLayout) previous = NULL;
+	AshDiskRequest request;
+
+	return make_disk_request(job, &previous, &request, error) && ash_disk_build(job->ctx, &request, job->artifacts, error);
 }
 
 /* NAME=VALUE strings as a table that owns its strings. */
@@ -234,4 +245,59 @@ ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const A
 		.artifacts = artifacts,
 	};
 	return writers[type->kind](&job, error) ? TRUE : ash_prefix(error, "image type \"%s\"", type->name);
+}
+
+void
+ash_artifact_identity_clear(AshArtifactIdentity *identity)
+{
+	g_clear_pointer(&identity->commit, g_free);
+	g_clear_pointer(&identity->ref, g_free);
+	g_clear_pointer(&identity->name, g_free);
+	g_clear_pointer(&identity->version, g_free);
+	g_clear_pointer(&identity->architecture, g_free);
+}
+
+/* A ref is NAME/ARCHITECTURE/VARIANT. */
+static gboolean
+identify(const AshCommitInfo *info, const AshImageNotes *notes, AshArtifactIdentity *ret, GError **error)
+{
+	g_auto(GStrv) parts = g_strsplit(info->ref != NULL ? info->ref : "", "/", -1);
+
+	if (g_strv_length(parts) != 3 || info->version == NULL)
+		return ash_throw(error, ASH_ERROR_CONFIG, "commit \"%s\" has no ref or version: it was not made by \"ashlar build\"",
+				 info->checksum);
+	ret->commit = g_strdup(info->checksum);
+	ret->ref = g_strdup(info->ref);
+	ret->name = g_strdup(notes->name);
+	ret->version = g_strdup(info->version);
+	ret->architecture = g_strdup(parts[1]);
+	ret->timestamp = info->timestamp;
+	return TRUE;
+}
+
+gboolean
+ash_artifact_write_parts(AshContext *ctx, AshStore *store, const char *commit, const AshImageType *type, const char *out_dir,
+			 const AshImageOptions *options, AshDiskParts *ret_parts, AshArtifactIdentity *ret_identity, GError **error)
+{
+	g_auto(AshImageNotes) notes = { .boot_timeout = -1 };
+	g_autoptr(AshCommitInfo) info = ash_store_info(store, commit, error);
+	g_autoptr(AshErofsLayout) previous = NULL;
+	AshDiskRequest request;
+
+	if (info == NULL || !load_notes(store, info->checksum, &notes, error) || !identify(info, &notes, ret_identity, error))
+		return FALSE;
+	g_autoptr(AshFsTree) tree = ash_store_load_tree(store, info->checksum, error);
+	const Job job = {
+		.ctx = ctx,
+		.tree = tree,
+		.type = type,
+		.notes = &notes,
+		.info = info,
+		.out_dir = out_dir,
+		.stem = (char *) "slot",
+		.seed = options->seed != NULL ? *options->seed : default_seed(info->checksum, type->name),
+		.options = options,
+	};
+	return tree != NULL && make_disk_request(&job, &previous, &request, error) &&
+	       ash_disk_parts_write(ctx, &request, ret_parts, error);
 }

@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "compose/imageoptions.h"
+#include "disk/parts.h"
 #include "model/imagetype.h"
 #include "model/manifest.h"
 #include "store/store.h"
@@ -30,3 +31,19 @@ char *ash_image_notes_format(const AshImageNotes *notes);
  */
 gboolean ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const AshImageType *type,
 			    const char *out_dir, const AshImageOptions *options, GPtrArray *artifacts, GError **error);
+
+/** What a commit is called in releases and images; all owned. */
+typedef struct {
+	char *commit, *ref, *name, *version, *architecture;
+	guint64 timestamp; /* SOURCE_DATE_EPOCH, seconds */
+} AshArtifactIdentity;
+
+void ash_artifact_identity_clear(AshArtifactIdentity *identity);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshArtifactIdentity, ash_artifact_identity_clear)
+
+/**
+ * Makes what an updater needs of a disk @type from @commit, in @out_dir: see disk/parts.h. The same bytes as in the disk image that
+ * ash_artifact_write() makes with these @options. Both results are cleared by the caller.
+ */
+gboolean ash_artifact_write_parts(AshContext *ctx, AshStore *store, const char *commit, const AshImageType *type, const char *out_dir,
+				  const AshImageOptions *options, AshDiskParts *ret_parts, AshArtifactIdentity *ret_identity, GError **error);
