@@ -23,6 +23,18 @@ static const AshCommand commands[] = {
 	{ "plan", "KICKSTART -t TYPE...", "show what a build would do", NULL, ash_command_plan },
 	{ "resolve", "KICKSTART -t TYPE...", "resolve the packages and print the lock", NULL, ash_command_resolve },
 	{ "image", "REF -t TYPE...", "write images from an existing commit", NULL, ash_command_image },
+	{ "publish", "REF|COMMIT -t TYPE --to DIR", "put a commit into a release directory, for nodes to update to",
+	  "The directory can be served by any web server, as it is. Nothing in it changes but metadata/timestamp.json;\n"
+	  "killed anywhere, it has what it had before. Shown at the end is what the update will cost nodes that run\n"
+	  "one of the last five releases. See \"ashlar channel\" for roll-outs.",
+	  ash_command_publish },
+	{ "channel", "show|promote|withdraw|waves DIR [REF [CHANNEL [VERSION [SPEC]]]]", "show and change which releases nodes take",
+	  "  show DIR [REF [CHANNEL]]               what is offered\n"
+	  "  promote DIR REF CHANNEL VERSION        offer a version, or change how it is offered\n"
+	  "  promote DIR REF CHANNEL --from OTHER   offer the newest version of another channel\n"
+	  "  withdraw DIR REF CHANNEL VERSION       nodes do not take it any more; those that run it keep it\n"
+	  "  waves DIR REF CHANNEL VERSION SPEC     roll it out in steps: 5@now,25@+6h,100@+2d; \"all\": every node at once",
+	  ash_command_channel },
 	{ "log", "[REF]", "show the commits of a ref, newest first", NULL, ash_command_log },
 	{ "ls", "REF [PATH]", "list the files or (--packages) the packages of a commit", NULL, ash_command_ls },
 	{ "diff", "REF [REF]", "compare two commits by package and by file (one REF: with its parent)", NULL,

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/command.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/render.h"
+#include "cli/signing.h"
+#include "base/table.h"
+#include "publish/offer.h"
+#include "publish/releasedir.h"
+#include "publish/waves.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+	AshCommonOptions common;
+	char **arguments; /* VERB DIR REF CHANNEL VERSION SPEC, as far as the verb has them */
+	AshSigning signing;
+	char *waves, *from;
+	gboolean barrier, no_barrier;
+	gint64 now;
+} ChannelCommand;
+
+static void
+channel_command_clear(ChannelCommand *command)
+{
+	ash_common_options_clear(&command->common);
+	ash_signing_clear(&command->signing);
+	g_strfreev(command->arguments);
+	g_free(command->waves);
+	g_free(command->from);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ChannelCommand, channel_command_clear)
+
+enum { ARG_VERB, ARG_DIR, ARG_REF, ARG_CHANNEL, ARG_VERSION, ARG_WAVES };
+
+/** Changes a channel; *@ret_changed is false if it says so already. */
+typedef gboolean (*ChangeFunc)(const ChannelCommand *command, AshReleaseDir *dir, AshChannel *channel, bool *ret_changed,
+			       GError **error);
+
+typedef struct {
+	const char *name;
+	const char *arguments;
+	guint least, most; /* positional, the verb included */
+	ChangeFunc change; /* NULL: only shows */
+	bool creates;      /* the channel, if there is none */
+} Verb;
+
+/* A version that a node can be offered must be published. */
+static gboolean
+check_version(AshReleaseDir *dir, const char *ref, const char *version, GError **error)
+{
+	g_autoptr(AshRelease) release = NULL;
+
+	if (!ash_release_dir_load_release(dir, ref, version, &release, error))
+		return FALSE;
+	return release != NULL ? TRUE
+			       : ash_throw(error, ASH_ERROR_USAGE, "\"%s\" of \"%s\" is not published: \"ashlar publish --no-channel\" does that", version,
+					   ref);
+}
+
+/* The version named, or the newest of --from. Owned. */
+static char *
+choose_version(const ChannelCommand *command, AshReleaseDir *dir, GError **error)
+{
+	const char *ref = command->arguments[ARG_REF];
+	g_autoptr(AshChannel) from = NULL;
+
+	if ((command->from == NULL) == (command->arguments[ARG_CHANNEL + 1] == NULL))
+		return ash_throw_null(error, ASH_ERROR_USAGE, "name a version, or the channel whose newest it is by --from CHANNEL");
+	if (command->from == NULL)
+		return g_strdup(command->arguments[ARG_VERSION]);
+	if (!ash_release_dir_load_channel(dir, ref, command->from, &from, error))
+		return NULL;
+	const AshChannelEntry *newest = from != NULL ? ash_offer_newest(from) : NULL;
+	return newest != NULL ? g_strdup(newest->version)
+			      : ash_throw_null(error, ASH_ERROR_USAGE, "channel \"%s\" of \"%s\" offers nothing", command->from, ref);
+}
+
+static gboolean
+promote(const ChannelCommand *command, AshReleaseDir *dir, AshChannel *channel, bool *ret_changed, GError **error)
+{
+	g_autofree char *version = choose_version(command, dir, error);
+	g_autoptr(GPtrArray) waves = NULL;
+	AshOffer offer = { .barrier = command->barrier ? 1 : command->no_barrier ? 0 : -1, .now = (guint64) command->now };
+
+	if (version == NULL || !check_version(dir, channel->ref, version, error))
+		return FALSE;
+	if (command->waves != NULL && (waves = ash_waves_parse(command->waves, offer.now, error)) == NULL)
+		return FALSE;
+	offer.waves = waves;
+	*ret_changed = ash_offer_set(channel, version, &offer);
+	return TRUE;
+}
+
+static gboolean
+withdraw(const ChannelCommand *command, AshReleaseDir *dir, AshChannel *channel, bool *ret_changed, GError **error)
+{
+	return ash_offer_withdraw(channel, command->arguments[ARG_VERSION], ret_changed, error);
+}
+
+static gboolean
+set_waves(const ChannelCommand *command, AshReleaseDir *dir, AshChannel *channel, bool *ret_changed, GError **error)
+{
+	const char *version = command->arguments[ARG_VERSION];
+	g_autoptr(GPtrArray) waves = ash_waves_parse(command->arguments[ARG_WAVES], (guint64) command->now, error);
+	const AshOffer offer = { .waves = waves, .barrier = -1 };
+	const AshChannelEntry *entry = ash_offer_find(channel, version);
+
+	if (waves == NULL)
+		return FALSE;
+	if (entry == NULL || entry->withdrawn)
+		return ash_throw(error, ASH_ERROR_USAGE, "channel \"%s\" does not offer \"%s\": \"ashlar channel promote\" does that", channel->name,
+				 version);
+	*ret_changed = ash_offer_set(channel, version, &offer);
+	return TRUE;
+}
+
+static const Verb verbs[] = {
+	{ "show", "DIR [REF [CHANNEL]]", 2, 4, NULL, false },
+	{ "promote", "DIR REF CHANNEL [VERSION]", 4, 5, promote, true },
+	{ "withdraw", "DIR REF CHANNEL VERSION", 5, 5, withdraw, false },
+	{ "waves", "DIR REF CHANNEL VERSION SPEC", 6, 6, set_waves, false },
+};
+
+static const Verb *
+find_verb(char **arguments, GError **error)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++) {
+		const guint count = g_strv_length(arguments);
+		if (strcmp(verbs[i].name, arguments[ARG_VERB]) != 0)
+			continue;
+		if (count >= verbs[i].least && count <= verbs[i].most)
+			return &verbs[i];
+		return ash_throw_null(error, ASH_ERROR_USAGE, "usage: ashlar channel %s %s", verbs[i].name, verbs[i].arguments);
+	}
+	return ash_throw_null(error, ASH_ERROR_USAGE, "\"%s\" is none of show, promote, withdraw, waves; see \"ashlar channel --help\"",
+			      arguments[ARG_VERB]);
+}
+
+static void
+add_rows(AshTable *table, const AshChannel *channel)
+{
+	for (guint i = channel->entries->len; i-- > 0;) {
+		const AshChannelEntry *entry = g_ptr_array_index(channel->entries, i);
+		g_autofree char *time = ash_render_time(entry->published), *waves = ash_waves_describe(entry->waves);
+		ash_table_add(table, channel->ref, channel->name, entry->version, time,
+			      entry->withdrawn ? "withdrawn"
+			      : entry->barrier ? "barrier"
+					       : NULL,
+			      entry->withdrawn ? NULL : waves);
+	}
+}
+
+static gboolean
+add_to_json(JsonArray *array, const AshChannel *channel, GError **error)
+{
+	g_autofree char *text = ash_channel_format(channel);
+	JsonObject *object = ash_json_parse_object(text, -1, channel->name, error);
+
+	if (object == NULL)
+		return FALSE;
+	json_array_add_object_element(array, object);
+	return TRUE;
+}
+
+static void
+print_channels(AshTable *table, JsonArray *array)
+{
+	if (array == NULL) {
+		ash_table_print(table);
+		return;
+	}
+	g_autoptr(JsonObject) object = json_object_new();
+	json_object_set_array_member(object, "channels", json_array_ref(array));
+	g_autofree char *text = ash_json_object_to_string(object, TRUE);
+	fputs(text, stdout);
+}
+
+static gboolean
+add_channel(AshReleaseDir *dir, const char *ref, const char *name, AshTable *table, JsonArray *array, GError **error)
+{
+	g_autoptr(AshChannel) channel = NULL;
+
+	if (!ash_release_dir_load_channel(dir, ref, name, &channel, error))
+		return FALSE;
+	if (channel == NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "\"%s\" has no channel \"%s\"", ref, name);
+	add_rows(table, channel);
+	return array == NULL || add_to_json(array, channel, error);
+}
+
+static gboolean
+add_channels(AshReleaseDir *dir, const char *ref, AshTable *table, JsonArray *array, GError **error)
+{
+	g_auto(GStrv) names = ash_release_dir_list_channels(dir, ref);
+
+	for (char **name = names; *name != NULL; name++)
+		if (!add_channel(dir, ref, *name, table, array, error))
+			return FALSE;
+	return TRUE;
+}
+
+static gboolean
+show(const ChannelCommand *command, GError **error)
+{
+	static const char *const headings[] = { "REF", "CHANNEL", "VERSION", "PUBLISHED", "STATE", "WAVES", NULL };
+	g_autoptr(AshReleaseDir) dir = ash_release_dir_open(command->arguments[ARG_DIR], false, error);
+	g_autoptr(AshTable) table = ash_table_new(headings);
+	g_autoptr(JsonArray) array = command->common.json ? json_array_new() : NULL;
+	const char *ref = command->arguments[ARG_REF];
+
+	if (dir == NULL)
+		return FALSE;
+	g_auto(GStrv) refs = ash_release_dir_list_refs(dir);
+	const char *const one[] = { ref, NULL };
+	for (const char *const *at = ref != NULL ? one : (const char *const *) refs; *at != NULL; at++) {
+		const char *name = ref != NULL ? command->arguments[ARG_CHANNEL] : NULL;
+		if (!(name != NULL ? add_channel(dir, *at, name, table, array, error) : add_channels(dir, *at, table, array, error)))
+			return FALSE;
+	}
+	print_channels(table, array);
+	return TRUE;
+}
+
+static AshChannel *
+load_channel(const Verb *verb, AshReleaseDir *dir, const char *ref, const char *name, GError **error)
+{
+	g_autoptr(AshChannel) channel = NULL;
+
+	if (!ash_release_dir_load_channel(dir, ref, name, &channel, error))
+		return NULL;
+	if (channel != NULL)
+		return g_steal_pointer(&channel);
+	if (!verb->creates)
+		return ash_throw_null(error, ASH_ERROR_USAGE, "\"%s\" has no channel \"%s\"", ref, name);
+	channel = ash_channel_new();
+	channel->ref = g_strdup(ref);
+	channel->name = g_strdup(name);
+	return g_steal_pointer(&channel);
+}
+
+static gboolean
+change(ChannelCommand *command, const Verb *verb, GError **error)
+{
+	if (!ash_signing_load(&command->signing, error))
+		return FALSE;
+	g_autoptr(AshReleaseDir) dir = ash_release_dir_open(command->arguments[ARG_DIR], true, error);
+	g_autoptr(AshChannel) channel =
+		dir != NULL ? load_channel(verb, dir, command->arguments[ARG_REF], command->arguments[ARG_CHANNEL], error) : NULL;
+	bool changed = false;
+	if (channel == NULL || !verb->change(command, dir, channel, &changed, error))
+		return FALSE;
+	if (changed && (!ash_release_dir_set_channel(dir, channel, error) ||
+			!ash_release_dir_commit(dir, command->signing.loaded, &command->signing.validity, command->now, false, NULL, error)))
+		return FALSE;
+	if (!changed)
+		ash_progress_message(NULL, "nothing changed");
+	g_clear_pointer(&dir, ash_release_dir_free);
+	return show(command, error);
+}
+
+gboolean
+ash_command_channel(AshCommandEnv *env, int argc, char **argv, GError **error)
+{
+	g_auto(ChannelCommand) command = { .now = ash_signing_now() };
+	const GOptionEntry entries[] = {
+		{ "waves", 0, 0, G_OPTION_ARG_STRING, &command.waves, "promote: roll it out in steps: 5@now,25@+6h,100@+2d", "SPEC" },
+		{ "barrier", 0, 0, G_OPTION_ARG_NONE, &command.barrier, "promote: older nodes must take it before any later version", NULL },
+		{ "no-barrier", 0, 0, G_OPTION_ARG_NONE, &command.no_barrier, "promote: they need not", NULL },
+		{ "from", 0, 0, G_OPTION_ARG_STRING, &command.from, "promote: the newest version of this channel", "CHANNEL" },
+		ASH_SIGNING_ENTRIES(&command.signing),
+		{ NULL },
+	};
+
+	if (!ash_command_parse(env, entries, argc, argv, 1, -1, &command.common, &command.arguments, error))
+		return FALSE;
+	const Verb *verb = find_verb(command.arguments, error);
+	if (verb == NULL)
+		return FALSE;
+	return verb->change != NULL ? change(&command, verb, error) : show(&command, error);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/command.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/size.h"
+#include "cli/render.h"
+#include "cli/signing.h"
+#include "base/table.h"
+#include "compose/publish.h"
+#include "publish/offer.h"
+#include "publish/waves.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+	AshCommonOptions common;
+	char **arguments;
+	AshSigning signing;
+	char *type, *to, *channel, *waves, *minimum, *seed;
+	gboolean barrier, no_channel, refresh, init;
+	int level;
+} PublishCommand;
+
+static void
+publish_command_clear(PublishCommand *command)
+{
+	ash_common_options_clear(&command->common);
+	ash_signing_clear(&command->signing);
+	g_strfreev(command->arguments);
+	g_free(command->type);
+	g_free(command->to);
+	g_free(command->channel);
+	g_free(command->waves);
+	g_free(command->minimum);
+	g_free(command->seed);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PublishCommand, publish_command_clear)
+
+#define DEFAULT_CHANNEL "stable"
+
+static gboolean
+check_options(PublishCommand *command, GError **error)
+{
+	if (command->to == NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "no release directory is given: add --to DIR");
+	if ((command->refresh || command->init) && command->arguments[0] != NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "--%s publishes nothing: leave out \"%s\"", command->init ? "init" : "refresh",
+				 command->arguments[0]);
+	if (command->refresh || command->init)
+		return TRUE;
+	if (command->arguments[0] == NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "no commit is given (\"ashlar log\" lists them)");
+	if (command->type == NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "no image type is given: add -t TYPE (\"ashlar types\" lists them)");
+	if (command->minimum != NULL && !ash_release_is_version(command->minimum))
+		return ash_throw(error, ASH_ERROR_USAGE, "--minimum \"%s\" is not a version", command->minimum);
+	if (command->no_channel && (command->channel != NULL || command->waves != NULL || command->barrier))
+		return ash_throw(error, ASH_ERROR_USAGE, "--no-channel goes with none of --channel, --waves and --barrier");
+	if (command->channel == NULL && !command->no_channel)
+		command->channel = g_strdup(DEFAULT_CHANNEL);
+	if (command->channel != NULL && !ash_release_is_version(command->channel))
+		return ash_throw(error, ASH_ERROR_USAGE, "--channel \"%s\" is not a name of letters, digits and \"._-~^\"", command->channel);
+	return TRUE;
+}
+
+static gboolean
+parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError **error)
+{
+	const GOptionEntry entries[] = {
+		{ "type", 't', 0, G_OPTION_ARG_STRING, &command->type, "The image type that the nodes were installed from", "TYPE" },
+		{ "to", 0, 0, G_OPTION_ARG_FILENAME, &command->to, "The release directory", "DIR" },
+		{ "channel", 0, 0, G_OPTION_ARG_STRING, &command->channel, "Offer it in this channel (default: " DEFAULT_CHANNEL ")", "NAME" },
+		{ "no-channel", 0, 0, G_OPTION_ARG_NONE, &command->no_channel, "Do not offer it yet (\"ashlar channel promote\" does)", NULL },
+		{ "waves", 0, 0, G_OPTION_ARG_STRING, &command->waves, "Roll it out in steps: 5@now,25@+6h,100@+2d", "SPEC" },
+		{ "barrier", 0, 0, G_OPTION_ARG_NONE, &command->barrier, "Older nodes must take it before any later version", NULL },
+		{ "minimum", 0, 0, G_OPTION_ARG_STRING, &command->minimum, "The oldest version that may update to it", "VERSION" },
+		{ "refresh", 0, 0, G_OPTION_ARG_NONE, &command->refresh, "Publish nothing: renew the metadata before it expires", NULL },
+		{ "init", 0, 0, G_OPTION_ARG_NONE, &command->init,
+		  "Publish nothing: make a new release directory, and in --key-dir the keys that are not there", NULL },
+		ASH_SIGNING_ENTRIES(&command->signing),
+		{ "level", 0, 0, G_OPTION_ARG_INT, &command->level, "Zstandard level, 1 to 22 (default: 15)", "LEVEL" },
+		{ "seed", 0, 0, G_OPTION_ARG_STRING, &command->seed, "As of \"ashlar image\"", "UUID" },
+		{ NULL },
+	};
+
+	return ash_command_parse(env, entries, argc, argv, 0, 1, &command->common, &command->arguments, error) &&
+	       check_options(command, error) && (!command->init || ash_signing_make_keys(&command->signing, error)) &&
+	       ash_signing_load(&command->signing, error);
+}
+
+static AshPublishResult *
+publish(AshCommandEnv *env, const PublishCommand *command, AshReleaseDir *dir, GError **error)
+{
+	g_autoptr(AshStore) store = ash_store_open(command->common.store, false, error);
+	AshUuid seed;
+	const AshComposePublish request = {
+		.commit = command->arguments[0],
+		.type = command->type,
+		.seed = command->seed != NULL ? &seed : NULL,
+		.minimum = command->minimum,
+		.channel = command->channel,
+		.level = command->level,
+	};
+
+	if (store == NULL)
+		return NULL;
+	if (command->seed != NULL && !ash_uuid_parse(command->seed, &seed))
+		return ash_throw_null(error, ASH_ERROR_USAGE, "--seed \"%s\" is not a UUID", command->seed);
+	return ash_compose_publish(env->ctx, store, dir, &request, error);
+}
+
+/* *@ret_changed stays as it is if the channel says so already. */
+static gboolean
+offer(const PublishCommand *command, AshReleaseDir *dir, const AshRelease *release, gint64 now, bool *ret_changed, GError **error)
+{
+	g_autoptr(AshChannel) channel = NULL;
+	g_autoptr(GPtrArray) waves = NULL;
+	AshOffer how = { .barrier = command->barrier ? 1 : -1, .now = (guint64) now };
+
+	if (command->channel == NULL)
+		return TRUE;
+	if (!ash_release_dir_load_channel(dir, release->ref, command->channel, &channel, error))
+		return FALSE;
+	if (command->waves != NULL && (waves = ash_waves_parse(command->waves, (guint64) now, error)) == NULL)
+		return FALSE;
+	how.waves = waves;
+	if (channel == NULL) {
+		channel = ash_channel_new();
+		channel->ref = g_strdup(release->ref);
+		channel->name = g_strdup(command->channel);
+	}
+	if (!ash_offer_set(channel, release->version, &how))
+		return TRUE;
+	*ret_changed = true;
+	return ash_release_dir_set_channel(dir, channel, error);
+}
+
+static void
+add_cost_row(AshTable *table, const char *from, const AshCost *cost)
+{
+	g_autofree char *tree = ash_size_format(cost->tree_bytes), *data = ash_size_format(cost->data_bytes),
+			*sum = ash_size_format(cost->tree_bytes + cost->data_bytes);
+	g_autofree char *blocks = g_strdup_printf("%" G_GUINT64_FORMAT, cost->data_blocks),
+			*requests = g_strdup_printf("%" G_GUINT64_FORMAT, cost->requests);
+
+	ash_table_add(table, from, sum, tree, data, blocks, requests);
+}
+
+static void
+print_result(const PublishCommand *command, const AshPublishResult *result, bool changed)
+{
+	static const char *const headings[] = { "FROM", ">DOWNLOAD", ">TREE", ">DATA", ">NEW BLOCKS", ">REQUESTS", NULL };
+	const AshRelease *release = result->release;
+	g_autoptr(AshTable) table = ash_table_new(headings);
+
+	printf("%s %s %s\n  root hash %s\n", release->ref, release->version, result->unchanged ? "was published already" : "published",
+	       release->root_hash);
+	if (command->channel != NULL)
+		printf("  channel   %s%s\n\n", command->channel, changed ? "" : " (nothing changed)");
+	else
+		printf("  channel   none: \"ashlar channel promote\" offers it\n\n");
+	for (guint i = 0; i < result->costs->len; i++) {
+		const AshPublishCost *cost = g_ptr_array_index(result->costs, i);
+		add_cost_row(table, cost->from_version, &cost->cost);
+	}
+	add_cost_row(table, "nothing", &result->full);
+	ash_table_print(table);
+}
+
+static JsonObject *
+cost_to_json(const char *from, const AshCost *cost)
+{
+	JsonObject *object = json_object_new();
+
+	if (from != NULL)
+		json_object_set_string_member(object, "from", from);
+	json_object_set_int_member(object, "tree_bytes", (gint64) cost->tree_bytes);
+	json_object_set_int_member(object, "data_bytes", (gint64) cost->data_bytes);
+	json_object_set_int_member(object, "tree_blocks", (gint64) cost->tree_blocks);
+	json_object_set_int_member(object, "data_blocks", (gint64) cost->data_blocks);
+	json_object_set_int_member(object, "frames", (gint64) cost->frames);
+	json_object_set_int_member(object, "requests", (gint64) cost->requests);
+	return object;
+}
+
+static void
+print_json(const PublishCommand *command, AshReleaseDir *dir, const AshPublishResult *result, bool changed)
+{
+	const AshRelease *release = result->release;
+	g_autoptr(JsonObject) object = json_object_new();
+	g_autofree char *target = ash_release_target_path(release->ref, release->version);
+	JsonArray *costs = json_array_new();
+	guint files;
+	guint64 bytes;
+
+	ash_objects_get_written(ash_release_dir_get_objects(dir), &files, &bytes);
+	json_object_set_string_member(object, "ref", release->ref);
+	json_object_set_string_member(object, "version", release->version);
+	json_object_set_string_member(object, "commit", release->commit);
+	json_object_set_string_member(object, "root_hash", release->root_hash);
+	json_object_set_string_member(object, "target", target);
+	if (command->channel != NULL)
+		json_object_set_string_member(object, "channel", command->channel);
+	json_object_set_boolean_member(object, "changed", changed);
+	json_object_set_int_member(object, "written_files", files);
+	json_object_set_int_member(object, "written_bytes", (gint64) bytes);
+	for (guint i = 0; i < result->costs->len; i++) {
+		const AshPublishCost *cost = g_ptr_array_index(result->costs, i);
+		json_array_add_object_element(costs, cost_to_json(cost->from_version, &cost->cost));
+	}
+	json_object_set_array_member(object, "costs", costs);
+	json_object_set_object_member(object, "full", cost_to_json(NULL, &result->full));
+	g_autofree char *text = ash_json_object_to_string(object, TRUE);
+	fputs(text, stdout);
+}
+
+static void
+print_committed(AshTufRepository *tuf, const AshTufCommitted *committed, bool json)
+{
+	static const char *const headings[] = { "METADATA", ">VERSION", "EXPIRES", "", NULL };
+	g_autoptr(AshTable) table = ash_table_new(headings);
+	g_autoptr(JsonObject) object = json_object_new();
+
+	for (guint role = 0; role < ASH_TUF_N_ROLES; role++) {
+		const AshTufMetadata *metadata = ash_tuf_repository_get(tuf, role);
+		const char *name = ash_tuf_role_to_string(role);
+		g_autofree char *version = g_strdup_printf("%" G_GINT64_FORMAT, committed->version[role]);
+		g_autofree char *expires = ash_render_time(metadata != NULL ? (guint64) metadata->expires : 0);
+		JsonObject *element = json_object_new();
+		json_object_set_int_member(element, "version", committed->version[role]);
+		json_object_set_string_member(element, "expires", expires);
+		json_object_set_boolean_member(element, "written", committed->written[role]);
+		json_object_set_object_member(object, name, element);
+		ash_table_add(table, name, version, expires, committed->written[role] ? "renewed" : "");
+	}
+	g_autofree char *text = ash_json_object_to_string(object, TRUE);
+	if (json)
+		fputs(text, stdout);
+	else
+		ash_table_print(table);
+}
+
+/* Metadata only: the channels and releases stay as they are. */
+static gboolean
+refresh(const PublishCommand *command, AshReleaseDir *dir, GError **error)
+{
+	AshTufCommitted committed;
+
+	if (!ash_release_dir_commit(dir, command->signing.loaded, &command->signing.validity, ash_signing_now(), true, &committed, error))
+		return FALSE;
+	print_committed(ash_release_dir_get_tuf(dir), &committed, command->common.json);
+	return TRUE;
+}
+
+/* A new release directory; keys that are not there are made. */
+static gboolean
+init(const PublishCommand *command, GError **error)
+{
+	if (!ash_file_mkdirs(AT_FDCWD, command->to, 0755, error) || !ash_signing_create(&command->signing, command->to, error))
+		return FALSE;
+	g_autoptr(AshReleaseDir) dir = ash_release_dir_open(command->to, true, error);
+	return dir != NULL && refresh(command, dir, error);
+}
+
+gboolean
+ash_command_publish(AshCommandEnv *env, int argc, char **argv, GError **error)
+{
+	g_auto(PublishCommand) command = { 0 };
+	const gint64 now = ash_signing_now();
+
+	if (!parse(env, argc, argv, &command, error))
+		return FALSE;
+	if (command.init)
+		return init(&command, error);
+	g_autoptr(AshReleaseDir) dir = ash_release_dir_open(command.to, true, error);
+	if (dir == NULL)
+		return FALSE;
+	if (command.refresh)
+		return refresh(&command, dir, error);
+	g_autoptr(AshPublishResult) result = publish(env, &command, dir, error);
+	if (result == NULL)
+		return FALSE;
+	bool changed = !result->unchanged;
+	if (!offer(&command, dir, result->release, now, &changed, error) ||
+	    (changed && !ash_release_dir_commit(dir, command.signing.loaded, &command.signing.validity, now, false, NULL, error)))
+		return FALSE;
+	if (command.common.json)
+		print_json(&command, dir, result, changed);
+	else
+		print_result(&command, result, changed);
+	return TRUE;
+}
