@@ -136,8 +136,6 @@ check_value(const AshField *field, JsonNode *node, GError **error)
 		return TRUE;
 	if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != (is_bool ? G_TYPE_BOOLEAN : G_TYPE_INT64))
 		return ash_throw(error, ASH_ERROR_INTERNAL, "member \"%s\" is not %s", field->name, is_bool ? "true or false" : "a whole number");
-	if (field->kind == ASH_FIELD_UINT64 && json_node_get_int(node) < 0)
-		return ash_throw(error, ASH_ERROR_INTERNAL, "member \"%s\" is a number below zero, or too large", field->name);
 	return TRUE;
 }
 

@@ -339,10 +339,15 @@ static gboolean
 parse_record(gpointer record, const AshField *fields, const char *text, gsize length, const char *what, GError **error)
 {
 	g_autoptr(GError) problem = NULL;
-	g_autoptr(JsonObject) object = ash_json_parse_object(text, (gssize) length, what, &problem);
 
-	if (object == NULL || !ash_record_from_json(record, fields, object, &problem))
+	/* What came behind it would be checked by nobody. */
+	if (memmem(text, length, "\\u0000", strlen("\\u0000")) != NULL)
+		return ash_throw(error, ASH_ERROR_TRUST, "\"%s\" has a text with a NUL in it", what);
+	g_autoptr(JsonObject) object = ash_json_parse_object(text, (gssize) length, what, &problem);
+	if (object == NULL)
 		return ash_throw(error, ASH_ERROR_TRUST, "%s", problem->message);
+	if (!ash_record_from_json(record, fields, object, &problem))
+		return ash_throw(error, ASH_ERROR_TRUST, "\"%s\": %s", what, problem->message);
 	return TRUE;
 }
 
@@ -373,12 +378,12 @@ is_entry(AshChannelEntry *entry)
 		entry->waves = g_ptr_array_new_with_free_func(g_free);
 	for (guint i = 0; i < entry->waves->len; i++) {
 		const AshWave *wave = g_ptr_array_index(entry->waves, i);
-		if (wave->start < start || wave->percent <= percent || wave->percent > 100)
+		if (wave->start < start || wave->start > G_MAXINT64 || wave->percent <= percent || wave->percent > 100)
 			return false;
 		start = wave->start;
 		percent = wave->percent;
 	}
-	return ash_release_is_version(entry->version);
+	return ash_release_is_version(entry->version) && entry->published <= G_MAXINT64;
 }
 
 static const char *

@@ -191,9 +191,9 @@ static void
 test_wrong_types(void)
 {
 	static const char *const wrong[] = { "{\"one\": 5}", "{\"one\": []}", "{\"parts\": {}}", "{\"parts\": [5]}",
-					     "{\"parts\": [{\"value\": 1}, null]}" };
-	static const char *const harmless[] = { "{\"words\": 5}", "{\"lines\": [1, {}, null]}", "{\"flag\": {}}",
-						"{\"number\": \"x\"}", "{\"name\": [1]}" };
+					     "{\"parts\": [{\"value\": 1}, null]}", "{\"flag\": {}}", "{\"flag\": 1}",
+					     "{\"number\": \"x\"}", "{\"large\": 1.5}", "{\"large\": null}" };
+	static const char *const harmless[] = { "{\"words\": 5}", "{\"lines\": [1, {}, null]}", "{\"name\": [1]}" };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		g_autoptr(Sample) sample = sample_filled();
