@@ -21,8 +21,10 @@ typedef struct {
 	char **arguments;
 	AshSigning signing;
 	char *type, *to, *channel, *waves, *minimum, *seed;
+	GPtrArray *waves_at; /* from @waves, counted from @now */
 	gboolean barrier, no_channel, refresh, init;
 	int level;
+	gint64 now;
 } PublishCommand;
 
 static void
@@ -35,6 +37,7 @@ publish_command_clear(PublishCommand *command)
 	g_free(command->to);
 	g_free(command->channel);
 	g_free(command->waves);
+	g_clear_pointer(&command->waves_at, g_ptr_array_unref);
 	g_free(command->minimum);
 	g_free(command->seed);
 }
@@ -64,7 +67,9 @@ check_options(PublishCommand *command, GError **error)
 		command->channel = g_strdup(DEFAULT_CHANNEL);
 	if (command->channel != NULL && !ash_release_is_version(command->channel))
 		return ash_throw(error, ASH_ERROR_USAGE, "--channel \"%s\" is not a name of letters, digits and \"._-~^\"", command->channel);
-	return TRUE;
+	if (command->waves != NULL)
+		command->waves_at = ash_waves_parse(command->waves, (guint64) command->now, error);
+	return command->waves == NULL || command->waves_at != NULL;
 }
 
 static gboolean
@@ -115,19 +120,15 @@ publish(AshCommandEnv *env, const PublishCommand *command, AshReleaseDir *dir, G
 
 /* *@ret_changed stays as it is if the channel says so already. */
 static gboolean
-offer(const PublishCommand *command, AshReleaseDir *dir, const AshRelease *release, gint64 now, bool *ret_changed, GError **error)
+offer(const PublishCommand *command, AshReleaseDir *dir, const AshRelease *release, bool *ret_changed, GError **error)
 {
 	g_autoptr(AshChannel) channel = NULL;
-	g_autoptr(GPtrArray) waves = NULL;
-	AshOffer how = { .barrier = command->barrier ? 1 : -1, .now = (guint64) now };
+	const AshOffer how = { .waves = command->waves_at, .barrier = command->barrier ? 1 : -1, .now = (guint64) command->now };
 
 	if (command->channel == NULL)
 		return TRUE;
 	if (!ash_release_dir_load_channel(dir, release->ref, command->channel, &channel, error))
 		return FALSE;
-	if (command->waves != NULL && (waves = ash_waves_parse(command->waves, (guint64) now, error)) == NULL)
-		return FALSE;
-	how.waves = waves;
 	if (channel == NULL) {
 		channel = ash_channel_new();
 		channel->ref = g_strdup(release->ref);
@@ -269,8 +270,7 @@ init(const PublishCommand *command, GError **error)
 gboolean
 ash_command_publish(AshCommandEnv *env, int argc, char **argv, GError **error)
 {
-	g_auto(PublishCommand) command = { 0 };
-	const gint64 now = ash_signing_now();
+	g_auto(PublishCommand) command = { .now = ash_signing_now() };
 
 	if (!parse(env, argc, argv, &command, error))
 		return FALSE;
@@ -285,8 +285,8 @@ ash_command_publish(AshCommandEnv *env, int argc, char **argv, GError **error)
 	if (result == NULL)
 		return FALSE;
 	bool changed = !result->unchanged;
-	if (!offer(&command, dir, result->release, now, &changed, error) ||
-	    (changed && !ash_release_dir_commit(dir, command.signing.loaded, &command.signing.validity, now, false, NULL, error)))
+	if (!offer(&command, dir, result->release, &changed, error) ||
+	    (changed && !ash_release_dir_commit(dir, command.signing.loaded, &command.signing.validity, command.now, false, NULL, error)))
 		return FALSE;
 	if (command.common.json)
 		print_json(&command, dir, result, changed);

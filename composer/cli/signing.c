@@ -59,12 +59,13 @@ compare_names(gconstpointer a, gconstpointer b)
 static gboolean
 load_dir(AshSigning *signing, GError **error)
 {
-	g_autoptr(GDir) dir = g_dir_open(signing->key_dir, 0, error);
+	g_autoptr(GError) problem = NULL;
+	g_autoptr(GDir) dir = g_dir_open(signing->key_dir, 0, &problem);
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 	const char *name;
 
 	if (dir == NULL)
-		return ash_prefix(error, "--key-dir");
+		return ash_throw(error, ASH_ERROR_USAGE, "--key-dir \"%s\" cannot be read: %s", signing->key_dir, problem->message);
 	while ((name = g_dir_read_name(dir)) != NULL)
 		if (g_str_has_suffix(name, ".pem"))
 			g_ptr_array_add(names, g_build_filename(signing->key_dir, name, NULL));

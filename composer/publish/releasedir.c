@@ -28,6 +28,9 @@ ash_release_dir_open(const char *path, bool write, GError **error)
 	g_autoptr(AshReleaseDir) dir = g_new0(AshReleaseDir, 1);
 
 	dir->path = g_strdup(path);
+	if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+		return ash_throw_null(error, ASH_ERROR_USAGE, "there is no release directory \"%s\": \"ashlar publish --init --to %s\" makes one", path,
+				      path);
 	dir->fd = ash_file_open_dir(AT_FDCWD, path, false, error);
 	if (dir->fd < 0)
 		return NULL;

@@ -35,6 +35,19 @@ parse_delay(const char *text, guint64 *ret_seconds)
 	return true;
 }
 
+/* GLib wants seconds; people do not. */
+static GDateTime *
+parse_iso8601(const char *text)
+{
+	GDateTime *time = g_date_time_new_from_iso8601(text, NULL);
+	const char *colon = strchr(text, ':');
+
+	if (time != NULL || colon == NULL || strlen(colon) < 3)
+		return time;
+	g_autofree char *longer = g_strdup_printf("%.*s:00%s", (int) (colon + 3 - text), text, colon + 3);
+	return g_date_time_new_from_iso8601(longer, NULL);
+}
+
 static bool
 parse_time(const char *text, guint64 now, guint64 *ret_start)
 {
@@ -51,7 +64,7 @@ parse_time(const char *text, guint64 now, guint64 *ret_start)
 		return true;
 	}
 	/* Without a zone it would be another moment elsewhere: no zone is given, so GLib refuses such a time. */
-	g_autoptr(GDateTime) time = g_date_time_new_from_iso8601(text, NULL);
+	g_autoptr(GDateTime) time = parse_iso8601(text);
 	if (time == NULL || g_date_time_to_unix(time) < 0 || (guint64) g_date_time_to_unix(time) > now + MOST_AHEAD)
 		return false;
 	*ret_start = (guint64) g_date_time_to_unix(time);

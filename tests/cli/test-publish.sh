@@ -1,0 +1,256 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Release directories: what is in them, checked by other programs; publishing twice, killed, at the same time; channels.
+#
+#   KILL_ROUNDS (12) and KILL_SEED (drawn, and printed) can be set.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need rpmbuild rpmsign createrepo_c gpg python3 jq zstd sha256sum veritysetup mcopy sfdisk
+[ -f /usr/lib/systemd/boot/efi/linuxx64.efi.stub ] || skip_all "systemd-boot-efi is not installed"
+cd "$work" || exit 1
+here=$top_srcdir/tests/cli
+export ASHLAR_CACHE=$work/cache ASHLAR_STORE=$work/store
+rounds=${KILL_ROUNDS:-12}
+RANDOM=${KILL_SEED:=$RANDOM}
+note "KILL_SEED=$KILL_SEED"
+
+"$top_srcdir/tests/distro/make-repo" repo "$here/specs/base.spec" "$here/specs/machine.spec" >make-repo.log 2>&1 || {
+	not_ok "the repository can be made" make-repo.log
+	finish
+	exit
+}
+printf 'kind = "tar"\nvariant = "machine"\n[archive]\ncompression = "none"\n' >tree.toml
+cat >machine.toml <<-END
+	kind = "disk"
+	variant = "machine"
+	[disk]
+	formats = ["raw"]
+	[boot]
+	kernel_cmdline = "quiet"
+	tries = 3
+	[[partition]]
+	role = "esp"
+	fs = "vfat"
+	size = "64M"
+	[[partition]]
+	role = "root-verity"
+	slot = "a"
+	label = "@NAME@_@VERSION@"
+	[[partition]]
+	role = "root"
+	slot = "a"
+	fs = "erofs"
+	label = "@NAME@_@VERSION@"
+END
+sed '/root-verity/,/label/ { s/root-verity/linux/; /slot/d; }' machine.toml >plain.toml
+ref=test/x86_64/machine
+
+# build VERSION: a commit
+build() {
+	printf 'repo --name=demo\n%%packages\nmachine\n%%end\n%%post\necho %s > /etc/built; seq %s000 %s900 > /usr/share/machine/new\n%%end\n' \
+		"$1" "${1//[!0-9]/}" "${1//[!0-9]/}" >test.ks
+	"$ASHLAR" build test.ks -t ./tree.toml --repos repo -o out --version "$1" --progress=none >build.log 2>&1 || {
+		not_ok "version $1 can be built" build.log
+		finish
+		exit
+	}
+}
+publish() { "$ASHLAR" publish "$@" --key-dir keys --progress=none; }
+# exits "what" STATUS COMMAND...: the output is kept in out.txt and err.txt
+exits() {
+	local name=$1 want=$2 status=0
+	shift 2
+	"$@" >out.txt 2>err.txt || status=$?
+	if [ $status = "$want" ]; then
+		ok "$name"
+	else
+		{ echo "status $status, wanted $want"; cat out.txt err.txt; } >.output
+		not_ok "$name" .output
+	fi
+}
+says() { check "and says why" grep -qF -- "$1" err.txt; }
+# Everything but the versions of metadata that a killed publisher left unused: what readers see.
+listing() { (cd "$1" && find . -type f ! -path './tmp/*' | sort); }
+target() { find rel/targets/$ref -maxdepth 1 -name "*.$1.json"; }
+object() { jq -r "$2.sha256" "$(target "$1")" | sed -E 's|^(..)(.*)|rel/objects/\1/\1\2|'; }
+# Every object is named by its digest, every target by its digest and named by the metadata.
+is_sound() {
+	local file dir=$1
+	for file in "$dir"/objects/*/*; do
+		[ "$(sha256sum "$file" | cut -d' ' -f 1)" = "$(basename "$file")" ] || { echo "$file"; return 1; }
+	done
+	find "$dir/targets" -name '*.json' | while read -r file; do
+		[ "$(sha256sum "$file" | cut -d' ' -f 1)" = "$(basename "$file" | cut -d. -f 1)" ] || { echo "$file"; return 1; }
+	done
+}
+# What a reader of the metadata in $1 finds: every target, and every object of each release.
+is_complete() {
+	local dir=$1 snapshot targets path digest file
+	snapshot=$(jq -r '.signed.meta["snapshot.json"].version' "$dir/metadata/timestamp.json") || return
+	targets=$(jq -r '.signed.meta["targets.json"].version' "$dir/metadata/$snapshot.snapshot.json") || return
+	jq -r '.signed.targets | to_entries[] | .key + " " + .value.hashes.sha256' "$dir/metadata/$targets.targets.json" >list.txt || return
+	while read -r path digest; do
+		file=$dir/targets/$(dirname "$path")/$digest.$(basename "$path")
+		[ -f "$file" ] || { echo "$file is missing"; return 1; }
+		jq -r '.. | objects | .sha256? // empty' "$file" | while read -r digest; do
+			[ -f "$dir/objects/${digest:0:2}/$digest" ] || { echo "object $digest of $path is missing"; return 1; }
+		done || return
+	done <list.txt
+}
+
+build 1.0
+exits "there must be keys" 2 publish $ref -t ./machine.toml --to rel
+mkdir keys
+exits "of which one signs" 2 publish $ref -t ./machine.toml --to rel
+rmdir keys
+exits "--init makes one, and keys" 0 publish --init --to rel
+check_equal "of which only their owner reads the private parts" "600 600 600 600" "$(stat -c %a keys/*.pem | xargs)"
+exits "once" 2 publish --init --to rel
+exits "there must be a release directory" 2 publish $ref -t ./machine.toml --to other
+says "--init"
+exits "an image type is needed" 2 publish $ref --to rel
+says "-t TYPE"
+exits "one with a hash tree" 3 publish $ref -t ./plain.toml --to rel
+says "dm-verity"
+exits "needs keys" 2 "$ASHLAR" publish $ref -t ./machine.toml --to rel --progress=none
+says "--key-dir"
+exits "refuses waves that make no sense before it begins" 2 publish $ref -t ./machine.toml --to rel --waves 50@now,20@+1h
+check_equal "nothing of all this is in it" 4 "$(listing rel | wc -l)"
+
+exits "a release is published" 0 publish $ref -t ./machine.toml --to rel --json
+check_equal "in the channel stable" stable "$(jq -r .channel out.txt)"
+check "every object has its digest" is_sound rel
+check "everything that metadata names is there" is_complete rel
+check_equal "it has a cost only from nothing" 0 "$(jq '.costs | length' out.txt)"
+
+# --- against other programs, and the disk image of the same commit
+"$ASHLAR" image $ref -t ./machine.toml -o disk --progress=none >image.log 2>&1 || not_ok "the image can be written" image.log
+sfdisk -J disk/*.raw >table.json
+part() { # NUMBER FILE
+	local start size
+	start=$(jq ".partitiontable.partitions[$1].start" table.json) size=$(jq ".partitiontable.partitions[$1].size" table.json)
+	dd if="$(echo disk/*.raw)" of="$2" bs=512 skip="$start" count="$size" status=none
+}
+part 1 hash.img
+part 2 root.img
+part 0 esp.img
+bytes=$(jq .root_bytes "$(target 1.0)")
+jq -r '.segments[].object.sha256' "$(target 1.0)" | while read -r digest; do zstd -dcq "rel/objects/${digest:0:2}/$digest"; done >unpacked.img
+check "the frames are the root file system of the disk image" cmp -n "$bytes" unpacked.img root.img
+check_equal "and nothing else" "$bytes" "$(stat -c %s unpacked.img)"
+check "the tree is its hash area" cmp -n "$(stat -c %s "$(object 1.0 .tree)")" "$(object 1.0 .tree)" hash.img
+check "veritysetup finds the root hash right" veritysetup verify unpacked.img "$(object 1.0 .tree)" "$(jq -r .root_hash "$(target 1.0)")"
+mcopy -i esp.img '::EFI/Linux/test_1.0+3.efi' image.efi 2>mcopy.log || not_ok "the image has a UKI" mcopy.log
+check "the UKI is that of the disk image" cmp image.efi "$(object 1.0 .uki)"
+check "the table of frames has four bytes for each" \
+	test "$(zstd -dcq "$(object 1.0 .frames)" | wc -c)" = $(((bytes + 65535) / 65536 * 4))
+check_equal "the defaults of /etc have files" "$(echo 1.0 | sha256sum | cut -d' ' -f 1)  100644  built" "$(grep '  built$' "$(object 1.0 .etc)")"
+check_equal "and links" "$(printf ../usr/lib/os-release | sha256sum | cut -d' ' -f 1)  120777  os-release" \
+	"$(grep '  os-release$' "$(object 1.0 .etc)")"
+check "sorted" sh -c "cut -c 1- '$(object 1.0 .etc)' | sed 's/^[^ ]*  [^ ]*  //' | LC_ALL=C sort -c"
+check_equal "there is an SBOM" SPDX-2.3 "$(jq -r .spdxVersion "$(object 1.0 .sbom)")"
+
+# --- again
+listing rel >before.txt
+stat -c '%n %i %Y' rel/metadata/* >times.txt
+exits "a second time" 0 publish $ref -t ./machine.toml --to rel --json
+check_equal "it says so" false "$(jq .changed out.txt)"
+listing rel >after.txt
+check "nothing is written" cmp before.txt after.txt
+stat -c '%n %i %Y' rel/metadata/* >after.txt
+check "no metadata is signed" cmp times.txt after.txt
+victim=$(object 1.0 '.segments[0].object')
+cp "$victim" good
+printf x | dd of="$victim" bs=1 seek=100 conv=notrunc status=none
+rm "$(object 1.0 .uki)"
+exits "damaged and missing objects" 0 publish $ref -t ./machine.toml --to rel
+check "are written again" test -f "$(object 1.0 .uki)"
+rm "$victim"
+exits "missing segments" 0 publish $ref -t ./machine.toml --to rel
+check "too" cmp "$victim" good
+
+# --- the next version
+build 1.1
+exits "another version" 0 publish $ref -t ./machine.toml --to rel --json --waves 10@now,100@+1d --barrier --minimum 1.0
+check_equal "it costs something from the last one" 1.0 "$(jq -r '.costs[0].from' out.txt)"
+check "much less than from nothing" jq -e '.costs[0].data_bytes * 3 < .full.data_bytes' out.txt
+check_equal "which the release tells, too" "$(jq '.costs[0].data_bytes' out.txt)" "$(jq '.costs[0].data_bytes' "$(target 1.1)")"
+check_equal "as who may take it" 1.0 "$(jq -r .minimum "$(target 1.1)")"
+check "sound" is_sound rel
+check "complete" is_complete rel
+sed -i 's/1.1 > /changed > /' test.ks
+"$ASHLAR" build test.ks -t ./tree.toml --repos repo -o out --version 1.1 --progress=none >build.log 2>&1 || not_ok "it can be changed" build.log
+exits "a version is never published with other content" 2 publish $ref -t ./machine.toml --to rel
+says "another version"
+check "everything is as it was" is_complete rel
+
+# --- channels
+channel() { "$ASHLAR" channel "$@" --progress=none; }
+state() { channel show rel $ref "$1" --json | jq -c ".channels[0].entries[] | select(.version == \"$2\") | [.withdrawn, .barrier, (.waves | length)]"; }
+check_equal "the channel has waves and barrier" "[false,true,2]" "$(state stable 1.1)"
+exits "waves are set" 0 channel waves rel $ref stable 1.1 20@now,60@+2h,100@2026-12-24T00:00Z --key-dir keys
+check_equal "anew" "[false,true,3]" "$(state stable 1.1)"
+exits "a version is withdrawn" 0 channel withdraw rel $ref stable 1.1 --key-dir keys
+check_equal "but stays" "[true,true,3]" "$(state stable 1.1)"
+exits "the newest of a channel is promoted" 0 channel promote rel $ref beta --from stable --key-dir keys
+check_equal "that is not withdrawn" "[false,false,0]" "$(state beta 1.0)"
+exits "a version is offered again" 0 channel promote rel $ref stable 1.1 --no-barrier --waves all --key-dir keys
+check_equal "to all" "[false,false,0]" "$(state stable 1.1)"
+exits "show shows all" 0 channel show rel
+check_equal "of them" 3 "$(grep -c $ref out.txt)"
+exits "what is not published is not promoted" 2 channel promote rel $ref stable 9.9 --key-dir keys
+exits "what is not offered is not withdrawn" 2 channel withdraw rel $ref beta 1.1 --key-dir keys
+exits "there is no such channel" 2 channel show rel $ref gamma
+exits "nor such a verb" 2 channel demote rel
+exits "nor so few arguments" 2 channel withdraw rel
+says "usage: ashlar channel withdraw DIR REF CHANNEL VERSION"
+check "complete still" is_complete rel
+
+# --- metadata
+before=$(jq '.signed.version' rel/metadata/timestamp.json)
+exits "--refresh renews the timestamp" 0 publish --refresh --to rel --expires timestamp=3
+check "with the next version" test "$(jq '.signed.version' rel/metadata/timestamp.json)" = $((before + 1))
+check "for three days" test $((($(date -d "$(jq -r .signed.expires rel/metadata/timestamp.json)" +%s) - $(date +%s) + 3600) / 86400)) = 3
+exits "--expires takes roles" 2 publish --refresh --to rel --expires nobody=3
+
+# --- killed
+cp -a rel pristine
+build 1.2
+began=$(date +%s%N)
+exits "a third version, undisturbed" 0 publish $ref -t ./machine.toml --to rel
+milliseconds=$((($(date +%s%N) - began) / 1000000))
+listing rel | grep -v '\./metadata/' >expected.txt
+note "it takes $milliseconds ms"
+failed=0
+for ((i = 1; i <= rounds; i++)); do
+	rm -rf rel
+	cp -a pristine rel
+	delay=$((RANDOM % milliseconds))
+	"$ASHLAR" publish $ref -t ./machine.toml --to rel --key-dir keys --progress=none >killed.log 2>&1 &
+	pid=$!
+	sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
+	kill -KILL $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	is_complete rel >>problems.txt || { failed=$((failed + 1)); echo "round $i, after $delay ms" >>problems.txt; }
+	is_sound rel >>problems.txt || { failed=$((failed + 1)); echo "round $i, after $delay ms: unsound" >>problems.txt; }
+	publish $ref -t ./machine.toml --to rel >again.log 2>&1 || { failed=$((failed + 1)); cat again.log >>problems.txt; }
+	is_complete rel >>problems.txt || failed=$((failed + 1))
+	# The channel's file has the time in it.
+	listing rel | grep -v '\./metadata/' | grep -v /channels/ | cmp -s - <(grep -v /channels/ expected.txt) ||
+		{ failed=$((failed + 1)); echo "round $i: other files" >>problems.txt; }
+	[ -z "$(ls rel/tmp)" ] || { failed=$((failed + 1)); echo "round $i: files are left" >>problems.txt; }
+done
+if [ $failed = 0 ]; then ok "killed $rounds times: whole before and after, and the same in the end"; else not_ok "killed" problems.txt; fi
+
+# --- two at the same time
+rm -rf rel
+cp -a pristine rel
+publish $ref -t ./machine.toml --to rel >one.log 2>&1 &
+one=$!
+publish $ref -t ./machine.toml --to rel --channel beta >two.log 2>&1 &
+two=$!
+check "two at the same time: one" wait $one
+check "the other" wait $two
+check "complete" is_complete rel
+check_equal "both channels offer it" "2" "$(channel show rel --json | jq '[.channels[].entries[] | select(.version == "1.2")] | length')"
+finish
