@@ -242,9 +242,9 @@ load_channel(const Verb *verb, AshReleaseDir *dir, const char *ref, const char *
 }
 
 static gboolean
-change(ChannelCommand *command, const Verb *verb, GError **error)
+change(AshCommandEnv *env, ChannelCommand *command, const Verb *verb, GError **error)
 {
-	if (!ash_signing_load(&command->signing, error))
+	if (!ash_signing_load(&command->signing, env->ctx, error))
 		return FALSE;
 	g_autoptr(AshReleaseDir) dir = ash_release_dir_open(command->arguments[ARG_DIR], true, error);
 	g_autoptr(AshChannel) channel =
@@ -256,7 +256,7 @@ change(ChannelCommand *command, const Verb *verb, GError **error)
 			!ash_release_dir_commit(dir, command->signing.loaded, &command->signing.validity, command->now, false, NULL, error)))
 		return FALSE;
 	if (!changed)
-		ash_progress_message(NULL, "nothing changed");
+		ash_progress_message(env->ctx->progress, "nothing changed");
 	g_clear_pointer(&dir, ash_release_dir_free);
 	return show(command, error);
 }
@@ -279,5 +279,5 @@ ash_command_channel(AshCommandEnv *env, int argc, char **argv, GError **error)
 	const Verb *verb = find_verb(command.arguments, error);
 	if (verb == NULL)
 		return FALSE;
-	return verb->change != NULL ? change(&command, verb, error) : show(&command, error);
+	return verb->change != NULL ? change(env, &command, verb, error) : show(&command, error);
 }

@@ -2,9 +2,9 @@
 #include "cli/command.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/size.h"
+#include "cli/keyrender.h"
 #include "cli/render.h"
 #include "cli/signing.h"
 #include "base/table.h"
@@ -12,7 +12,6 @@
 #include "publish/offer.h"
 #include "publish/waves.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +21,7 @@ typedef struct {
 	AshSigning signing;
 	char *type, *to, *channel, *waves, *minimum, *seed;
 	GPtrArray *waves_at; /* from @waves, counted from @now */
-	gboolean barrier, no_channel, refresh, init;
+	gboolean barrier, no_channel, refresh;
 	int level;
 	gint64 now;
 } PublishCommand;
@@ -50,10 +49,9 @@ check_options(PublishCommand *command, GError **error)
 {
 	if (command->to == NULL)
 		return ash_throw(error, ASH_ERROR_USAGE, "no release directory is given: add --to DIR");
-	if ((command->refresh || command->init) && command->arguments[0] != NULL)
-		return ash_throw(error, ASH_ERROR_USAGE, "--%s publishes nothing: leave out \"%s\"", command->init ? "init" : "refresh",
-				 command->arguments[0]);
-	if (command->refresh || command->init)
+	if (command->refresh && command->arguments[0] != NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "--refresh publishes nothing: leave out \"%s\"", command->arguments[0]);
+	if (command->refresh)
 		return TRUE;
 	if (command->arguments[0] == NULL)
 		return ash_throw(error, ASH_ERROR_USAGE, "no commit is given (\"ashlar log\" lists them)");
@@ -83,9 +81,7 @@ parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError
 		{ "waves", 0, 0, G_OPTION_ARG_STRING, &command->waves, "Roll it out in steps: 5@now,25@+6h,100@+2d", "SPEC" },
 		{ "barrier", 0, 0, G_OPTION_ARG_NONE, &command->barrier, "Older nodes must take it before any later version", NULL },
 		{ "minimum", 0, 0, G_OPTION_ARG_STRING, &command->minimum, "The oldest version that may update to it", "VERSION" },
-		{ "refresh", 0, 0, G_OPTION_ARG_NONE, &command->refresh, "Publish nothing: renew the metadata before it expires", NULL },
-		{ "init", 0, 0, G_OPTION_ARG_NONE, &command->init,
-		  "Publish nothing: make a new release directory, and in --key-dir the keys that are not there", NULL },
+		{ "refresh", 0, 0, G_OPTION_ARG_NONE, &command->refresh, "Publish nothing: renew the timestamp, and what else expires soon", NULL },
 		ASH_SIGNING_ENTRIES(&command->signing),
 		{ "level", 0, 0, G_OPTION_ARG_INT, &command->level, "Zstandard level, 1 to 22 (default: 15)", "LEVEL" },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &command->seed, "As of \"ashlar image\"", "UUID" },
@@ -93,8 +89,7 @@ parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError
 	};
 
 	return ash_command_parse(env, entries, argc, argv, 0, 1, &command->common, &command->arguments, error) &&
-	       check_options(command, error) && (!command->init || ash_signing_make_keys(&command->signing, error)) &&
-	       ash_signing_load(&command->signing, error);
+	       check_options(command, error) && ash_signing_load(&command->signing, env->ctx, error);
 }
 
 static AshPublishResult *
@@ -219,32 +214,6 @@ print_json(const PublishCommand *command, AshReleaseDir *dir, const AshPublishRe
 	fputs(text, stdout);
 }
 
-static void
-print_committed(AshTufRepository *tuf, const AshTufCommitted *committed, bool json)
-{
-	static const char *const headings[] = { "METADATA", ">VERSION", "EXPIRES", "", NULL };
-	g_autoptr(AshTable) table = ash_table_new(headings);
-	g_autoptr(JsonObject) object = json_object_new();
-
-	for (guint role = 0; role < ASH_TUF_N_ROLES; role++) {
-		const AshTufMetadata *metadata = ash_tuf_repository_get(tuf, role);
-		const char *name = ash_tuf_role_to_string(role);
-		g_autofree char *version = g_strdup_printf("%" G_GINT64_FORMAT, committed->version[role]);
-		g_autofree char *expires = ash_render_time(metadata != NULL ? (guint64) metadata->expires : 0);
-		JsonObject *element = json_object_new();
-		json_object_set_int_member(element, "version", committed->version[role]);
-		json_object_set_string_member(element, "expires", expires);
-		json_object_set_boolean_member(element, "written", committed->written[role]);
-		json_object_set_object_member(object, name, element);
-		ash_table_add(table, name, version, expires, committed->written[role] ? "renewed" : "");
-	}
-	g_autofree char *text = ash_json_object_to_string(object, TRUE);
-	if (json)
-		fputs(text, stdout);
-	else
-		ash_table_print(table);
-}
-
 /* Metadata only: the channels and releases stay as they are. */
 static gboolean
 refresh(const PublishCommand *command, AshReleaseDir *dir, GError **error)
@@ -253,18 +222,14 @@ refresh(const PublishCommand *command, AshReleaseDir *dir, GError **error)
 
 	if (!ash_release_dir_commit(dir, command->signing.loaded, &command->signing.validity, ash_signing_now(), true, &committed, error))
 		return FALSE;
-	print_committed(ash_release_dir_get_tuf(dir), &committed, command->common.json);
+	if (!command->common.json) {
+		ash_key_render_committed(ash_release_dir_get_tuf(dir), &committed);
+		return TRUE;
+	}
+	g_autoptr(JsonObject) object = ash_key_render_committed_to_json(ash_release_dir_get_tuf(dir), &committed, command->to);
+	g_autofree char *text = ash_json_object_to_string(object, TRUE);
+	fputs(text, stdout);
 	return TRUE;
-}
-
-/* A new release directory; keys that are not there are made. */
-static gboolean
-init(const PublishCommand *command, GError **error)
-{
-	if (!ash_file_mkdirs(AT_FDCWD, command->to, 0755, error) || !ash_signing_create(&command->signing, command->to, error))
-		return FALSE;
-	g_autoptr(AshReleaseDir) dir = ash_release_dir_open(command->to, true, error);
-	return dir != NULL && refresh(command, dir, error);
 }
 
 gboolean
@@ -274,8 +239,6 @@ ash_command_publish(AshCommandEnv *env, int argc, char **argv, GError **error)
 
 	if (!parse(env, argc, argv, &command, error))
 		return FALSE;
-	if (command.init)
-		return init(&command, error);
 	g_autoptr(AshReleaseDir) dir = ash_release_dir_open(command.to, true, error);
 	if (dir == NULL)
 		return FALSE;

@@ -29,8 +29,7 @@ ash_release_dir_open(const char *path, bool write, GError **error)
 
 	dir->path = g_strdup(path);
 	if (!g_file_test(path, G_FILE_TEST_IS_DIR))
-		return ash_throw_null(error, ASH_ERROR_USAGE, "there is no release directory \"%s\": \"ashlar publish --init --to %s\" makes one", path,
-				      path);
+		return ash_throw_null(error, ASH_ERROR_USAGE, "there is no release directory \"%s\": \"ashlar key init\" begins one", path);
 	dir->fd = ash_file_open_dir(AT_FDCWD, path, false, error);
 	if (dir->fd < 0)
 		return NULL;
