@@ -19,7 +19,7 @@ typedef struct {
 	AshCommonOptions common;
 	char **arguments;
 	AshSigning signing;
-	char *type, *to, *channel, *waves, *minimum, *seed;
+	char *type, *to, *channel, *waves, *minimum, *seed, *anchor;
 	GPtrArray *waves_at; /* from @waves, counted from @now */
 	gboolean barrier, no_channel, refresh;
 	int level;
@@ -39,6 +39,7 @@ publish_command_clear(PublishCommand *command)
 	g_clear_pointer(&command->waves_at, g_ptr_array_unref);
 	g_free(command->minimum);
 	g_free(command->seed);
+	g_free(command->anchor);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PublishCommand, publish_command_clear)
 
@@ -84,6 +85,8 @@ parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError
 		{ "refresh", 0, 0, G_OPTION_ARG_NONE, &command->refresh, "Publish nothing: renew the timestamp, and what else expires soon", NULL },
 		ASH_SIGNING_ENTRIES(&command->signing),
 		{ "level", 0, 0, G_OPTION_ARG_INT, &command->level, "Zstandard level, 1 to 22 (default: 15)", "LEVEL" },
+		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &command->anchor,
+		  "Keep files where this layout has them; \"none\": pack anew (default: the layout of the release before)", "FILE" },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &command->seed, "As of \"ashlar image\"", "UUID" },
 		{ NULL },
 	};
@@ -96,18 +99,21 @@ static AshPublishResult *
 publish(AshCommandEnv *env, const PublishCommand *command, AshReleaseDir *dir, GError **error)
 {
 	g_autoptr(AshStore) store = ash_store_open(command->common.store, false, error);
+	g_autoptr(GBytes) anchor = NULL;
 	AshUuid seed;
-	const AshComposePublish request = {
+	AshComposePublish request = {
 		.commit = command->arguments[0],
 		.type = command->type,
 		.seed = command->seed != NULL ? &seed : NULL,
 		.minimum = command->minimum,
 		.channel = command->channel,
+		.no_anchor = g_strcmp0(command->anchor, "none") == 0,
 		.level = command->level,
 	};
 
-	if (store == NULL)
+	if (store == NULL || !ash_command_load_anchor(command->anchor, &anchor, error))
 		return NULL;
+	request.anchor = anchor;
 	if (command->seed != NULL && !ash_uuid_parse(command->seed, &seed))
 		return ash_throw_null(error, ASH_ERROR_USAGE, "--seed \"%s\" is not a UUID", command->seed);
 	return ash_compose_publish(env->ctx, store, dir, &request, error);

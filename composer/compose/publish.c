@@ -49,11 +49,24 @@ list_etc(AshStore *store, const char *commit, GError **error)
 	return tree != NULL ? ash_etc_list_make(tree, error) : NULL;
 }
 
+/* *@ret is owned; NULL: none. */
 static gboolean
-make_parts(AshContext *ctx, AshStore *store, const AshComposePublish *request, Scratch *scratch, AshDiskParts *ret_parts,
-	   AshArtifactIdentity *ret_identity, GError **error)
+choose_anchor(AshStore *store, AshReleaseDir *dir, const AshComposePublish *request, GBytes **ret, GError **error)
 {
-	const AshImageOptions options = { .seed = request->seed };
+	g_autoptr(AshCommitInfo) info = ash_store_info(store, request->commit, error);
+
+	if (info == NULL)
+		return FALSE;
+	*ret = request->anchor != NULL ? g_bytes_ref(request->anchor) : NULL;
+	return *ret != NULL || request->no_anchor || info->ref == NULL || info->version == NULL ||
+	       ash_publish_find_anchor(dir, info->ref, info->version, request->channel, ret, error);
+}
+
+static gboolean
+make_parts(AshContext *ctx, AshStore *store, const AshComposePublish *request, GBytes *anchor, Scratch *scratch,
+	   AshDiskParts *ret_parts, AshArtifactIdentity *ret_identity, GError **error)
+{
+	const AshImageOptions options = { .seed = request->seed, .anchor = anchor };
 	g_autoptr(AshImageType) type = ash_imgtype_load(request->type, ctx->data_dir, error);
 
 	if (type == NULL)
@@ -74,8 +87,10 @@ ash_compose_publish(AshContext *ctx, AshStore *store, AshReleaseDir *dir, const 
 	g_auto(Scratch) scratch = { .fd = -1 };
 	g_auto(AshDiskParts) parts = ASH_DISK_PARTS_INIT;
 	g_auto(AshArtifactIdentity) identity = { 0 };
+	g_autoptr(GBytes) anchor = NULL;
 
-	if (!ash_store_use(ctx, store, error) || !make_parts(ctx, store, request, &scratch, &parts, &identity, error))
+	if (!ash_store_use(ctx, store, error) || !choose_anchor(store, dir, request, &anchor, error) ||
+	    !make_parts(ctx, store, request, anchor, &scratch, &parts, &identity, error))
 		return NULL;
 	g_autoptr(GBytes) etc = list_etc(store, identity.commit, error);
 	g_autoptr(GBytes) sbom = load_sbom(store, identity.commit);
@@ -99,6 +114,8 @@ ash_compose_publish(AshContext *ctx, AshStore *store, AshReleaseDir *dir, const 
 		.uki_fd = parts.uki_fd,
 		.etc = etc,
 		.sbom = sbom,
+		.layout = parts.layout,
+		.anchor = anchor,
 		.level = request->level,
 		.channel = request->channel,
 	};

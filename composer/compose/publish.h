@@ -13,6 +13,8 @@ typedef struct {
 	const AshUuid *seed; /* NULL: derived from the commit, as for its images */
 	const char *minimum; /* oldest version that may update to it; NULL: any */
 	const char *channel; /* costs are from what it offers; NULL: from all releases of the ref */
+	GBytes *anchor;      /* layout to be made with; NULL: as ash_publish_find_anchor() says */
+	bool no_anchor;      /* none: packed anew */
 	int level;           /* of Zstandard; 0: the default */
 } AshComposePublish;
 

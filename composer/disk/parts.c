@@ -22,6 +22,7 @@ ash_disk_parts_clear(AshDiskParts *parts)
 	ash_fd_clear(&parts->uki_fd);
 	g_clear_pointer(&parts->root_hash, g_free);
 	g_clear_pointer(&parts->salt, g_free);
+	g_clear_pointer(&parts->layout, g_bytes_unref);
 }
 
 static const AshPartition *
@@ -63,6 +64,20 @@ only_raw(void)
 	return g_array_append_val(formats, raw);
 }
 
+/* Beside the disk, if it has one. */
+static gboolean
+load_layout(const AshDiskRequest *request, AshDiskParts *parts, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("%s/%s" ASH_DISK_LAYOUT_SUFFIX, request->output_dir, request->stem);
+	char *text = NULL;
+	gsize length;
+
+	if (!ash_file_load_optional(AT_FDCWD, path, &text, &length, error))
+		return FALSE;
+	parts->layout = text != NULL ? g_bytes_new_take(text, length) : NULL;
+	return TRUE;
+}
+
 /* A disk of one slot: the same code writes it as any other. */
 static gboolean
 build_slot(AshContext *ctx, const AshDiskRequest *request, AshDiskParts *parts, GError **error)
@@ -80,6 +95,7 @@ build_slot(AshContext *ctx, const AshDiskRequest *request, AshDiskParts *parts, 
 	type.layout = layout;
 	type.formats = formats;
 	slot.type = &type;
+	slot.layout = true;
 	if (!ash_disk_build(ctx, &slot, artifacts, error))
 		return FALSE;
 	parts->root_hash = g_strdup(((AshArtifact *) g_ptr_array_index(artifacts, 0))->root_hash);
@@ -140,5 +156,6 @@ write_uki(const AshDiskRequest *request, AshDiskParts *parts, GError **error)
 gboolean
 ash_disk_parts_write(AshContext *ctx, const AshDiskRequest *request, AshDiskParts *ret_parts, GError **error)
 {
-	return build_slot(ctx, request, ret_parts, error) && find_places(ret_parts, error) && write_uki(request, ret_parts, error);
+	return build_slot(ctx, request, ret_parts, error) && find_places(ret_parts, error) && load_layout(request, ret_parts, error) &&
+	       write_uki(request, ret_parts, error);
 }

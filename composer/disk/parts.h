@@ -13,6 +13,7 @@ typedef struct {
 	guint64 tree_offset, tree_bytes; /* of the hash area, superblock first */
 	char *root_hash;    /* hex */
 	char *salt;         /* hex */
+	GBytes *layout;     /* of the root file system, for the next version (disk/erofs-layout.h); NULL if it has none */
 	int uki_fd;         /* of a file that is the unified kernel image; owned */
 } AshDiskParts;
 

@@ -59,6 +59,8 @@ static const AshField release_fields[] = {
 	ASH_FIELD_IN(AshRelease, uki, object_fields),
 	ASH_FIELD_IN(AshRelease, etc, object_fields),
 	ASH_FIELD_IN(AshRelease, sbom, object_fields),
+	ASH_FIELD_IN(AshRelease, layout, object_fields),
+	ASH_FIELD_IN(AshRelease, anchor, object_fields),
 	ASH_FIELD_EACH(AshRelease, deltas, delta_fields, AshReleaseDelta),
 	ASH_FIELD_EACH(AshRelease, costs, cost_fields, AshReleaseCost),
 	{ NULL },
@@ -149,6 +151,8 @@ ash_release_free(AshRelease *release)
 	g_free(release->uki.sha256);
 	g_free(release->etc.sha256);
 	g_free(release->sbom.sha256);
+	g_free(release->layout.sha256);
+	g_free(release->anchor.sha256);
 	g_ptr_array_unref(release->deltas);
 	g_ptr_array_unref(release->costs);
 	g_free(release);
@@ -251,12 +255,6 @@ is_object(const AshObjectRef *object)
 	return is_hex(object->sha256) && object->size > 0 && object->size <= G_MAXINT64;
 }
 
-static bool
-is_optional_object(const AshObjectRef *object)
-{
-	return object->sha256 == NULL || is_object(object);
-}
-
 /* Superblock and all levels of a tree with 128 hashes in a block. */
 static guint64
 hash_area_bytes(guint64 data_bytes)
@@ -309,6 +307,20 @@ find_fault_in_lists(const AshRelease *release)
 }
 
 static const char *
+find_fault_in_optional(const AshRelease *release)
+{
+	const struct {
+		const char *name;
+		const AshObjectRef *object;
+	} objects[] = { { "etc", &release->etc }, { "sbom", &release->sbom }, { "layout", &release->layout }, { "anchor", &release->anchor } };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(objects); i++)
+		if (objects[i].object->sha256 != NULL && !is_object(objects[i].object))
+			return objects[i].name;
+	return NULL;
+}
+
+static const char *
 find_fault(const AshRelease *release)
 {
 	if (!is_ref(release->ref))
@@ -329,9 +341,9 @@ find_fault(const AshRelease *release)
 		return "salt";
 	if (!is_object(&release->uki))
 		return "uki";
-	if (!is_optional_object(&release->etc) || !is_optional_object(&release->sbom))
-		return release->etc.sha256 != NULL ? "etc" : "sbom";
-	const char *fault = find_fault_in_pack(release);
+	const char *fault = find_fault_in_optional(release);
+	if (fault == NULL)
+		fault = find_fault_in_pack(release);
 	return fault != NULL ? fault : find_fault_in_lists(release);
 }
 

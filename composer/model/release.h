@@ -82,6 +82,8 @@ typedef struct {
 	AshObjectRef uki;      /* EFI/Linux/NAME_VERSION.efi */
 	AshObjectRef etc;      /* the defaults in /etc: lines "sha256  mode  path"; may be absent */
 	AshObjectRef sbom;     /* may be absent */
+	AshObjectRef layout;   /* where everything is in the root file system (disk/erofs-layout.h): for the next version; may be absent */
+	AshObjectRef anchor;   /* the layout of an earlier version that this one was made with; may be absent */
 	GPtrArray *deltas;     /* of AshReleaseDelta */
 	GPtrArray *costs;      /* of AshReleaseCost, newest first */
 } AshRelease;

@@ -121,7 +121,8 @@ add_small_objects(AshContext *ctx, AshObjects *objects, const AshPublishRequest 
 	return ash_fd_stat(request->uki_fd, "the unified kernel image", &st, error) &&
 	       ash_objects_add_range(ctx, objects, request->root_fd, request->tree_offset, request->tree_bytes, &release->tree, error) &&
 	       ash_objects_add_range(ctx, objects, request->uki_fd, 0, (guint64) st.st_size, &release->uki, error) &&
-	       add_optional(objects, request->etc, &release->etc, error) && add_optional(objects, request->sbom, &release->sbom, error);
+	       add_optional(objects, request->etc, &release->etc, error) && add_optional(objects, request->sbom, &release->sbom, error) &&
+	       add_optional(objects, request->layout, &release->layout, error) && add_optional(objects, request->anchor, &release->anchor, error);
 }
 
 /* The same files for the node; what is only told about them (SBOM, costs) is not compared. */
@@ -179,16 +180,16 @@ cost_new(AshContext *ctx, AshReleaseDir *dir, const AshCostTarget *target, const
 
 /* Versions that nodes may run, newest first. Owned; NULL on failure. */
 static GPtrArray *
-list_sources(AshReleaseDir *dir, const AshRelease *release, const char *channel, GError **error)
+list_sources(AshReleaseDir *dir, const char *ref, const char *version, const char *channel, GError **error)
 {
 	g_autoptr(AshChannel) offers = NULL;
-	g_auto(GStrv) versions = ash_release_dir_list_versions(dir, release->ref);
+	g_auto(GStrv) versions = ash_release_dir_list_versions(dir, ref);
 	g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func(g_free);
 
-	if (channel != NULL && !ash_release_dir_load_channel(dir, release->ref, channel, &offers, error))
+	if (channel != NULL && !ash_release_dir_load_channel(dir, ref, channel, &offers, error))
 		return NULL;
 	for (guint i = g_strv_length(versions); i-- > 0 && sources->len < ASH_PUBLISH_COSTS;) {
-		if (strverscmp(versions[i], release->version) >= 0 || (offers != NULL && ash_offer_find(offers, versions[i]) == NULL))
+		if (strverscmp(versions[i], version) >= 0 || (offers != NULL && ash_offer_find(offers, versions[i]) == NULL))
 			continue;
 		g_ptr_array_add(sources, g_strdup(versions[i]));
 	}
@@ -220,7 +221,7 @@ ash_publish_compute_costs(AshContext *ctx, AshReleaseDir *dir, const AshRelease 
 	g_autoptr(GBytes) frames = ash_objects_load(objects, &release->frames, MAX_LOADED_BYTES, error);
 	g_autoptr(GBytes) tree = frames != NULL ? ash_objects_load(objects, &release->tree, MAX_LOADED_BYTES, error) : NULL;
 	g_autoptr(AshFrameTable) table = tree != NULL ? ash_frame_table_parse(frames, release, error) : NULL;
-	g_autoptr(GPtrArray) sources = table != NULL ? list_sources(dir, release, channel, error) : NULL;
+	g_autoptr(GPtrArray) sources = table != NULL ? list_sources(dir, release->ref, release->version, channel, error) : NULL;
 	g_autoptr(GPtrArray) costs = g_ptr_array_new_with_free_func(cost_free);
 	const AshCostTarget target = { release, tree, table };
 
@@ -230,6 +231,30 @@ ash_publish_compute_costs(AshContext *ctx, AshReleaseDir *dir, const AshRelease 
 	}
 	ash_cost_compute_full(&target, ret_full);
 	return g_steal_pointer(&costs);
+}
+
+gboolean
+ash_publish_find_anchor(AshReleaseDir *dir, const char *ref, const char *version, const char *channel, GBytes **ret, GError **error)
+{
+	g_autoptr(AshRelease) there = NULL, before = NULL;
+	const AshObjectRef *layout = NULL;
+
+	*ret = NULL;
+	if (!ash_release_dir_load_release(dir, ref, version, &there, error))
+		return FALSE;
+	g_autoptr(GPtrArray) sources = list_sources(dir, ref, version, channel, error);
+	if (sources == NULL)
+		return FALSE;
+	if (there != NULL)
+		layout = &there->anchor;
+	else if (sources->len > 0 && !ash_release_dir_load_release(dir, ref, g_ptr_array_index(sources, 0), &before, error))
+		return FALSE;
+	if (before != NULL)
+		layout = &before->layout;
+	if (layout == NULL || layout->sha256 == NULL)
+		return TRUE;
+	*ret = ash_objects_load(ash_release_dir_get_objects(dir), layout, MAX_LOADED_BYTES, error);
+	return *ret != NULL || ash_prefix(error, "layout");
 }
 
 /* A source of the list, as the release remembers it. */

@@ -18,7 +18,7 @@ typedef struct {
 	const char *root_hash, *salt; /* hex */
 	/* a whole file */
 	int uki_fd;
-	GBytes *etc, *sbom;  /* may be NULL */
+	GBytes *etc, *sbom, *layout, *anchor; /* may be NULL */
 	int level;           /* of Zstandard; 0: the default */
 	const char *channel; /* costs are from what it offers; NULL: from all releases of the ref */
 } AshPublishRequest;
@@ -46,6 +46,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPublishResult, ash_publish_result_free)
  * published twice. Owned; NULL on failure.
  */
 AshPublishResult *ash_publish_release(AshContext *ctx, AshReleaseDir *dir, const AshPublishRequest *request, GError **error);
+
+/**
+ * The layout that @version of @ref is to be made with, so that it stays close to what nodes have: if that version is published, the one that it was made
+ * with; else that of the newest older release, of @channel (NULL: of all). *@ret is owned; NULL if there is none.
+ */
+gboolean ash_publish_find_anchor(AshReleaseDir *dir, const char *ref, const char *version, const char *channel, GBytes **ret,
+				 GError **error);
 
 /**
  * What an update to @release costs from each of the last ASH_PUBLISH_COSTS older ones, as AshPublishResult has it: of @channel, or all. Newest first; owned.

@@ -100,6 +100,7 @@ static const Fault release_faults[] = {
 	{ "segments-object", "\"segments\" : [", "\"segments\" : {}, \"x\" : [" },
 	{ "segments-numbers", "\"segments\" : [", "\"segments\" : [ 1, " },
 	{ "uki-absent", "\"uki\"", "\"ku\"" },
+	{ "layout-digest", "\"sbom\"", "\"layout\" : { \"sha256\" : \"z\", \"size\" : 1 }, \"sbom\"" },
 	{ "etc-without-size", "\"sha256\" : null, \"size\" : 0", "\"sha256\" : \"" A64 "\", \"size\" : 0" },
 	{ "sbom-digest", "\"sbom\" : { \"sha256\" : \"a", "\"sbom\" : { \"sha256\" : \"/" },
 	{ "delta-version", "2026.10", "2026/10" },
