@@ -9,6 +9,7 @@
 #include "cli/signing.h"
 #include "base/table.h"
 #include "compose/publish.h"
+#include "compose/views.h"
 #include "publish/offer.h"
 #include "publish/waves.h"
 
@@ -19,9 +20,10 @@ typedef struct {
 	AshCommonOptions common;
 	char **arguments;
 	AshSigning signing;
-	char *type, *to, *channel, *waves, *minimum, *seed, *anchor;
+	char *type, *to, *channel, *waves, *minimum, *seed, *anchor, *with, *gpg_key;
 	GPtrArray *waves_at; /* from @waves, counted from @now */
 	gboolean barrier, no_channel, refresh;
+	bool sysupdate, ostree; /* from @with */
 	int level;
 	gint64 now;
 } PublishCommand;
@@ -40,10 +42,29 @@ publish_command_clear(PublishCommand *command)
 	g_free(command->minimum);
 	g_free(command->seed);
 	g_free(command->anchor);
+	g_free(command->with);
+	g_free(command->gpg_key);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PublishCommand, publish_command_clear)
 
 #define DEFAULT_CHANNEL "stable"
+
+static gboolean
+parse_views(PublishCommand *command, GError **error)
+{
+	g_auto(GStrv) names = g_strsplit(command->with != NULL ? command->with : "", ",", -1);
+
+	for (char **name = names; *name != NULL; name++) {
+		if (strcmp(*name, "sysupdate") == 0)
+			command->sysupdate = true;
+		else if (strcmp(*name, "ostree") == 0)
+			command->ostree = true;
+		else
+			return ash_throw(error, ASH_ERROR_USAGE, "--with \"%s\" is none of sysupdate, ostree", *name);
+	}
+	return command->gpg_key == NULL || command->sysupdate ||
+	       ash_throw(error, ASH_ERROR_USAGE, "--gpg-key signs files of --with sysupdate, which is not given");
+}
 
 static gboolean
 check_options(PublishCommand *command, GError **error)
@@ -66,6 +87,8 @@ check_options(PublishCommand *command, GError **error)
 		command->channel = g_strdup(DEFAULT_CHANNEL);
 	if (command->channel != NULL && !ash_release_is_version(command->channel))
 		return ash_throw(error, ASH_ERROR_USAGE, "--channel \"%s\" is not a name of letters, digits and \"._-~^\"", command->channel);
+	if (!parse_views(command, error))
+		return FALSE;
 	if (command->waves != NULL)
 		command->waves_at = ash_waves_parse(command->waves, (guint64) command->now, error);
 	return command->waves == NULL || command->waves_at != NULL;
@@ -85,6 +108,8 @@ parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError
 		{ "refresh", 0, 0, G_OPTION_ARG_NONE, &command->refresh, "Publish nothing: renew the timestamp, and what else expires soon", NULL },
 		ASH_SIGNING_ENTRIES(&command->signing),
 		{ "level", 0, 0, G_OPTION_ARG_INT, &command->level, "Zstandard level, 1 to 22 (default: 15)", "LEVEL" },
+		{ "with", 0, 0, G_OPTION_ARG_STRING, &command->with, "Also for systemd-sysupdate and \"ostree pull\": sysupdate,ostree", "VIEWS" },
+		{ "gpg-key", 0, 0, G_OPTION_ARG_STRING, &command->gpg_key, "Sign SHA256SUMS of --with sysupdate by this key of gpg(1)", "KEY" },
 		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &command->anchor,
 		  "Keep files where this layout has them; \"none\": pack anew (default: the layout of the release before)", "FILE" },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &command->seed, "As of \"ashlar image\"", "UUID" },
@@ -139,6 +164,17 @@ offer(const PublishCommand *command, AshReleaseDir *dir, const AshRelease *relea
 		return TRUE;
 	*ret_changed = true;
 	return ash_release_dir_set_channel(dir, channel, error);
+}
+
+/* What other updaters read, from the same objects. */
+static gboolean
+write_views(AshCommandEnv *env, const PublishCommand *command, AshReleaseDir *dir, const AshRelease *release, GError **error)
+{
+	const AshViews views = {
+		.sysupdate = command->sysupdate, .ostree = command->ostree, .gpg_key = command->gpg_key, .store = command->common.store
+	};
+
+	return ash_views_write(env->ctx, dir, release, &views, error);
 }
 
 static void
@@ -254,7 +290,7 @@ ash_command_publish(AshCommandEnv *env, int argc, char **argv, GError **error)
 	if (result == NULL)
 		return FALSE;
 	bool changed = !result->unchanged;
-	if (!offer(&command, dir, result->release, &changed, error) ||
+	if (!write_views(env, &command, dir, result->release, error) || !offer(&command, dir, result->release, &changed, error) ||
 	    (changed && !ash_release_dir_commit(dir, command.signing.loaded, &command.signing.validity, command.now, false, NULL, error)))
 		return FALSE;
 	if (command.common.json)

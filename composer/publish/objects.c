@@ -169,15 +169,11 @@ ash_objects_add_bytes(AshObjects *objects, GBytes *bytes, AshObjectRef *ret_obje
 	return file != NULL && ash_object_file_write(file, data, length, error) && ash_object_file_finish(file, ret_object, error);
 }
 
-gboolean
-ash_objects_add_range(AshContext *ctx, AshObjects *objects, int fd, guint64 offset, guint64 bytes, AshObjectRef *ret_object,
-		      GError **error)
+static gboolean
+copy_into(AshContext *ctx, AshObjectFile *file, int fd, guint64 offset, guint64 bytes, GError **error)
 {
-	g_autoptr(AshObjectFile) file = ash_objects_begin(objects, error);
 	g_autofree guint8 *buffer = g_malloc(COPY_BYTES);
 
-	if (file == NULL)
-		return FALSE;
 	for (guint64 done = 0; done < bytes;) {
 		const gsize part = (gsize) MIN((guint64) COPY_BYTES, bytes - done);
 		if (!ash_context_check(ctx, error) || !ash_fd_read_exact(fd, buffer, part, offset + done, error) ||
@@ -185,7 +181,16 @@ ash_objects_add_range(AshContext *ctx, AshObjects *objects, int fd, guint64 offs
 			return FALSE;
 		done += part;
 	}
-	return ash_object_file_finish(file, ret_object, error);
+	return TRUE;
+}
+
+gboolean
+ash_objects_add_range(AshContext *ctx, AshObjects *objects, int fd, guint64 offset, guint64 bytes, AshObjectRef *ret_object,
+		      GError **error)
+{
+	g_autoptr(AshObjectFile) file = ash_objects_begin(objects, error);
+
+	return file != NULL && copy_into(ctx, file, fd, offset, bytes, error) && ash_object_file_finish(file, ret_object, error);
 }
 
 gboolean
@@ -200,6 +205,42 @@ ash_objects_save(AshObjects *objects, const char *path, GBytes *bytes, GError **
 	g_autofree char *sha256 = ash_digest_finish_hex(file->digest);
 	const AshObjectRef object = { .sha256 = sha256, .size = length };
 	return is_present(objects, &object, path) || give_name(file, &object, path, error);
+}
+
+gboolean
+ash_object_file_finish_as(AshObjectFile *file, const char *path, char **ret_sha256, GError **error)
+{
+	g_autofree char *sha256 = ash_digest_finish_hex(file->digest);
+	const AshObjectRef object = { .sha256 = sha256, .size = file->bytes };
+
+	if (!give_name(file, &object, path, error))
+		return FALSE;
+	*ret_sha256 = g_steal_pointer(&sha256);
+	return TRUE;
+}
+
+static gboolean
+copy_object(AshContext *ctx, AshObjects *objects, const AshObjectRef *object, const char *path, GError **error)
+{
+	ash_autofd int fd = ash_objects_open_object(objects, object, error);
+	g_autoptr(AshObjectFile) file = fd >= 0 ? ash_objects_begin(objects, error) : NULL;
+	g_autofree char *sha256 = NULL;
+
+	return file != NULL && copy_into(ctx, file, fd, 0, object->size, error) && ash_object_file_finish_as(file, path, &sha256, error);
+}
+
+gboolean
+ash_objects_link(AshContext *ctx, AshObjects *objects, const AshObjectRef *object, const char *path, GError **error)
+{
+	g_autofree char *from = ash_object_ref_path(object), *dir = g_path_get_dirname(path);
+
+	if (!ash_file_mkdirs(objects->dir_fd, dir, 0755, error))
+		return FALSE;
+	if (linkat(objects->dir_fd, from, objects->dir_fd, path, 0) == 0) {
+		note_touched(objects, dir);
+		return TRUE;
+	}
+	return errno == EEXIST || copy_object(ctx, objects, object, path, error);
 }
 
 static gboolean

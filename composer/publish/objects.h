@@ -31,6 +31,15 @@ gboolean ash_object_file_write(AshObjectFile *file, const void *data, gsize leng
 /** Syncs it and gives it its name. *@ret_object: sha256 is owned. @file can only be freed afterwards. ASH_ERROR_INTERNAL if it is empty. */
 gboolean ash_object_file_finish(AshObjectFile *file, AshObjectRef *ret_object, GError **error);
 
+/**
+ * As ash_object_file_finish(), but gives it the name @path below the release directory, replacing what has it. For what is no object; *@ret_sha256 is
+ * owned.
+ */
+gboolean ash_object_file_finish_as(AshObjectFile *file, const char *path, char **ret_sha256, GError **error);
+
+/** Gives an object a second name, @path below the release directory (a hard link, or a copy where there are none), unless that is there. */
+gboolean ash_objects_link(AshContext *ctx, AshObjects *objects, const AshObjectRef *object, const char *path, GError **error);
+
 /** Whole objects: from memory, from @bytes at @offset of a file. */
 gboolean ash_objects_add_bytes(AshObjects *objects, GBytes *bytes, AshObjectRef *ret_object, GError **error);
 gboolean ash_objects_add_range(AshContext *ctx, AshObjects *objects, int fd, guint64 offset, guint64 bytes, AshObjectRef *ret_object,

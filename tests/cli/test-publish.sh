@@ -5,7 +5,7 @@
 #   KILL_ROUNDS (12) and KILL_SEED (drawn, and printed) can be set.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need rpmbuild rpmsign createrepo_c gpg python3 jq zstd sha256sum veritysetup mcopy sfdisk
+need gzip ostree rpmbuild rpmsign createrepo_c gpg python3 jq zstd sha256sum veritysetup mcopy sfdisk
 [ -f /usr/lib/systemd/boot/efi/linuxx64.efi.stub ] || skip_all "systemd-boot-efi is not installed"
 cd "$work" || exit 1
 here=$top_srcdir/tests/cli
@@ -206,6 +206,56 @@ exits "nor such a verb" 2 channel demote rel
 exits "nor so few arguments" 2 channel withdraw rel
 says "usage: ashlar channel withdraw DIR REF CHANNEL VERSION"
 check "complete still" is_complete rel
+
+# --- for other updaters
+export GNUPGHOME=$work/gnupg
+mkdir -m 700 gnupg
+gpg --batch --quiet --passphrase '' --quick-gen-key 'Test <test@example.com>' ed25519 default never 2>gpg.log || not_ok "there is an OpenPGP key" gpg.log
+exits "views of 1.0" 0 publish "$(jq -r .commit "$(target 1.0)")" -t ./machine.toml --to rel --with sysupdate,ostree --gpg-key test@example.com
+exits "of 1.1, too" 0 publish "$(jq -r .commit "$(target 1.1)")" -t ./machine.toml --to rel --with ostree,sysupdate --gpg-key test@example.com
+view=rel/sysupdate/$ref
+check_equal "three files of each version" 6 "$(wc -l <"$view/SHA256SUMS")"
+check "with these sums" sh -c "cd '$view' && sha256sum --check --strict SHA256SUMS"
+check "signed" gpg --quiet --verify "$view/SHA256SUMS.gpg" "$view/SHA256SUMS"
+root=$(echo "$view"/test_1.0_*.root.raw.gz) verity=$(echo "$view"/test_1.0_*.verity.raw)
+check "the root file system" sh -c "gzip -dc '$root' | cmp - unpacked.img"
+check "its hash area is a second name of the object" test "$verity" -ef "$(object 1.0 .tree)"
+hash=$(jq -r .root_hash "$(target 1.0)")
+uuid() { echo "${1:0:8}-${1:8:4}-${1:12:4}-${1:16:4}-${1:20:12}"; }
+check_equal "the UUID of the root partition is in the name" "$view/test_1.0_$(uuid "${hash:0:32}").root.raw.gz" "$root"
+check_equal "that of the other one, too" "$view/test_1.0_$(uuid "${hash:32}").verity.raw" "$verity"
+listing rel >before.txt
+exits "a second time" 0 publish "$(jq -r .commit "$(target 1.0)")" -t ./machine.toml --to rel --with sysupdate,ostree
+listing rel >after.txt
+check "nothing is written" cmp before.txt after.txt
+exits "there is no third view" 2 publish $ref -t ./machine.toml --to rel --with casync
+python3 -m http.server --bind 127.0.0.1 --directory rel 0 >server.log 2>&1 &
+server=$!
+on_exit() { kill $server 2>/dev/null; gpgconf --kill all; }
+until port=$(sed -nE 's/^Serving HTTP on .* port ([0-9]+).*/\1/p' server.log) && [ -n "$port" ]; do sleep 0.1; done
+if [ -x /lib/systemd/systemd-pull ]; then
+	# What systemd-sysupdate calls for a file of a version: the sum from SHA256SUMS, the name by MatchPattern=.
+	sum=$(sed -n "s/  $(basename "$root")\$//p" "$view/SHA256SUMS")
+	truncate -s $((bytes + 1048576)) slot.img
+	check "systemd-pull takes the root" /lib/systemd/systemd-pull --direct --offset=1048576 --size-max="$bytes" --verify="$sum" raw \
+		"http://127.0.0.1:$port/${root#rel/}" "$PWD/slot.img"
+	check "into its place" cmp -i 1048576:0 slot.img unpacked.img
+	check "and the UKI" /lib/systemd/systemd-pull --direct --verify="$(sha256sum <"$(object 1.0 .uki)" | cut -d' ' -f 1)" raw \
+		"http://127.0.0.1:$port/sysupdate/$ref/test_1.0.efi" "$PWD/pulled.efi"
+	check "as it is" cmp pulled.efi "$(object 1.0 .uki)"
+else
+	skip "systemd-pull takes the files" "it is not installed"
+fi
+check "the OSTree repository is whole" ostree fsck --quiet --repo=rel/ostree
+check_equal "of mode archive" archive-z2 "$(ostree config --repo=rel/ostree get core.mode)"
+check_equal "with a delta" 1 "$(ostree static-delta list --repo=rel/ostree | wc -l)"
+ostree init --repo=client --mode=bare-user
+ostree remote add --repo=client --no-gpg-verify test "http://127.0.0.1:$port/ostree"
+check "ostree pull takes the older commit" ostree pull --repo=client test "$ref@$(jq -r .commit "$(target 1.0)")"
+check "and the newer one by the delta" ostree pull --require-static-deltas --repo=client test $ref
+check_equal "the commit that was published" "$(jq -r .commit "$(target 1.1)")" "$(ostree rev-parse --repo=client test:$ref)"
+check "whole" ostree fsck --quiet --repo=client
+kill $server
 
 # --- metadata
 before=$(jq '.signed.version' rel/metadata/timestamp.json)
