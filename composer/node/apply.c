@@ -208,6 +208,29 @@ set_up_streams(Apply *apply)
 	}
 }
 
+/* Frames of zeros need no bytes. */
+static gboolean
+push_zero_frames(Apply *apply, GError **error)
+{
+	for (guint64 frame = 0; frame < apply->plan->n_frames; frame++) {
+		guint segment;
+		guint64 offset;
+		guint32 length;
+
+		if (!apply->wanted[frame])
+			continue;
+		ash_frame_table_locate(apply->plan->frames, frame, &segment, &offset, &length);
+		if (length > 0)
+			continue;
+		Frame *zeros = g_new0(Frame, 1);
+
+		zeros->frame = frame;
+		if (!push_frame(apply, zeros, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 static gboolean
 fetch_frames(Apply *apply, guint round, GError **error)
 {
@@ -215,6 +238,8 @@ fetch_frames(Apply *apply, guint round, GError **error)
 	g_autofree AshSourceRange *ranges = g_new(AshSourceRange, apply->ranges->len);
 	gboolean ok;
 
+	if (!push_zero_frames(apply, error))
+		return FALSE;
 	apply->streams = g_new0(Stream, apply->ranges->len);
 	set_up_streams(apply);
 	for (guint i = 0; i < apply->ranges->len; i++) {
@@ -261,7 +286,7 @@ run(AshContext *ctx, AshPlan *plan, ChunkFunc func, const guint8 *wanted, guint 
 	n = start_threads(&apply, threads);
 	if (n == 0)
 		ash_throw(&apply.error, ASH_ERROR_INTERNAL, "no thread can be started");
-	else if (ranges != NULL && ranges->len > 0 && !fetch_frames(&apply, round, &fetch_error) && !has_failed(&apply)) {
+	else if (ranges != NULL && !fetch_frames(&apply, round, &fetch_error) && !has_failed(&apply)) {
 		g_mutex_lock(&apply.lock);
 		apply.error = g_steal_pointer(&fetch_error);
 		g_mutex_unlock(&apply.lock);
@@ -349,14 +374,6 @@ write_data(AshContext *ctx, AshPlan *plan, GError **error)
 	       run(ctx, plan, copy_same, NULL, 0, total, &late, error) && fetch(ctx, plan, NULL, total, error);
 }
 
-static gboolean
-write_tree(const AshPlan *plan, GError **error)
-{
-	const AshSlotPart *part = &plan->target->hash;
-
-	return ash_fd_write_all(part->fd, plan->tree, plan->levels.total * BLOCK, part->offset, error);
-}
-
 /* So that what is read back comes from the disk. */
 static gboolean
 flush(const AshSlotPart *part, const char *what, GError **error)
@@ -365,6 +382,28 @@ flush(const AshSlotPart *part, const char *what, GError **error)
 		return ash_throw_errno(error, "the %s of the target slot cannot be synced", what);
 	posix_fadvise(part->fd, (off_t) part->offset, (off_t) part->bytes, POSIX_FADV_DONTNEED);
 	return TRUE;
+}
+
+/*
+ * From now on the slot is not what its superblock says, and has none until it is the release's. The tree's other blocks are written first: if
+ * this ends early, the next plan need not fetch them.
+ */
+static gboolean
+begin_tree(const AshPlan *plan, GError **error)
+{
+	const AshSlotPart *part = &plan->target->hash;
+	g_autofree guint8 *zeros = g_malloc0(BLOCK);
+
+	return ash_fd_write_all(part->fd, zeros, BLOCK, part->offset, error) && flush(part, "hash area", error) &&
+	       ash_fd_write_all(part->fd, plan->tree + BLOCK, (plan->levels.total - 1) * BLOCK, part->offset + BLOCK, error);
+}
+
+static gboolean
+end_tree(const AshPlan *plan, GError **error)
+{
+	const AshSlotPart *part = &plan->target->hash;
+
+	return ash_fd_write_all(part->fd, plan->tree, BLOCK, part->offset, error) && flush(part, "hash area", error);
 }
 
 static gboolean
@@ -386,16 +425,16 @@ check_tree(const AshPlan *plan, GError **error)
 
 /* Reads all back; blocks that are wrong, kept ones that were not what they seemed among them, are fetched. */
 static gboolean
-check_slot(AshContext *ctx, AshPlan *plan, GError **error)
+check_data(AshContext *ctx, AshPlan *plan, GError **error)
 {
 	for (guint reading = 0; reading < MAX_READINGS; reading++) {
 		guint64 late = 0;
 
-		if (!flush(&plan->target->data, "data", error) || !flush(&plan->target->hash, "hash area", error) ||
+		if (!flush(&plan->target->data, "data", error) ||
 		    !run(ctx, plan, ash_writer_check, NULL, 0, plan->n * BLOCK, &late, error))
 			return FALSE;
 		if (late == 0)
-			return check_tree(plan, error);
+			return TRUE;
 		if (!fetch(ctx, plan, NULL, plan->n * BLOCK, error))
 			return FALSE;
 	}
@@ -408,13 +447,12 @@ ash_plan_apply(AshContext *ctx, AshPlan *plan, GError **error)
 	gboolean ok;
 
 	ash_progress_begin(ctx->progress, "Write", 70);
-	/* The tree first: if this ends early, the next plan need not fetch it. */
-	ok = write_tree(plan, error) && write_data(ctx, plan, error);
+	ok = begin_tree(plan, error) && write_data(ctx, plan, error);
 	ash_progress_end(ctx->progress);
 	if (!ok)
 		return FALSE;
 	ash_progress_begin(ctx->progress, "Verify", 30);
-	ok = check_slot(ctx, plan, error);
+	ok = check_data(ctx, plan, error) && end_tree(plan, error) && check_tree(plan, error);
 	ash_progress_end(ctx->progress);
 	return ok;
 }

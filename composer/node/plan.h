@@ -52,7 +52,7 @@ const AshPlanCost *ash_plan_get_cost(const AshPlan *plan);
 
 /**
  * Carries it out: data and hash area are written and synced, caches dropped, and the whole slot is read back up to the root hash. On success the slot
- * is the release's, bit by bit. After a failure, or if this is interrupted, a new plan finds what is there already; until then the
- * target's content is not to be relied on. May be called once.
+ * is the release's, bit by bit. The first thing written is a hash area without superblock, the last one the superblock: a slot that has one is
+ * complete. After a failure, or if this is interrupted, a new plan finds what is there already. May be called once.
  */
 gboolean ash_plan_apply(AshContext *ctx, AshPlan *plan, GError **error);

@@ -20,20 +20,33 @@ ash_slot_content_clear(AshSlotContent *content)
 	g_clear_pointer(&content->tree, ash_block_set_free);
 }
 
-/* How the slot's own tree is hashed; FALSE: there is none that is of use. */
+/* A tree of another salt says nothing about our hashes. */
 static bool
-read_spec(const AshSlotView *view, const AshHashSpec *spec, AshHashSpec *ret_spec)
+is_of_use(const AshVeritySuperblock *sb, const AshHashSpec *spec)
+{
+	return sb->salt_bytes == sizeof(spec->salt) && memcmp(sb->salt, spec->salt, sizeof(spec->salt)) == 0 &&
+	       sb->data_bytes / BLOCK < G_MAXINT32;
+}
+
+/*
+ * How the slot's own tree is hashed; false: there is none that is of use. Without a superblock there may be the tree of an attempt at the same
+ * release (ash_plan_apply() writes the superblock last): blocks of it are worth a look, but it says nothing about the data.
+ */
+static bool
+read_spec(const AshSlotView *view, const AshHashSpec *spec, AshHashSpec *ret_spec, bool *ret_known)
 {
 	g_autoptr(GError) error = NULL;
 	AshVeritySuperblock sb;
 
-	if (!ash_verity_read_superblock(view->hash.fd, view->hash.offset, &sb, &error) || sb.salt_bytes != sizeof(spec->salt) ||
-	    memcmp(sb.salt, spec->salt, sizeof(spec->salt)) != 0 || sb.data_bytes > view->data.bytes ||
-	    sb.data_bytes / BLOCK >= G_MAXINT32 || ash_hash_levels_compute(sb.data_bytes).total * BLOCK > view->hash.bytes)
-		return false;
 	*ret_spec = *spec;
-	ret_spec->data_bytes = sb.data_bytes;
-	return !view->known || ash_hex_decode(view->root_hash, ret_spec->root_hash, sizeof(ret_spec->root_hash));
+	*ret_known = false;
+	if (ash_verity_read_superblock(view->hash.fd, view->hash.offset, &sb, &error)) {
+		if (!is_of_use(&sb, spec))
+			return false;
+		ret_spec->data_bytes = sb.data_bytes;
+		*ret_known = view->known && ash_hex_decode(view->root_hash, ret_spec->root_hash, sizeof(ret_spec->root_hash));
+	}
+	return ret_spec->data_bytes <= view->data.bytes && ash_hash_levels_compute(ret_spec->data_bytes).total * BLOCK <= view->hash.bytes;
 }
 
 /* The hash area of a slot, and the hash of each of its blocks. */
@@ -165,9 +178,11 @@ ash_slot_content_load(AshContext *ctx, const AshSlotView *view, const AshHashSpe
 	g_auto(Tree) tree = { .blocks = NULL };
 	bool known = false;
 
-	if (read_spec(view, spec, &tree.spec) && load_tree(view, &tree)) {
+	if (read_spec(view, spec, &tree.spec, &known) && load_tree(view, &tree)) {
 		content.tree = make_set(tree.sums, tree.levels.total, false);
-		known = view->known && is_sound(&tree);
+		known = known && is_sound(&tree);
+	} else {
+		known = false;
 	}
 	if (known)
 		content.data = make_set(tree.blocks + tree.levels.first[0] * BLOCK, tree.spec.data_bytes / BLOCK, true);

@@ -185,6 +185,8 @@ static void
 test_rotten(Case *c, gconstpointer data)
 {
 	g_autofree guint8 *image = node_image_new(1, BYTES);
+
+	memset(image + FRAME * BLOCK, 0, FRAME * BLOCK); /* a frame of zeros is in no segment */
 	g_autoptr(AshRelease) release = publish(c, image, BYTES, "1");
 	g_autoptr(NodeSlot) active = node_slot_new_image(c->dir, "active", image, BYTES);
 	g_autoptr(NodeSlot) target = node_slot_new_image(c->dir, "target", image, BYTES / 2);
@@ -197,6 +199,7 @@ test_rotten(Case *c, gconstpointer data)
 	target->view.hash.bytes = 16 * BLOCK;
 	ash_fd_write_all(active->view.data.fd, "rot", 3, 500 * BLOCK + 17, &error);
 	ash_fd_write_all(target->view.data.fd, "rot", 3, 20 * BLOCK + 17, &error);
+	ash_fd_write_all(target->view.data.fd, "rot", 3, 60 * BLOCK + 17, &error);
 	g_assert_no_error(error);
 	g_autoptr(AshPlan) plan = make_plan(c, release, active, target);
 	const AshPlanCost *cost = ash_plan_get_cost(plan);
