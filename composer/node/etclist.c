@@ -161,14 +161,6 @@ ash_node_etc_list_read_erofs(AshNodeEtcList *list, AshErofsReader *reader, GErro
 	return read_erofs(list, reader, "etc", 0, error);
 }
 
-static const char *
-skip_etc(const char *path)
-{
-	while (*path == '/')
-		path++;
-	return g_str_has_prefix(path, "etc/") ? path + strlen("etc/") : path;
-}
-
 gboolean
 ash_node_etc_list_parse(AshNodeEtcList *list, const char *text, GError **error)
 {
@@ -186,7 +178,7 @@ ash_node_etc_list_parse(AshNodeEtcList *list, const char *text, GError **error)
 		/* Directories and the like have no content. */
 		if (!ash_hex_decode(fields[0], sum, sizeof(sum)))
 			continue;
-		add(list, skip_etc(fields[2]), g_ascii_strdown(fields[0], -1), (guint) mode, S_ISLNK(mode));
+		add(list, fields[2], g_ascii_strdown(fields[0], -1), (guint) mode, S_ISLNK(mode));
 	}
 	return TRUE;
 }

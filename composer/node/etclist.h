@@ -20,7 +20,7 @@ AshNodeEtcList *ash_node_etc_list_new(void);
 gboolean ash_node_etc_list_read_directory(AshNodeEtcList *list, int dir_fd, const char *name, GError **error);
 /** Reads /etc of a file system. */
 gboolean ash_node_etc_list_read_erofs(AshNodeEtcList *list, AshErofsReader *reader, GError **error);
-/** Reads the lines "sha256  mode  path" of a release. What is not such a line is ASH_ERROR_TRUST. */
+/** Reads the lines "sha256  mode  path" of a release (compose/etclist.h). What is not such a line is ASH_ERROR_TRUST. */
 gboolean ash_node_etc_list_parse(AshNodeEtcList *list, const char *text, GError **error);
 /** True if both are absent (NULL) or the same. */
 bool ash_node_etc_file_equal(const AshNodeEtcFile *one, const AshNodeEtcFile *other);
