@@ -56,17 +56,22 @@ _ashlar() {
 	--role) _ashlar_reply "root targets snapshot timestamp"; return ;;
 	--kind) _ashlar_reply "ed25519 ecdsa rsa"; return ;;
 	-k | --key | --add | --passphrase-file) _ashlar_files; return ;;
-	-o | --output | --repos | --store)
+	--with) _ashlar_reply "sysupdate ostree sysupdate,ostree"; return ;;
+	-o | --output | --repos | --store | --to | --key-dir)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
-	--lock) _ashlar_files; return ;;
+	--lock | --anchor) _ashlar_files; return ;;
 	--ref) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")"; return ;;
-	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days)
+	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from)
 		[[ $previous = -n && $command != log ]] || return ;;
 	esac
 	if [[ $command = key && $COMP_CWORD = 2 && $cur != -* ]]; then
 		_ashlar_reply "generate show init rotate sign refresh"
+		return
+	fi
+	if [[ $command = channel && $COMP_CWORD = 2 && $cur != -* ]]; then
+		_ashlar_reply "show promote withdraw waves"
 		return
 	fi
 	if [[ $cur = -* ]]; then
@@ -74,7 +79,7 @@ _ashlar() {
 		return
 	fi
 	case $command in
-	image | log | ls | diff | cat) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")" ;;
+	image | log | ls | diff | cat | publish) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")" ;;
 	types | prune | fsck) ;;
 	*) _ashlar_files ;;
 	esac
