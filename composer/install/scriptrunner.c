@@ -52,12 +52,12 @@ typedef struct {
 
 /*
  * Scriptlets with one of these words are worth it. Only a matter of time: watching makes a program slower, so what takes a moment
- * is left alone. Nothing depends on what they do.
+ * is left alone, and so is "systemctl preset-all", which takes 0.2 s but names files 75,000 times. Nothing depends on what they do.
  */
 static const char *const slow_programs[] = {
 	"appstreamcli",    "authselect",       "depmod",       "fc-cache",      "gdk-pixbuf-query-loaders",
 	"gio-querymodules", "glib-compile-schemas", "gtk-update-icon-cache", "gtk4-update-icon-cache", "ldconfig",
-	"locale-gen",      "localedef",        "mktexlsr",     "preset-all",    "semodule",
+	"locale-gen",      "localedef",        "mktexlsr",     "semodule",
 	"systemd-hwdb",    "texhash",          "update-ca-certificates", "update-ca-trust", "update-catalog",
 	"update-desktop-database", "update-mime-database", "xmlcatalog",
 };
