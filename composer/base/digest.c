@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
@@ -21,6 +22,12 @@
 struct AshDigest {
 	EVP_MD_CTX *md;
 };
+
+void
+ash_digest_prepare(void)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
 
 AshDigest *
 ash_digest_new(void)

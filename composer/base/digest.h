@@ -7,6 +7,12 @@
 #define ASH_SHA256_SIZE 32
 #define ASH_SHA256_HEX_SIZE 65 /* with NUL */
 
+/**
+ * To be called by a program first of all: OpenSSL does not tidy up at exit(3) then. Threads of a pool may still be about to end, and
+ * would use what is gone by then.
+ */
+void ash_digest_prepare(void);
+
 /** An incremental SHA-256. Free with ash_digest_free(). */
 typedef struct AshDigest AshDigest;
 AshDigest *ash_digest_new(void);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/worker.h"
 #include "cli/command.h"
@@ -190,6 +191,7 @@ main(int argc, char **argv)
 {
 	int status;
 
+	ash_digest_prepare();
 	setlocale(LC_ALL, "");
 	unblock_signals();
 	if (ash_worker_main(argc, argv, ash_compose_workers, &status))

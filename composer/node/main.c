@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/digest.h"
 #include "base/error.h"
 #include "node/command.h"
 
@@ -127,6 +128,7 @@ run_command(const AshNodeCommand *command, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	ash_digest_prepare();
 	setlocale(LC_ALL, "");
 	if (argc < 2) {
 		fprintf(stderr, "ashlar-node: no command given; see \"ashlar-node --help\"\n");
