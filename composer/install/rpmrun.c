@@ -426,6 +426,32 @@ check_problems(AshRpmRun *run, const char *what, GError **error)
 	return good;
 }
 
+/* The line that says that the disk is full; NULL: none does. What librpm says after it follows from it. */
+static const char *
+find_full_disk(char **lines)
+{
+	static const char *const phrases[] = { "No space left on device", "disk is full", "Disk quota exceeded" };
+
+	for (char **line = lines; *line != NULL; line++)
+		for (gsize i = 0; i < G_N_ELEMENTS(phrases); i++)
+			if (strstr(*line, phrases[i]) != NULL)
+				return *line;
+	return NULL;
+}
+
+static gboolean
+throw_complaints(AshRpmRun *run, GError **error)
+{
+	g_auto(GStrv) lines = g_strsplit(run->complaints->str, "\n", -1);
+	const char *full = find_full_disk(lines);
+
+	if (full != NULL)
+		return ash_throw(error, ASH_ERROR_NO_SPACE, "the packages cannot be installed: %s", full);
+	g_autofree char *text = ash_sandbox_last_lines(run->complaints->str, ERROR_LINES);
+	return ash_throw(error, ASH_ERROR_INTERNAL, "the packages cannot be installed: %s",
+			 *text != '\0' ? text : "librpm gives no reason");
+}
+
 static gboolean
 prepare(AshRpmRun *run, const char *root, GError **error)
 {
@@ -455,21 +481,11 @@ prepare(AshRpmRun *run, const char *root, GError **error)
 		if (!add_element(run, &g_array_index(run->elements, Element, i), error))
 			return FALSE;
 	if (rpmtsCheck(run->ts) != 0 || !check_problems(run, "these packages do not fit together", error))
-		return error != NULL && *error != NULL ? FALSE : ash_throw(error, ASH_ERROR_INTERNAL, "librpm cannot check the packages");
+		/* Without problems of the packages, it is the database that could not be made. */
+		return error != NULL && *error != NULL ? FALSE : throw_complaints(run, error);
 	rpmtsOrder(run->ts);
 	rpmtsClean(run->ts);
 	return TRUE;
-}
-
-static gboolean
-throw_complaints(AshRpmRun *run, GError **error)
-{
-	g_autofree char *text = ash_sandbox_last_lines(run->complaints->str, ERROR_LINES);
-	bool full = strstr(text, "No space left on device") != NULL || strstr(text, "disk is full") != NULL ||
-		    strstr(text, "Disk quota exceeded") != NULL;
-
-	return ash_throw(error, full ? ASH_ERROR_NO_SPACE : ASH_ERROR_INTERNAL, "the packages cannot be installed: %s",
-			 *text != '\0' ? text : "librpm gives no reason");
 }
 
 /* Tells it which packages come from the cache, in the order of the transaction. */

@@ -49,8 +49,10 @@ full() {
 	mount -t tmpfs -o "$disk_options" tmpfs "$disk"
 	status=0
 	if [ -n "${filler:-}" ]; then
-		python3 filler "$disk" "$filler" 2>/dev/null &
+		rm -f ready
+		python3 filler "$disk" "$filler" ready 2>/dev/null &
 		pid=$!
+		while [ ! -e ready ]; do sleep 0.01; done
 	fi
 	build "$store" "$out" >stdout 2>err || status=$?
 	if [ -n "${filler:-}" ]; then
@@ -89,9 +91,10 @@ full() {
 # Takes all the space of the disk as soon as something matches the pattern.
 cat >filler <<'END'
 import glob, os, sys, time
-disk, pattern = sys.argv[1:]
+disk, pattern, ready = sys.argv[1:]
+open(ready, "w").close()
 while not glob.glob(pattern):
-    time.sleep(0.001)
+    time.sleep(0.0002)
 room = os.statvfs(disk)
 with open(disk + "/fill", "wb") as file:
     while room.f_bavail > 0:
@@ -129,7 +132,8 @@ export ASHLAR_CACHE=$work/cache
 # --- full all of a sudden
 
 full=0
-for filler in "$disk/store/tmp/*" "$disk/store/tmp/import-*/*/1" "$disk/store/tmp/root-*" "$disk/store/tmp/root-*/usr/lib" "$disk/store/logs/*" "$disk/store/tmp/objects-*" "$disk/store/tmp/objects-*/*"; do
+for filler in "$disk/store/tmp/*" "$disk/store/tmp/import-*/*/1" "$disk/store/import/1/*/*" "$disk/store/tmp/root-*" "$disk/store/tmp/root-*/usr" "$disk/store/tmp/root-*/usr/lib" "$disk/store/logs/*" \
+	"$disk/store/tmp/objects-*" "$disk/store/tmp/objects-*/*" "$disk/store/repo/tmp/*/*" "$disk/store/repo/objects/*" "$disk/store/repo/objects/*/*" "$disk/store/roots/*"; do
 	full "full once there is ${filler#"$disk/"}" "$disk/store" out size=300M
 	[ "$status" != 8 ] || full=$((full + 1))
 done
