@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/signals.h"
 #include "base/worker.h"
 #include "cli/command.h"
 #include "compose/workers.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,51 +104,6 @@ find_cache_dir(void)
 	return named != NULL ? g_strdup(named) : g_build_filename(g_get_user_cache_dir(), "ashlar", NULL);
 }
 
-static void
-fill_signal_set(sigset_t *set)
-{
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
-}
-
-/* Signals become a cancellation that stages look for: nothing is left half written or running. */
-static gpointer
-wait_for_signals(gpointer user_data)
-{
-	AshContext *ctx = user_data;
-	sigset_t set;
-	int number;
-
-	fill_signal_set(&set);
-	for (;;)
-		if (sigwait(&set, &number) == 0)
-			g_cancellable_cancel(ctx->cancellable);
-	return NULL;
-}
-
-static void
-set_up_signals(AshContext *ctx)
-{
-	sigset_t set;
-
-	signal(SIGPIPE, SIG_IGN);
-	fill_signal_set(&set);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	g_thread_unref(g_thread_new("signals", wait_for_signals, ctx));
-}
-
-/* A worker inherits our blocked signals; what it runs must not. */
-static void
-unblock_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	pthread_sigmask(SIG_SETMASK, &set, NULL);
-}
-
 static int
 report(const AshCommandEnv *env, const GError *error)
 {
@@ -175,7 +130,7 @@ run_command(const AshCommand *command, int argc, char **argv)
 
 	ctx->cache_dir = find_cache_dir();
 	ctx->data_dir = find_data_dir();
-	set_up_signals(ctx);
+	ash_signals_cancel(ctx);
 	g_log_set_handler("librepo", G_LOG_LEVEL_WARNING, ignore_log, NULL);
 	gboolean ok = command->run(&env, argc, argv, &error);
 	g_clear_pointer(&env.terminal, ash_terminal_free);
@@ -193,7 +148,8 @@ main(int argc, char **argv)
 
 	ash_digest_prepare();
 	setlocale(LC_ALL, "");
-	unblock_signals();
+	/* A worker inherits our blocked signals; what it runs must not. */
+	ash_signals_unblock();
 	if (ash_worker_main(argc, argv, ash_compose_workers, &status))
 		return status;
 	if (argc < 2) {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/signals.h"
 #include "node/command.h"
 
 #include <errno.h>
 #include <locale.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,41 +54,6 @@ print_help(void)
 	printf("\n\"ashlar-node COMMAND --help\" shows the options of a command. Manual: ashlar-node(8), ashlar-node.conf(5).\n");
 }
 
-static void
-fill_signal_set(sigset_t *set)
-{
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
-}
-
-/* Signals become a cancellation that loops look for. */
-static gpointer
-wait_for_signals(gpointer user_data)
-{
-	AshContext *ctx = user_data;
-	sigset_t set;
-	int number;
-
-	fill_signal_set(&set);
-	for (;;)
-		if (sigwait(&set, &number) == 0)
-			g_cancellable_cancel(ctx->cancellable);
-	return NULL;
-}
-
-static void
-set_up_signals(AshContext *ctx)
-{
-	sigset_t set;
-
-	signal(SIGPIPE, SIG_IGN);
-	fill_signal_set(&set);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	g_thread_unref(g_thread_new("signals", wait_for_signals, ctx));
-}
-
 /* With --json a failure is one object too. */
 static int
 report(const AshNodeEnv *env, const GError *error)
@@ -113,7 +77,7 @@ run_command(const AshNodeCommand *command, int argc, char **argv)
 	g_autoptr(GError) error = NULL;
 	AshNodeEnv env = { .ctx = ctx };
 
-	set_up_signals(ctx);
+	ash_signals_cancel(ctx);
 	const gboolean ok = command->run(&env, argc, argv, &error);
 	g_clear_pointer(&env.terminal, ash_terminal_free);
 	const int status = ok ? (env.unchanged ? 77 : 0) : report(&env, error);
