@@ -167,20 +167,6 @@ update_from_sparse(AshDigest *digest, int fd, guint64 size, guint8 *buffer, GErr
 	return TRUE;
 }
 
-gboolean
-ash_digest_update_fd(AshDigest *digest, int fd, guint64 length, GError **error)
-{
-	g_autofree guint8 *buffer = g_malloc(READ_BYTES);
-	struct stat st;
-
-	if (!ash_fd_stat(fd, "file", &st, error))
-		return FALSE;
-	if ((guint64) st.st_size < length)
-		return ash_throw(error, ASH_ERROR_INTERNAL, "a file is shorter than the %" G_GUINT64_FORMAT " bytes to be hashed",
-				 length);
-	return update_from_sparse(digest, fd, length, buffer, error);
-}
-
 char *
 ash_sha256_fd_hex(int fd, GError **error)
 {

@@ -29,8 +29,6 @@ void ash_digest_update_string(AshDigest *digest, const char *text);
 void ash_digest_reset(AshDigest *digest);
 /** The same state, to go on another way. Owned. */
 AshDigest *ash_digest_copy(const AshDigest *digest);
-/** Feeds the first @length bytes of an open file, its position untouched; holes are not read, a short file is an error. */
-gboolean ash_digest_update_fd(AshDigest *digest, int fd, guint64 length, GError **error);
 /** Finishes into @ret_sum; @digest can only be freed or reset afterwards. */
 void ash_digest_finish(AshDigest *digest, guint8 ret_sum[ASH_SHA256_SIZE]);
 /** Finishes; lower-case hex. Owned. */

@@ -466,28 +466,47 @@ compare_copies(gconstpointer a, gconstpointer b)
 	return first < second ? -1 : first > second;
 }
 
+GArray *
+ash_erofs_list_files(const AshErofs *erofs, guint64 offset)
+{
+	GArray *copies = g_array_new(FALSE, FALSE, sizeof(AshFileCopy));
+
+	for (guint i = 0; i < erofs->inodes->len; i++) {
+		const ErofsInode *inode = get_inode(erofs, i);
+		AshFileCopy copy = { inode->node, offset + inode->block * EROFS_BLOCK };
+
+		if (inode->packed == NULL && S_ISREG(inode->node->mode) && inode->n_blocks > 0)
+			g_array_append_val(copies, copy);
+	}
+	g_array_sort(copies, compare_copies);
+	return copies;
+}
+
+static GArray *
+list_packed(const Writer *writer)
+{
+	GArray *copies = g_array_new(FALSE, FALSE, sizeof(AshErofsPackedCopy));
+
+	for (guint i = 0; i < writer->erofs->inodes->len; i++) {
+		const ErofsInode *inode = get_inode(writer->erofs, i);
+		AshErofsPackedCopy copy = { inode->packed, writer->base + inode->block * EROFS_BLOCK };
+
+		if (inode->packed != NULL)
+			g_array_append_val(copies, copy);
+	}
+	return copies;
+}
+
 static gboolean
 write_files(AshContext *ctx, Writer *writer, GError **error)
 {
 	const AshErofs *erofs = writer->erofs;
-	g_autoptr(GArray) copies = g_array_new(FALSE, FALSE, sizeof(AshFileCopy));
-	g_autoptr(GArray) packed_copies = g_array_new(FALSE, FALSE, sizeof(AshErofsPackedCopy));
+	g_autoptr(GArray) copies = ash_erofs_list_files(erofs, writer->base);
+	g_autoptr(GArray) packed = list_packed(writer);
 
-	for (guint i = 0; i < erofs->inodes->len; i++) {
-		const ErofsInode *inode = get_inode(erofs, i);
-		AshFileCopy copy = { inode->node, writer->base + inode->block * EROFS_BLOCK };
-
-		AshErofsPackedCopy packed = { inode->packed, copy.offset };
-
-		if (inode->packed != NULL)
-			g_array_append_val(packed_copies, packed);
-		else if (S_ISREG(inode->node->mode) && inode->n_blocks > 0)
-			g_array_append_val(copies, copy);
-	}
-	if (packed_copies->len > 0 &&
-	    !ash_erofs_packer_copy(erofs->packer, ctx, packed_copies, writer->fd, show_written, writer, error))
+	if (packed->len > 0 &&
+	    !ash_erofs_packer_copy(erofs->packer, ctx, packed, writer->fd, show_written, writer, error))
 		return FALSE;
-	g_array_sort(copies, compare_copies);
 	return ash_filecopy_run(ctx, erofs->tree, copies, writer->fd, show_written, writer, error);
 }
 

@@ -51,3 +51,6 @@ AshErofsLayout *ash_erofs_dup_layout(const AshErofs *erofs);
  */
 gboolean ash_erofs_write(AshContext *ctx, AshErofs *erofs, int fd, guint64 offset, AshWrittenFunc written,
 			 gpointer user_data, GError **error);
+
+/** The files that lie as they are, not compressed, in a file system at byte @offset: AshFileCopy, by offset. Owned. */
+GArray *ash_erofs_list_files(const AshErofs *erofs, guint64 offset);

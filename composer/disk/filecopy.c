@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk/filecopy.h"
 
+#include "base/direct.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/parallel.h"
@@ -10,8 +11,8 @@
 #include <string.h>
 
 #define BLOCK ((guint64) 4096)
-/* What is read, shown and written at a time: it should stay in the processor's cache. */
-#define BATCH_BYTES (256 * ASH_KIB)
+/* What is read, shown and written at a time: a disk wants much, the processor's cache little. */
+#define BATCH_BYTES (1 * ASH_MIB)
 /* What one thread takes of a larger file. */
 #define PIECE_BYTES (4 * ASH_MIB)
 /* As struct stat counts, whatever the file system. */
@@ -28,11 +29,12 @@ typedef struct {
 	const AshFsTree *tree;
 	const GArray *copies;
 	GArray *batches;
-	int fd;
+	AshDirect file;
 	AshWrittenFunc written; /* or NULL */
 	gpointer user_data;
 	GMutex lock;
 	guint64 done, total; /* bytes; done is under lock */
+	GPtrArray *buffers;  /* of BATCH_BYTES, those that nobody uses; under lock */
 } Work;
 
 static const AshFileCopy *
@@ -120,7 +122,7 @@ put(const Work *work, const guint8 *buffer, guint64 length, guint64 offset, GErr
 {
 	if (work->written != NULL)
 		work->written(offset, buffer, length, work->user_data);
-	return ash_fd_write_all(work->fd, buffer, length, offset, error);
+	return ash_direct_write(&work->file, buffer, length, offset, error);
 }
 
 static gboolean
@@ -196,12 +198,26 @@ copy_batch(const Work *work, const Batch *batch, guint8 *buffer, GError **error)
 	return put(work, buffer, filled, start, error);
 }
 
+static guint8 *
+take_buffer(Work *work)
+{
+	guint8 *buffer = NULL;
+
+	g_mutex_lock(&work->lock);
+	if (work->buffers->len > 0)
+		buffer = g_ptr_array_steal_index_fast(work->buffers, work->buffers->len - 1);
+	g_mutex_unlock(&work->lock);
+	return buffer != NULL ? buffer : ash_direct_alloc(BATCH_BYTES);
+}
+
+/* Gives back the buffer of a batch of so many bytes. */
 static void
-count(Work *work, guint64 bytes)
+count(Work *work, guint64 bytes, guint8 *buffer)
 {
 	g_mutex_lock(&work->lock);
 	work->done += bytes;
 	ash_progress_count(work->ctx->progress, work->done, work->total, "B");
+	g_ptr_array_add(work->buffers, buffer);
 	g_mutex_unlock(&work->lock);
 }
 
@@ -214,17 +230,20 @@ run_batch(guint index, gpointer user_data, GError **error)
 	guint64 start = first->offset + batch->from;
 	guint64 end = batch->end > 0 ? first->offset + batch->end
 				     : get_end(get_copy(work->copies, batch->first + batch->n - 1));
-	g_autofree guint8 *buffer = g_malloc(BATCH_BYTES);
+	guint8 *buffer;
+	gboolean ok;
 
 	if (!ash_context_check(work->ctx, error))
 		return FALSE;
-	if (batch->end > 0 && !copy_piece(work, batch, buffer, error))
-		return prefix_path(first->node, error);
-	if (batch->end == 0 && !copy_batch(work, batch, buffer, error))
-		return FALSE;
-	ash_fd_start_write_back(work->fd, start, end - start);
-	count(work, end - start);
-	return TRUE;
+	buffer = take_buffer(work);
+	if (batch->end > 0)
+		ok = copy_piece(work, batch, buffer, error) || prefix_path(first->node, error);
+	else
+		ok = copy_batch(work, batch, buffer, error);
+	if (ok && work->file.other < 0)
+		ash_fd_start_write_back(work->file.fd, start, end - start);
+	count(work, end - start, buffer);
+	return ok;
 }
 
 gboolean
@@ -232,12 +251,13 @@ ash_filecopy_run(AshContext *ctx, const AshFsTree *tree, const GArray *copies, i
 		 gpointer user_data, GError **error)
 {
 	g_autoptr(GArray) batches = list_batches(copies);
+	g_autoptr(GPtrArray) buffers = g_ptr_array_new_with_free_func(ash_direct_free);
 	Work work = {
 		.ctx = ctx,
 		.tree = tree,
 		.copies = copies,
 		.batches = batches,
-		.fd = fd,
+		.buffers = buffers,
 		.written = written,
 		.user_data = user_data,
 	};
@@ -245,8 +265,10 @@ ash_filecopy_run(AshContext *ctx, const AshFsTree *tree, const GArray *copies, i
 
 	for (guint i = 0; i < copies->len; i++)
 		work.total += get_end(get_copy(copies, i)) - get_copy(copies, i)->offset;
+	ash_direct_init(&work.file, fd);
 	g_mutex_init(&work.lock);
 	ok = ash_parallel_run(ctx, batches->len, run_batch, &work, error);
 	g_mutex_clear(&work.lock);
+	ash_direct_clear(&work.file);
 	return ok;
 }

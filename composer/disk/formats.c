@@ -5,12 +5,15 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/parallel.h"
+#include "base/size.h"
 #include "disk/qcow2.h"
 #include "disk/vhd.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#define HASH_BYTES (256 * ASH_KIB)
 
 char *
 ash_formats_file_name(const char *stem, AshDiskFormat format)
@@ -79,11 +82,26 @@ create_partial(const Work *work, AshDiskFormat format, GError **error)
 	return ash_fd_open(work->dir_fd, partial, O_RDWR | O_CREAT | O_TRUNC, 0644, error);
 }
 
+/* The raw disk, of which most is holes. */
 static gboolean
-finish_file(int fd, char **ret_digest, GError **error)
+hash_disk(const AshFormatsRequest *request, AshDigest *digest, GError **error)
 {
-	*ret_digest = ash_sha256_fd_hex(fd, error);
-	return *ret_digest != NULL;
+	g_autoptr(AshReread) content = ash_reread_dup(request->content);
+	g_autofree guint8 *buffer = g_malloc(HASH_BYTES);
+	guint64 start, end;
+
+	for (guint64 at = 0; at < request->disk_bytes; at = end) {
+		if (!ash_fd_find_data(request->fd, at, request->disk_bytes, &start, &end, error))
+			return FALSE;
+		ash_digest_update_zeros(digest, start - at);
+		for (gsize part; start < end; start += part) {
+			part = (gsize) MIN(HASH_BYTES, end - start);
+			if (!ash_reread_read(content, buffer, part, start, error))
+				return FALSE;
+			ash_digest_update(digest, buffer, part);
+		}
+	}
+	return TRUE;
 }
 
 static gboolean
@@ -97,10 +115,14 @@ static gboolean
 write_raw(const Work *work, char **ret_digest, GError **error)
 {
 	bool wanted = work->request->checksums || work->request->formats->len == 1;
+	g_autoptr(AshDigest) digest = ash_digest_new();
 
 	if (!wanted || wants(work->request, ASH_DISK_VHD))
 		return TRUE;
-	return finish_file(work->request->fd, ret_digest, error);
+	if (!hash_disk(work->request, digest, error))
+		return FALSE;
+	*ret_digest = ash_digest_finish_hex(digest);
+	return TRUE;
 }
 
 static gboolean
@@ -108,8 +130,9 @@ write_qcow2(const Work *work, char **ret_digest, GError **error)
 {
 	const AshFormatsRequest *request = work->request;
 	ash_autofd int fd = create_partial(work, ASH_DISK_QCOW2, error);
+	g_autoptr(AshReread) content = ash_reread_dup(request->content);
 
-	return fd >= 0 && ash_qcow2_write(work->ctx, request->fd, request->disk_bytes, fd, ret_digest, error);
+	return fd >= 0 && ash_qcow2_write(work->ctx, content, request->disk_bytes, fd, ret_digest, error);
 }
 
 static gboolean
@@ -119,7 +142,7 @@ finish_vhd(const Work *work, int fd, char **ret_digest, GError **error)
 	g_autoptr(AshDigest) digest = ash_digest_new();
 	guint8 footer[ASH_VHD_FOOTER_BYTES];
 
-	if (!ash_digest_update_fd(digest, fd, request->disk_bytes, error) ||
+	if (!hash_disk(request, digest, error) ||
 	    !ash_fd_read_exact(fd, footer, sizeof(footer), request->disk_bytes, error))
 		return FALSE;
 	for (guint i = 0; request->checksums && i < request->formats->len; i++) {

@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "base/digest.h"
+#include "disk/reread.h"
 #include "model/imagetype.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ typedef struct {
 	guint64 epoch;
 	const GArray *formats; /* of AshDiskFormat, not empty */
 	bool checksums;        /* of raw disks, too: else only if that is the only format */
+	AshReread *content;    /* of the raw file */
 } AshFormatsRequest;
 
 /**

@@ -34,6 +34,8 @@ typedef struct {
 	char *partial;      /* name of the raw file in output_dir */
 	int dir_fd;
 	int fd;            /* of the raw file */
+	AshUsedMap *used;  /* of it */
+	GArray *files;     /* of AshFileCopy: of the root in it, if they are as they are; or NULL */
 	char *root_hash;   /* hex; NULL without verity */
 	AshUuid root_uuid; /* PARTUUID of the first root partition */
 } Build;
@@ -47,6 +49,8 @@ build_clear(Build *build)
 	g_clear_pointer(&build->erofs, ash_erofs_free);
 	g_clear_pointer(&build->partial, g_free);
 	g_clear_pointer(&build->root_hash, g_free);
+	g_clear_pointer(&build->used, ash_used_map_free);
+	g_clear_pointer(&build->files, g_array_unref);
 	ash_fd_clear(&build->fd);
 	ash_fd_clear(&build->dir_fd);
 }
@@ -283,6 +287,7 @@ open_raw(Build *build, GError **error)
 		return ash_throw_errno(error,
 				       "cannot make a disk file of %" G_GUINT64_FORMAT " bytes",
 				       build->layout->size);
+	build->used = ash_used_map_new(build->layout->size);
 	return TRUE;
 }
 
@@ -300,18 +305,34 @@ write_ext4(Build *build, const AshPartition *partition, const AshFsTree *tree, G
 			      partition->size, error);
 }
 
+/** Those who look at the root while it is written. */
+typedef struct {
+	AshVerityTree *hash_tree; /* or NULL */
+	AshUsedMap *used;
+	guint64 base; /* of the root in the disk file */
+} Onlookers;
+
 static void
-add_to_hash_tree(guint64 offset, const guint8 *data, gsize length, gpointer user_data)
+show_written(guint64 offset, const guint8 *data, gsize length, gpointer user_data)
 {
-	ash_verity_tree_add(user_data, offset, data, length);
+	const Onlookers *onlookers = user_data;
+
+	if (onlookers->hash_tree != NULL)
+		ash_verity_tree_add(onlookers->hash_tree, offset, data, length);
+	ash_used_map_add(onlookers->used, onlookers->base + offset, data, length);
 }
 
 /* @hash_tree: NULL, or of what is written here. */
 static gboolean
 write_erofs(Build *build, const AshPartition *partition, AshVerityTree *hash_tree, GError **error)
 {
-	return ash_erofs_write(build->ctx, build->erofs, build->fd, partition->offset,
-			       hash_tree != NULL ? add_to_hash_tree : NULL, hash_tree, error);
+	Onlookers onlookers = { hash_tree, build->used, partition->offset };
+
+	if (!ash_erofs_write(build->ctx, build->erofs, build->fd, partition->offset, show_written, &onlookers, error))
+		return FALSE;
+	if (build->files == NULL)
+		build->files = ash_erofs_list_files(build->erofs, partition->offset);
+	return TRUE;
 }
 
 /* Versions of one system share the salt, so that equal blocks have equal hashes and an update can
@@ -570,6 +591,7 @@ write_formats(Build *build, GPtrArray *ret_artifacts, GError **error)
 	const AshDiskRequest *request = build->request;
 	const GArray *wanted = request->type->formats;
 	g_autoptr(GPtrArray) digests = NULL;
+	g_autoptr(AshReread) content = ash_reread_new(build->fd, build->used);
 	AshFormatsRequest formats = {
 	    .output_dir = request->output_dir,
 	    .stem = request->stem,
@@ -580,8 +602,11 @@ write_formats(Build *build, GPtrArray *ret_artifacts, GError **error)
 	    .epoch = request->epoch,
 	    .formats = wanted,
 	    .checksums = request->checksums,
+	    .content = content,
 	};
 
+	if (build->files != NULL)
+		ash_reread_set_files(content, request->tree, build->files);
 	if (!ash_formats_write(build->ctx, &formats, &digests, error))
 		return FALSE;
 	for (guint i = 0; i < wanted->len; i++) {

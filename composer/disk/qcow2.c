@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
-#include "disk/sidedigest.h"
+#include "disk/sidewriter.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -24,6 +24,7 @@
 #define MAX_DISK_BYTES ((guint64) 1 << 55)
 
 G_STATIC_ASSERT(CLUSTER_BYTES == (guint64) 1 << CLUSTER_BITS);
+G_STATIC_ASSERT(CLUSTER_BYTES == ASH_USED_CLUSTER_BYTES);
 
 /** On disk, big endian. */
 typedef struct __attribute__((packed)) {
@@ -137,9 +138,11 @@ add_cluster(Plan *plan, guint64 index)
 
 /* Holes are not read. What a file system calls data may be zeros all the same. */
 static gboolean
-find_runs(AshContext *ctx, Plan *plan, int raw_fd, guint8 *buffer, GError **error)
+find_runs(AshContext *ctx, Plan *plan, const AshReread *raw, GError **error)
 {
+	g_autofree guint8 *buffer = g_malloc(CLUSTER_BYTES);
 	guint64 next = 0, start, end = 0;
+	int raw_fd = ash_reread_get_fd(raw);
 
 	for (;;) {
 		if (!ash_context_check(ctx, error) ||
@@ -148,9 +151,9 @@ find_runs(AshContext *ctx, Plan *plan, int raw_fd, guint8 *buffer, GError **erro
 		if (start == end)
 			return TRUE;
 		for (next = MAX(next, start / CLUSTER_BYTES); next * CLUSTER_BYTES < end; next++) {
-			bool used = false;
+			bool used = ash_reread_knows(raw, next);
 
-			if (!probe_cluster(raw_fd, plan->disk_bytes, next, buffer, &used, error))
+			if (!used && !probe_cluster(raw_fd, plan->disk_bytes, next, buffer, &used, error))
 				return FALSE;
 			if (used)
 				add_cluster(plan, next);
@@ -198,25 +201,28 @@ place_tables(Plan *plan)
 /** An image being written, front to back. */
 typedef struct {
 	AshContext *ctx;
-	int fd;
-	AshSideDigest *digest;
-	guint8 *buffer; /* BUFFER_BYTES, the digest's */
-	gsize fill;     /* bytes of it not yet written ... */
-	guint64 offset; /* ... from here */
+	AshReread *raw; /* borrowed */
+	AshSideWriter *file;
+	guint8 *buffer; /* BUFFER_BYTES, the file's */
+	gsize fill;     /* bytes of it that are not given to it yet */
 } Writer;
+
+static void
+writer_clear(Writer *writer)
+{
+	g_clear_pointer(&writer->file, ash_side_writer_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Writer, writer_clear)
 
 static gboolean
 flush(Writer *writer, GError **error)
 {
-	if (!ash_context_check(writer->ctx, error) ||
-	    !ash_fd_write_all(writer->fd, writer->buffer, writer->fill, writer->offset, error))
+	if (!ash_context_check(writer->ctx, error))
 		return FALSE;
-	ash_fd_start_write_back(writer->fd, writer->offset, writer->fill);
-	ash_side_digest_put(writer->digest, writer->buffer, writer->fill);
-	writer->buffer = ash_side_digest_take(writer->digest);
-	writer->offset += writer->fill;
+	ash_side_writer_put(writer->file, writer->buffer, writer->fill);
 	writer->fill = 0;
-	return TRUE;
+	writer->buffer = ash_side_writer_take(writer->file, error);
+	return writer->buffer != NULL;
 }
 
 /* The next cluster, zeroed, to be filled in place; NULL on failure. */
@@ -359,7 +365,7 @@ write_l2(Writer *writer, const Plan *plan, GError **error)
 
 /* A disk's last cluster is padded with zeros. */
 static gboolean
-write_run(Writer *writer, const Plan *plan, const Run *run, int raw_fd, GError **error)
+write_run(Writer *writer, const Plan *plan, const Run *run, GError **error)
 {
 	guint64 end = MIN((run->first + run->n) * CLUSTER_BYTES, plan->disk_bytes);
 
@@ -370,7 +376,7 @@ write_run(Writer *writer, const Plan *plan, const Run *run, int raw_fd, GError *
 			return FALSE;
 		part = (gsize) MIN(BUFFER_BYTES - writer->fill, end - at);
 		padded = ash_size_round_up(part, CLUSTER_BYTES);
-		if (!ash_fd_read_exact(raw_fd, writer->buffer + writer->fill, part, at, error))
+		if (!ash_reread_read(writer->raw, writer->buffer + writer->fill, part, at, error))
 			return FALSE;
 		memset(writer->buffer + writer->fill + part, 0, padded - part);
 		writer->fill += padded;
@@ -380,7 +386,7 @@ write_run(Writer *writer, const Plan *plan, const Run *run, int raw_fd, GError *
 }
 
 static gboolean
-write_image(Writer *writer, const Plan *plan, int raw_fd, GError **error)
+write_image(Writer *writer, const Plan *plan, GError **error)
 {
 	if (!write_header(writer, plan, error) ||
 	    !write_pointers(writer, plan->n_table, plan->n_blocks, plan->blocks_at, error) ||
@@ -388,31 +394,29 @@ write_image(Writer *writer, const Plan *plan, int raw_fd, GError **error)
 	    !write_l2(writer, plan, error))
 		return FALSE;
 	for (guint i = 0; i < plan->runs->len; i++) {
-		if (!write_run(writer, plan, get_run(plan, i), raw_fd, error))
+		if (!write_run(writer, plan, get_run(plan, i), error))
 			return FALSE;
 	}
 	return flush(writer, error);
 }
 
 gboolean
-ash_qcow2_write(AshContext *ctx, int raw_fd, guint64 disk_bytes, int fd, char **ret_sha256, GError **error)
+ash_qcow2_write(AshContext *ctx, AshReread *raw, guint64 disk_bytes, int fd, char **ret_sha256, GError **error)
 {
 	g_auto(Plan) plan = { .disk_bytes = disk_bytes };
-	g_autofree guint8 *buffer = g_malloc(CLUSTER_BYTES);
-	g_autoptr(AshSideDigest) digest = NULL;
-	Writer writer = { .ctx = ctx, .fd = fd };
+	g_auto(Writer) writer = { .ctx = ctx, .raw = raw };
 
 	if (disk_bytes == 0 || disk_bytes % SECTOR_BYTES != 0 || disk_bytes > MAX_DISK_BYTES)
 		return ash_throw(error, ASH_ERROR_CONFIG, "a disk of %" G_GUINT64_FORMAT " bytes cannot be a qcow2 image",
 				 disk_bytes);
 	plan.runs = g_array_new(FALSE, FALSE, sizeof(Run));
-	if (!find_runs(ctx, &plan, raw_fd, buffer, error))
+	if (!find_runs(ctx, &plan, raw, error))
 		return FALSE;
 	place_tables(&plan);
-	writer.digest = digest = ash_side_digest_new(BUFFERS, BUFFER_BYTES);
-	writer.buffer = ash_side_digest_take(digest);
-	if (!write_image(&writer, &plan, raw_fd, error))
+	writer.file = ash_side_writer_new(fd, BUFFERS, BUFFER_BYTES);
+	writer.buffer = ash_side_writer_take(writer.file, error);
+	if (writer.buffer == NULL || !write_image(&writer, &plan, error))
 		return FALSE;
-	*ret_sha256 = ash_side_digest_finish_hex(digest);
-	return TRUE;
+	*ret_sha256 = ash_side_writer_finish_hex(writer.file, error);
+	return *ret_sha256 != NULL;
 }

@@ -22,6 +22,7 @@ class Figures:
     disk_peak_mib: float
     disk_left_mib: float
     stages: dict = dataclasses.field(default_factory=dict)
+    why: dict = dataclasses.field(default_factory=dict)
     stdout: str = ""
     stderr: str = ""
     result: dict = None
@@ -84,4 +85,4 @@ def run(argv, disk, env=None, cores=None):
     os.waitpid(pid, 0)
     if status != 0:
         sys.exit(f"bench: {' '.join(argv)} failed ({status}):\n{(out + err)[-3000:]}")
-    return Figures(seconds, peak, written, disk_peak, left, {}, out, err)
+    return Figures(seconds, peak, written, disk_peak, left, stdout=out, stderr=err)

@@ -94,7 +94,7 @@ class Workshop:
 
     def build(self, place, change, name="bench", types=None, cores=None):
         """Ashlar builds a system in @place; cold if that is new."""
-        argv = [ASHLAR, "build", *self.options(change, name, types), "--store", place.store, "-o", place.out, "--json",
+        argv = [ASHLAR, "build", *self.options(change, name, types), "--store", place.store, "-o", place.out, "--json", "--explain",
                 "--progress=json"]
         if cores is not None:
             argv += ["--jobs", str(len(cores.split(",")))]
@@ -102,6 +102,7 @@ class Workshop:
         answer = json.loads(figures.stdout)
         figures.stages = {stage["stage"]: stage["seconds"] for stage in answer["stages"]}
         figures.stages.update(inner_steps(figures.stderr))
+        figures.why = {stage["stage"]: stage["why"] for stage in answer["explain"] if stage["ran"]}
         figures.result = result_of(answer)
         figures.stdout = figures.stderr = ""
         return figures

@@ -124,7 +124,8 @@ make_qcow2(Fixture *fixture)
 
 	for (off_t at = 4096; at < 700 << 20; at += 37 << 20)
 		g_assert_cmpint(pwrite(raw_fd, "data", 4, at), ==, 4);
-	g_assert_true(ash_qcow2_write(fixture->ctx, raw_fd, 700 << 20, fd, &sha256, NULL));
+	g_autoptr(AshReread) raw = ash_reread_new(raw_fd, NULL);
+	g_assert_true(ash_qcow2_write(fixture->ctx, raw, 700 << 20, fd, &sha256, NULL));
 	return sha256;
 }
 

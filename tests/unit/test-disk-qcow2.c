@@ -58,15 +58,16 @@ make_raw(Fixture *fixture, const Disk *disk)
 
 /* The image's digest as returned, which must be that of the file. Owned. */
 static char *
-write_image(Fixture *fixture, int raw_fd, guint64 disk_bytes, const char *name)
+write_image(Fixture *fixture, int raw_fd, guint64 disk_bytes, const AshUsedMap *used, const char *name)
 {
 	ash_autofd int fd = fixture_create(fixture, name, 0);
 	g_autoptr(GError) error = NULL;
 	g_autofree char *path = fixture_path(fixture, name);
 	g_autofree char *sum = NULL;
+	g_autoptr(AshReread) raw = ash_reread_new(raw_fd, used);
 	char *sha256 = NULL;
 
-	ash_qcow2_write(fixture->ctx, raw_fd, disk_bytes, fd, &sha256, &error);
+	ash_qcow2_write(fixture->ctx, raw, disk_bytes, fd, &sha256, &error);
 	g_assert_no_error(error);
 	sum = run_command(0, "sha256sum <'%s'", path);
 	g_assert_true(g_str_has_prefix(sum, sha256));
@@ -77,7 +78,7 @@ static void
 check_image(Fixture *fixture, const Disk *disk)
 {
 	ash_autofd int raw_fd = make_raw(fixture, disk);
-	g_autofree char *sha256 = write_image(fixture, raw_fd, disk->disk_bytes, "image");
+	g_autofree char *sha256 = write_image(fixture, raw_fd, disk->disk_bytes, NULL, "image");
 	g_autofree char *path = fixture_path(fixture, "image");
 	g_autofree char *size = g_strdup_printf("\"virtual-size\": %" G_GUINT64_FORMAT ",", disk->disk_bytes);
 	g_autofree char *info = NULL;
@@ -108,14 +109,36 @@ test_same_bytes(Fixture *fixture, gconstpointer data)
 {
 	static const Disk sparse = { "sparse", 64 * CLUSTER, { { 3 * CLUSTER + 100, 50 }, { 40 * CLUSTER, 5000 } }, 0 };
 	ash_autofd int raw_fd = make_raw(fixture, &sparse);
-	g_autofree char *first = write_image(fixture, raw_fd, sparse.disk_bytes, "first");
+	g_autofree char *first = write_image(fixture, raw_fd, sparse.disk_bytes, NULL, "first");
 	g_autofree char *path = fixture_path(fixture, "raw");
 	g_autofree char *second = NULL;
 
 	g_free(run_command(0, "cd '%s' && cp --sparse=never raw full && mv full raw", fixture->dir));
 	close(ash_fd_steal(&raw_fd));
 	raw_fd = open(path, O_RDONLY | O_CLOEXEC);
-	second = write_image(fixture, raw_fd, sparse.disk_bytes, "second");
+	second = write_image(fixture, raw_fd, sparse.disk_bytes, NULL, "second");
+	g_assert_cmpstr(first, ==, second);
+}
+
+/* Shown the clusters while they were written, the writer need not read them to find the same. */
+static void
+test_used(Fixture *fixture, gconstpointer data)
+{
+	static const Disk disk = { "used", 64 * CLUSTER, { { 3 * CLUSTER + 100, 50 }, { 7 * CLUSTER - 1, 2 }, { 40 * CLUSTER, 9000 } }, 0 };
+	ash_autofd int raw_fd = make_raw(fixture, &disk);
+	g_autoptr(AshUsedMap) used = ash_used_map_new(disk.disk_bytes);
+	g_autofree guint8 *all = g_malloc(disk.disk_bytes);
+	g_autofree char *first = write_image(fixture, raw_fd, disk.disk_bytes, NULL, "first");
+	g_autofree char *second = NULL;
+
+	g_assert_true(ash_fd_read_exact(raw_fd, all, disk.disk_bytes, 0, NULL));
+	/* In parts that are not clusters. */
+	for (guint64 at = 0; at < disk.disk_bytes; at += 5 * 4096)
+		ash_used_map_add(used, at, all + at, (gsize) MIN(5 * 4096, disk.disk_bytes - at));
+	for (guint64 i = 0; i < disk.disk_bytes / CLUSTER; i++)
+		g_assert_cmpint(ash_used_map_knows(used, i), ==, i == 3 || i == 6 || i == 7 || i == 40);
+	g_assert_false(ash_used_map_knows(used, disk.disk_bytes / CLUSTER));
+	second = write_image(fixture, raw_fd, disk.disk_bytes, used, "second");
 	g_assert_cmpstr(first, ==, second);
 }
 
@@ -128,7 +151,7 @@ test_writable(Fixture *fixture, gconstpointer data)
 
 	if (!have_program("qemu-io"))
 		return;
-	g_free(write_image(fixture, raw_fd, disk.disk_bytes, "image"));
+	g_free(write_image(fixture, raw_fd, disk.disk_bytes, NULL, "image"));
 	g_free(run_command(0, "cd '%s' && for at in 0 1M 599M; do qemu-io -f qcow2 -c \"write -P 7 $at 100k\" image && "
 			   "qemu-io -f raw -c \"write -P 7 $at 100k\" raw; done", fixture->dir));
 	g_free(run_command(0, "cd '%s' && qemu-img check -q -f qcow2 image && "
@@ -144,9 +167,10 @@ test_wrong_size(Fixture *fixture, gconstpointer data)
 	for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
 		ash_autofd int fd = fixture_create(fixture, "image", 0);
 		g_autoptr(GError) error = NULL;
+		g_autoptr(AshReread) raw = ash_reread_new(raw_fd, NULL);
 		char *sha256 = NULL;
 
-		g_assert_false(ash_qcow2_write(fixture->ctx, raw_fd, wrong[i], fd, &sha256, &error));
+		g_assert_false(ash_qcow2_write(fixture->ctx, raw, wrong[i], fd, &sha256, &error));
 		g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 		g_assert_null(sha256);
 	}
@@ -158,6 +182,7 @@ main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add("/disk/qcow2/others", Fixture, NULL, fixture_set_up, test_others, fixture_tear_down);
 	g_test_add("/disk/qcow2/same-bytes", Fixture, NULL, fixture_set_up, test_same_bytes, fixture_tear_down);
+	g_test_add("/disk/qcow2/used", Fixture, NULL, fixture_set_up, test_used, fixture_tear_down);
 	g_test_add("/disk/qcow2/writable", Fixture, NULL, fixture_set_up, test_writable, fixture_tear_down);
 	g_test_add("/disk/qcow2/wrong-size", Fixture, NULL, fixture_set_up, test_wrong_size, fixture_tear_down);
 	return g_test_run();
