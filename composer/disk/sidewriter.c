@@ -13,8 +13,8 @@ typedef struct {
 
 struct AshSideWriter {
 	AshDirect file;
-	AshDigest *digest;
-	guint64 offset;      /* of what comes next */
+	AshDigest *digest;   /* of what was put */
+	guint64 offset;      /* of what is written next */
 	GPtrArray *buffers;  /* all of them, owned */
 	GAsyncQueue *free;   /* of guint8 * */
 	GAsyncQueue *filled; /* of Filled * */
@@ -49,7 +49,6 @@ process(AshSideWriter *side, const guint8 *buffer, gsize length)
 	}
 	if (side->file.other < 0)
 		ash_fd_start_write_back(side->file.fd, side->offset, length);
-	ash_digest_update(side->digest, buffer, length);
 	side->offset += length;
 }
 
@@ -134,6 +133,8 @@ ash_side_writer_take(AshSideWriter *side, GError **error)
 void
 ash_side_writer_put(AshSideWriter *side, guint8 *buffer, gsize length)
 {
+	/* Here, as the other thread mostly waits for the disk. */
+	ash_digest_update(side->digest, buffer, length);
 	if (length > 0 && side->thread != NULL) {
 		send_filled(side, buffer, length);
 		return;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 /**
- * AshSideWriter: writes a file from front to back and computes its SHA-256, by a thread beside the one that makes the bytes. That
+ * AshSideWriter: writes a file from front to back, by a thread beside the one that makes the bytes and computes their SHA-256. That
  * one fills buffers, of which there are few, so that it cannot run ahead by more than they hold.
  */
 typedef struct AshSideWriter AshSideWriter;
