@@ -234,6 +234,16 @@ load_text(AshImgLoader *loader, const char *text, gsize length, const char *file
 	return apply_items(loader, file, items, error);
 }
 
+/* A root that updates find blocks in holds the initramfs's files as they are in an unpacked one. */
+static AshInitramfsCompression
+default_initramfs_compression(const AshImageType *type)
+{
+	const bool has_blocks = type->layout != NULL && ash_layout_find(type->layout, ASH_PARTITION_ROOT_VERITY, 0) != NULL &&
+				type->root_compression == ASH_ROOT_COMPRESSION_NONE;
+
+	return has_blocks ? ASH_INITRAMFS_COMPRESSION_NONE : ASH_INITRAMFS_COMPRESSION_ZSTD;
+}
+
 /* What a type is when nothing is said, by its kind. */
 static void
 set_defaults(AshImageType *type)
@@ -248,6 +258,8 @@ set_defaults(AshImageType *type)
 	type->bootable = type->kind == ASH_IMAGE_DISK;
 	if ((int) type->compression == -1)
 		type->compression = compression[type->kind];
+	if ((int) type->initramfs_compression == -1)
+		type->initramfs_compression = default_initramfs_compression(type);
 }
 
 /* "qemu-vm" of "/usr/share/ashlar/imgtypes/qemu-vm.toml" */
@@ -281,6 +293,7 @@ ash_imgtype_parse(const char *text, gsize length, const char *file, const char *
 		return NULL;
 	type = ash_image_type_new(name);
 	type->compression = (AshCompression) -1;
+	type->initramfs_compression = (AshInitramfsCompression) -1;
 	AshImgLoader loader = {
 		.type = type, .data_dir = data_dir, .partition_lines = lines, .places = places
 	};

@@ -154,6 +154,13 @@ set_root_compression(const AshImgKey *key, gpointer field, const AshTomlItem *it
 }
 
 static gboolean
+set_initramfs_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+			  GError **error)
+{
+	return ash_initramfs_compression_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
 set_role(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
 	 GError **error)
 {
@@ -233,6 +240,7 @@ static const AshImgKey keys[] = {
 
 	{ "initramfs.modules", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_modules) },
 	{ "initramfs.drivers", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_drivers) },
+	{ "initramfs.compression", ASH_TOML_STRING, set_initramfs_compression, TYPE(initramfs_compression), .choices = "none zstd" },
 
 	{ "disk.formats", ASH_TOML_STRINGS, set_formats, TYPE(formats), .choices = "raw qcow2 vhd" },
 	{ "disk.root_compression", ASH_TOML_STRING, set_root_compression, TYPE(root_compression), .choices = "none lz4hc zstd" },

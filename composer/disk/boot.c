@@ -2,6 +2,7 @@
 #include "disk/boot.h"
 
 #include "base/error.h"
+#include "disk/initrd.h"
 #include "disk/uki.h"
 #include "disk/vfat.h"
 
@@ -68,6 +69,42 @@ find_kernel_release(const AshFsTree *tree)
 	return g_strdup(newest);
 }
 
+static const char *
+find_initrd_name(const AshFsTree *tree, const char *release)
+{
+	static const char *const names[] = { "initramfs.img", "initrd" };
+
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+		if (has_file(tree, release, names[i]))
+			return names[i];
+	return NULL;
+}
+
+AshFsNode *
+ash_boot_find_initrd(const AshFsTree *tree)
+{
+	g_autofree char *release = find_kernel_release(tree);
+	const char *name = release != NULL ? find_initrd_name(tree, release) : NULL;
+	g_autofree char *path = g_strdup_printf(MODULES "/%s/%s", release, name);
+	AshFsNode *node = name != NULL ? ash_fs_tree_lookup(tree, path) : NULL;
+
+	return node != NULL && S_ISREG(node->mode) && node->nlink <= 1 && node->hardlink == NULL ? node : NULL;
+}
+
+gboolean
+ash_boot_files_unpack_initrd(AshBootFiles *files, GError **error)
+{
+	AshContent *unpacked = files->initrd != NULL ? ash_initrd_unpack(files->initrd, error) : NULL;
+
+	if (files->initrd == NULL)
+		return TRUE;
+	if (unpacked == NULL)
+		return FALSE;
+	ash_content_unref(files->initrd);
+	files->initrd = unpacked;
+	return TRUE;
+}
+
 /* Loads a file that a package should have brought. */
 static GBytes *
 load_from_package(const AshFsTree *tree, const char *path, const char *packages, GError **error)
@@ -84,7 +121,7 @@ AshBootFiles *
 ash_boot_files_load(const AshFsTree *tree, GError **error)
 {
 	g_autoptr(AshBootFiles) files = g_new0(AshBootFiles, 1);
-	const char *initrd = NULL;
+	const char *initrd;
 
 	files->kernel_release = find_kernel_release(tree);
 	if (files->kernel_release == NULL)
@@ -94,10 +131,7 @@ ash_boot_files_load(const AshFsTree *tree, GError **error)
 	files->kernel = open_file(tree, files->kernel_release, "vmlinuz", error);
 	if (files->kernel == NULL)
 		return NULL;
-	if (has_file(tree, files->kernel_release, "initramfs.img"))
-		initrd = "initramfs.img";
-	else if (has_file(tree, files->kernel_release, "initrd"))
-		initrd = "initrd";
+	initrd = find_initrd_name(tree, files->kernel_release);
 	if (initrd != NULL) {
 		files->initrd = open_file(tree, files->kernel_release, initrd, error);
 		if (files->initrd == NULL)

@@ -23,6 +23,14 @@ AshBootFiles *ash_boot_files_load(const AshFsTree *tree, GError **error);
 void ash_boot_files_free(AshBootFiles *files);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshBootFiles, ash_boot_files_free)
 
+/**
+ * Has the initramfs unpacked and its files aligned, as disk/initrd.h says. Nothing if there is none.
+ */
+gboolean ash_boot_files_unpack_initrd(AshBootFiles *files, GError **error);
+
+/** The file that is the initramfs of ash_boot_files_load() and nothing else; NULL if there is none. Borrowed. */
+AshFsNode *ash_boot_find_initrd(const AshFsTree *tree);
+
 /** Name of a UKI below EFI/Linux (UAPI boot loader specification, "Boot counting"):
  * "NAME_VERSION+3.efi"; @tries 0: no counter. Owned. */
 char *ash_boot_uki_name(const char *name, const char *version, guint tries);

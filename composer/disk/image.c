@@ -30,6 +30,7 @@ typedef struct {
 	AshLayout *layout;
 	AshBootFiles *boot; /* NULL if the type does not boot */
 	guint64 *content;   /* bytes per partition */
+	AshFsNode *initrd;  /* taken out of the tree meanwhile; NULL: none was */
 	AshErofs *erofs;    /* the root, in every slot that is to have it; NULL if it is of another kind */
 	char *partial;      /* name of the raw file in output_dir */
 	int dir_fd;
@@ -43,6 +44,7 @@ typedef struct {
 static void
 build_clear(Build *build)
 {
+	g_clear_pointer(&build->initrd, ash_fs_node_put_back);
 	g_clear_pointer(&build->layout, ash_layout_free);
 	g_clear_pointer(&build->boot, ash_boot_files_free);
 	g_clear_pointer(&build->content, g_free);
@@ -105,16 +107,27 @@ identify_partition(const AshDiskRequest *request, AshPartition *partition, guint
 		partition->flags |= ASH_GPT_FLAG_NO_AUTO;
 }
 
+/* A system of two slots has two kernel images: the updater puts the new one beside that which runs. */
 static guint64
-measure_esp(const AshBootFiles *boot)
+measure_esp(const AshBootFiles *boot, bool has_two)
 {
-	GBytes *parts[] = {boot->stub, boot->loader, boot->loader};
-	guint64 bytes = ASH_MIB + ash_content_get_size(boot->kernel);
+	const guint64 loaders = 2 * g_bytes_get_size(boot->loader);
+	guint64 uki = g_bytes_get_size(boot->stub) + ash_content_get_size(boot->kernel) + ASH_MIB;
 
-	bytes += boot->initrd != NULL ? ash_content_get_size(boot->initrd) : 0;
-	for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
-		bytes += g_bytes_get_size(parts[i]);
+	uki += boot->initrd != NULL ? ash_content_get_size(boot->initrd) : 0;
+	const guint64 bytes = loaders + (has_two ? 2 : 1) * uki;
 	return ash_size_round_up(bytes + bytes / 50 + ASH_MIB, ASH_MIB);
+}
+
+static bool
+has_free_slot(const AshLayout *layout)
+{
+	for (guint i = 0; i < layout->partitions->len; i++) {
+		const AshPartition *partition = layout->partitions->pdata[i];
+		if (partition->role == ASH_PARTITION_ROOT && partition->empty)
+			return true;
+	}
+	return false;
 }
 
 static AshUuid
@@ -181,7 +194,7 @@ measure_partition(Build *build, const AshPartition *partition, guint64 *ret_byte
 	if (partition->role == ASH_PARTITION_ROOT)
 		*ret_bytes = ash_ext4_estimate(request->tree);
 	else if (partition->role == ASH_PARTITION_ESP && build->boot != NULL)
-		*ret_bytes = MAX(measure_esp(build->boot), ASH_VFAT_MIN_BYTES);
+		*ret_bytes = MAX(measure_esp(build->boot, has_free_slot(build->layout)), ASH_VFAT_MIN_BYTES);
 	else if (partition->fs == ASH_FS_EXT4)
 		*ret_bytes = ash_ext4_estimate(
 		    partition->role == ASH_PARTITION_VAR ? request->var_tree : NULL);
@@ -222,6 +235,29 @@ check_request(const AshDiskRequest *request, GError **error)
 	       check_word(request->version, "version", ".~^-", error);
 }
 
+static gboolean
+load_boot_files(Build *build, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+
+	build->boot = ash_boot_files_load(request->tree, error);
+	return build->boot != NULL && (request->type->initramfs_compression != ASH_INITRAMFS_COMPRESSION_NONE ||
+				       ash_boot_files_unpack_initrd(build->boot, error));
+}
+
+/* A root with a hash tree is booted by a kernel image, which has it: in the root it would be one more thing that updates have to fetch. */
+static void
+hide_initrd(Build *build)
+{
+	AshFsNode *initrd = ash_layout_find(build->layout, ASH_PARTITION_ROOT_VERITY, 0) != NULL ? ash_boot_find_initrd(build->request->tree)
+												 : NULL;
+
+	if (initrd == NULL)
+		return;
+	ash_fs_node_take(initrd);
+	build->initrd = initrd;
+}
+
 /* The plan: every partition's place, before a byte is written. */
 static gboolean
 plan_disk(Build *build, GError **error)
@@ -235,11 +271,9 @@ plan_disk(Build *build, GError **error)
 	build->layout->disk_uuid = ash_uuid_derive(&request->seed, "disk");
 	n = build->layout->partitions->len;
 	build->content = g_new0(guint64, n + 1);
-	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) != NULL) {
-		build->boot = ash_boot_files_load(request->tree, error);
-		if (build->boot == NULL)
-			return FALSE;
-	}
+	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) != NULL && !load_boot_files(build, error))
+		return FALSE;
+	hide_initrd(build);
 	for (guint i = 0; i < n; i++) {
 		AshPartition *partition = build->layout->partitions->pdata[i];
 

@@ -131,7 +131,10 @@ list_esp(const AshDiskRequest *request, const char *root_hash, GError **error)
 	g_autofree char *cmdline = ash_boot_join_cmdline(words, G_N_ELEMENTS(words));
 	const AshBootOptions options = { .name = request->name, .version = request->version, .cmdline = cmdline };
 
-	return files != NULL ? ash_boot_list_esp(files, &options, error) : NULL;
+	if (files == NULL || (request->type->initramfs_compression == ASH_INITRAMFS_COMPRESSION_NONE &&
+			      !ash_boot_files_unpack_initrd(files, error)))
+		return NULL;
+	return ash_boot_list_esp(files, &options, error);
 }
 
 static gboolean

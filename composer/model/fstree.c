@@ -71,6 +71,27 @@ xattr_clear(AshFsXattr *xattr)
 }
 
 void
+ash_fs_node_take(AshFsNode *node)
+{
+	GPtrArray *siblings = node->parent->children;
+	guint index;
+
+	if (g_ptr_array_find(siblings, node, &index))
+		g_ptr_array_steal_index(siblings, index);
+}
+
+void
+ash_fs_node_put_back(AshFsNode *node)
+{
+	GPtrArray *siblings = node->parent->children;
+	guint index = 0;
+
+	while (index < siblings->len && strcmp(((AshFsNode *) g_ptr_array_index(siblings, index))->name, node->name) < 0)
+		index++;
+	g_ptr_array_insert(siblings, (int) index, node);
+}
+
+void
 ash_fs_node_add_xattr(AshFsNode *node, const char *name, const void *value, gsize length)
 {
 	AshFsXattr xattr = {

@@ -52,6 +52,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshFsTree, ash_fs_tree_free)
 /** A new child of @parent (NULL: the root of nothing yet); owned by the parent. Sort afterwards. */
 AshFsNode *ash_fs_node_new(AshFsNode *parent, const char *name, guint32 mode);
 void ash_fs_node_free(AshFsNode *node);
+/** Takes a leaf out of its directory, to which it still points; nlink stays. Now owned by the caller. */
+void ash_fs_node_take(AshFsNode *node);
+/** Puts it there again, in its place. Owned by its directory. */
+void ash_fs_node_put_back(AshFsNode *node);
 /** Adds a copy of the value, keeping xattrs sorted. */
 void ash_fs_node_add_xattr(AshFsNode *node, const char *name, const void *value, gsize length);
 /** Borrowed value of an xattr or NULL. */

@@ -22,6 +22,11 @@ static const char *const root_compression_names[] = {
 	[ASH_ROOT_COMPRESSION_ZSTD] = "zstd",
 };
 
+static const char *const initramfs_compression_names[] = {
+	[ASH_INITRAMFS_COMPRESSION_ZSTD] = "zstd",
+	[ASH_INITRAMFS_COMPRESSION_NONE] = "none",
+};
+
 static const char *const compression_names[] = {
 	[ASH_COMPRESS_NONE] = "none",
 	[ASH_COMPRESS_GZIP] = "gzip",
@@ -98,6 +103,17 @@ ash_root_compression_parse(const char *text, AshRootCompression *ret_compression
 	guint index = 0;
 
 	if (!parse_name(text, root_compression_names, G_N_ELEMENTS(root_compression_names), &index))
+		return FALSE;
+	*ret_compression = index;
+	return TRUE;
+}
+
+gboolean
+ash_initramfs_compression_parse(const char *text, AshInitramfsCompression *ret_compression)
+{
+	guint index = 0;
+
+	if (!parse_name(text, initramfs_compression_names, G_N_ELEMENTS(initramfs_compression_names), &index))
 		return FALSE;
 	*ret_compression = index;
 	return TRUE;

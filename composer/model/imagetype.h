@@ -11,6 +11,12 @@ typedef enum { ASH_COMPRESS_NONE, ASH_COMPRESS_GZIP, ASH_COMPRESS_ZSTD } AshComp
 /** How the files of an erofs root are kept. */
 typedef enum { ASH_ROOT_COMPRESSION_NONE, ASH_ROOT_COMPRESSION_LZ4HC, ASH_ROOT_COMPRESSION_ZSTD } AshRootCompression;
 
+/** How the initramfs is in a kernel image. */
+typedef enum {
+	ASH_INITRAMFS_COMPRESSION_ZSTD, /* as dracut has made it */
+	ASH_INITRAMFS_COMPRESSION_NONE, /* unpacked, its files aligned: updates need nearly nothing of it, as the root has them too */
+} AshInitramfsCompression;
+
 /** Which part of the kickstart's %packages a type takes over. */
 typedef enum {
 	ASH_FROM_KICKSTART_ALL,   /* everything */
@@ -26,6 +32,7 @@ gboolean ash_image_kind_parse(const char *text, AshImageKind *ret_kind);
 gboolean ash_disk_format_parse(const char *text, AshDiskFormat *ret_format);
 gboolean ash_compression_parse(const char *text, AshCompression *ret_compression);
 gboolean ash_root_compression_parse(const char *text, AshRootCompression *ret_compression); /* "none", "lz4hc", "zstd" */
+gboolean ash_initramfs_compression_parse(const char *text, AshInitramfsCompression *ret_compression); /* "none", "zstd" */
 const char *ash_from_kickstart_to_string(AshFromKickstart from); /* "all", "names", "none" */
 gboolean ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from);
 const char *ash_disk_format_to_string(AshDiskFormat format);    /* "raw", "qcow2", "vhd" */
@@ -49,6 +56,7 @@ typedef struct {
 	bool bootable;      /* has kernel, initramfs, fstab, overlay /etc; disks only */
 	char **initramfs_modules;  /* dracut modules; empty for kinds without initramfs */
 	char **initramfs_drivers;  /* kernel modules to include */
+	AshInitramfsCompression initramfs_compression; /* default: none if updates gain by it, else zstd */
 	/* disk */
 	GArray *formats;    /* of AshDiskFormat: files written */
 	AshLayout *layout;  /* NULL unless disk */
