@@ -181,17 +181,18 @@ static void
 add_cost_row(AshTable *table, const char *from, const AshCost *cost)
 {
 	g_autofree char *tree = ash_size_format(cost->tree_bytes), *data = ash_size_format(cost->data_bytes),
-			*sum = ash_size_format(cost->tree_bytes + cost->data_bytes);
+			*kernel = ash_size_format(cost->kernel_bytes),
+			*sum = ash_size_format(cost->tree_bytes + cost->data_bytes + cost->kernel_bytes);
 	g_autofree char *blocks = g_strdup_printf("%" G_GUINT64_FORMAT, cost->data_blocks),
 			*requests = g_strdup_printf("%" G_GUINT64_FORMAT, cost->requests);
 
-	ash_table_add(table, from, sum, tree, data, blocks, requests);
+	ash_table_add(table, from, sum, tree, data, kernel, blocks, requests);
 }
 
 static void
 print_result(const PublishCommand *command, const AshPublishResult *result, bool changed)
 {
-	static const char *const headings[] = { "FROM", ">DOWNLOAD", ">TREE", ">DATA", ">NEW BLOCKS", ">REQUESTS", NULL };
+	static const char *const headings[] = { "FROM", ">DOWNLOAD", ">TREE", ">DATA", ">KERNEL", ">NEW BLOCKS", ">REQUESTS", NULL };
 	const AshRelease *release = result->release;
 	g_autoptr(AshTable) table = ash_table_new(headings);
 
@@ -218,6 +219,7 @@ cost_to_json(const char *from, const AshCost *cost)
 		json_object_set_string_member(object, "from", from);
 	json_object_set_int_member(object, "tree_bytes", (gint64) cost->tree_bytes);
 	json_object_set_int_member(object, "data_bytes", (gint64) cost->data_bytes);
+	json_object_set_int_member(object, "kernel_bytes", (gint64) cost->kernel_bytes);
 	json_object_set_int_member(object, "tree_blocks", (gint64) cost->tree_blocks);
 	json_object_set_int_member(object, "data_blocks", (gint64) cost->data_blocks);
 	json_object_set_int_member(object, "frames", (gint64) cost->frames);

@@ -37,6 +37,7 @@ static const AshField cost_fields[] = {
 	ASH_FIELD(AshReleaseCost, data_bytes, ASH_FIELD_UINT64),
 	ASH_FIELD(AshReleaseCost, requests, ASH_FIELD_UINT64),
 	ASH_FIELD(AshReleaseCost, delta_bytes, ASH_FIELD_UINT64),
+	ASH_FIELD(AshReleaseCost, kernel_bytes, ASH_FIELD_UINT64),
 	{ NULL },
 };
 
@@ -57,6 +58,7 @@ static const AshField release_fields[] = {
 	ASH_FIELD_IN(AshRelease, frames, object_fields),
 	ASH_FIELD_EACH(AshRelease, segments, segment_fields, AshPackSegment),
 	ASH_FIELD_IN(AshRelease, uki, object_fields),
+	ASH_FIELD_IN(AshRelease, uki_recipe, object_fields),
 	ASH_FIELD_IN(AshRelease, etc, object_fields),
 	ASH_FIELD_IN(AshRelease, sbom, object_fields),
 	ASH_FIELD_IN(AshRelease, layout, object_fields),
@@ -149,6 +151,7 @@ ash_release_free(AshRelease *release)
 	g_free(release->frames.sha256);
 	g_ptr_array_unref(release->segments);
 	g_free(release->uki.sha256);
+	g_free(release->uki_recipe.sha256);
 	g_free(release->etc.sha256);
 	g_free(release->sbom.sha256);
 	g_free(release->layout.sha256);
@@ -156,6 +159,12 @@ ash_release_free(AshRelease *release)
 	g_ptr_array_unref(release->deltas);
 	g_ptr_array_unref(release->costs);
 	g_free(release);
+}
+
+const AshObjectRef *
+ash_release_get_kernel_object(const AshRelease *release)
+{
+	return release->uki_recipe.sha256 != NULL ? &release->uki_recipe : &release->uki;
 }
 
 static void
@@ -312,12 +321,13 @@ find_fault_in_optional(const AshRelease *release)
 	const struct {
 		const char *name;
 		const AshObjectRef *object;
-	} objects[] = { { "etc", &release->etc }, { "sbom", &release->sbom }, { "layout", &release->layout }, { "anchor", &release->anchor } };
+	} objects[] = { { "etc", &release->etc }, { "sbom", &release->sbom }, { "layout", &release->layout }, { "anchor", &release->anchor },
+			{ "uki_recipe", &release->uki_recipe } };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(objects); i++)
 		if (objects[i].object->sha256 != NULL && !is_object(objects[i].object))
 			return objects[i].name;
-	return NULL;
+	return release->uki_recipe.size <= ASH_RELEASE_RECIPE_MAX_BYTES ? NULL : "uki_recipe";
 }
 
 static const char *

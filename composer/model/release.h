@@ -23,6 +23,8 @@
 #define ASH_RELEASE_FRAME_BYTES (64 * 1024)
 /** No segment of a pack is longer, bytes. */
 #define ASH_RELEASE_SEGMENT_BYTES (64 * 1024 * 1024)
+/** No recipe of a kernel image is longer, bytes: nodes have it in memory. */
+#define ASH_RELEASE_RECIPE_MAX_BYTES (8 * 1024 * 1024)
 /** No JSON of a release or channel is longer, bytes. */
 #define ASH_RELEASE_MAX_JSON_BYTES (4 * 1024 * 1024)
 
@@ -56,6 +58,7 @@ typedef struct {
 	guint64 data_bytes;     /* compressed frames */
 	guint64 requests;
 	guint64 delta_bytes;    /* of the delta for this pair; 0: there is none */
+	guint64 kernel_bytes;   /* of the kernel image, or its recipe; 0: not told */
 } AshReleaseCost;
 
 typedef struct {
@@ -80,6 +83,8 @@ typedef struct {
 	GPtrArray *segments;   /* of AshPackSegment */
 
 	AshObjectRef uki;      /* EFI/Linux/NAME_VERSION.efi */
+	AshObjectRef uki_recipe; /* a delta (pack/delta.h) that makes it of this release's root file system; may be absent. Who does not know it, or
+				  * cannot use it, takes the whole */
 	AshObjectRef etc;      /* the defaults in /etc: lines "sha256  mode  path"; may be absent */
 	AshObjectRef sbom;     /* may be absent */
 	AshObjectRef layout;   /* where everything is in the root file system (disk/erofs-layout.h): for the next version; may be absent */
@@ -91,6 +96,9 @@ typedef struct {
 AshRelease *ash_release_new(void);
 void ash_release_free(AshRelease *release);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshRelease, ash_release_free)
+
+/** What a node fetches to have the kernel image: its recipe if there is one, else all of it. Borrowed. */
+const AshObjectRef *ash_release_get_kernel_object(const AshRelease *release);
 
 /** When a share of the nodes may take a version. */
 typedef struct {

@@ -53,7 +53,7 @@ release_to_json(JsonObject *object, const Outcome *outcome)
 		json_object_set_int_member(object, "published", (gint64) updater->published);
 		if (told != NULL)
 			json_object_set_int_member(object, "told_bytes", (gint64) (told->tree_bytes + MAX(told->data_bytes, told->delta_bytes)));
-		json_object_set_int_member(object, "kernel_bytes", (gint64) updater->release->uki.size);
+		json_object_set_int_member(object, "kernel_bytes", (gint64) ash_release_get_kernel_object(updater->release)->size);
 	}
 	if (updater->next != 0)
 		json_object_set_int_member(object, "next", (gint64) updater->next);
@@ -102,10 +102,10 @@ print_offer(const Outcome *outcome)
 	printf("Available:  %s (published %s)\n", updater->release->version, published);
 	const AshReleaseCost *told = ash_node_updater_find_cost(updater, outcome->machine);
 	if (outcome->cost != NULL) {
-		print_cost(outcome->cost, updater->release->uki.size);
+		print_cost(outcome->cost, ash_release_get_kernel_object(updater->release)->size);
 	} else if (told != NULL) {
 		g_autofree char *bytes = ash_size_format(told->tree_bytes + (told->delta_bytes > 0 ? told->delta_bytes : told->data_bytes));
-		g_autofree char *kernel = ash_size_format(updater->release->uki.size);
+		g_autofree char *kernel = ash_size_format(ash_release_get_kernel_object(updater->release)->size);
 		printf("Takes:      about %s, kernel image %s (--exact: reckoned for this machine)\n", bytes, kernel);
 	}
 }

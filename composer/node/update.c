@@ -7,6 +7,7 @@
 #include "disk/uki.h"
 #include "disk/verity.h"
 #include "node/etcreport.h"
+#include "node/kernel.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -59,7 +60,7 @@ check_limits(const AshNodeMachine *machine, const AshNodeUpdater *updater, const
 {
 	const AshNodeConfig *config = machine->config;
 	const guint64 all = full_bytes(updater->release), wanted = MAX(cost->delta_bytes, cost->data_bytes);
-	const guint64 coming = wanted + updater->release->uki.size;
+	const guint64 coming = wanted + ash_release_get_kernel_object(updater->release)->size;
 	g_autofree char *size = ash_size_format(coming);
 
 	if (config->bytes_per_day > 0) {
@@ -165,13 +166,13 @@ check_uki(const AshNodeMachine *machine, int fd, GError **error)
 
 /* Step 4. */
 static gboolean
-save_uki(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *updater, GError **error)
+save_uki(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *updater, const AshSlotPart *root, GError **error)
 {
 	ash_autofd int fd = ash_node_esp_open_part(machine->esp, updater->release->version, error);
 
 	if (fd < 0)
 		return FALSE;
-	if (!ash_source_save_object(ctx, updater->source, &updater->release->uki, fd, error))
+	if (!ash_node_kernel_save(ctx, updater->source, updater->release, root, fd, error))
 		return ash_prefix(error, "kernel image on the EFI system partition \"%s\"", machine->esp->path);
 	if (fsync(fd) < 0 || fsync(machine->esp->dir_fd) < 0)
 		return ash_throw_errno(error, "cannot sync the EFI system partition \"%s\"", machine->esp->path);
@@ -221,17 +222,17 @@ is_prepared(const AshNodeMachine *machine, const AshRelease *release)
 }
 
 static gboolean
-write_slot(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *updater, AshPlan *plan, GError **error)
+write_slot(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *updater, Work *work, GError **error)
 {
 	if (!begin_writing(machine, updater->release, error))
 		return FALSE;
 	ash_progress_begin(ctx->progress, "Fetch and write", 70);
-	const gboolean written = ash_plan_apply(ctx, plan, error);
+	const gboolean written = ash_plan_apply(ctx, work->plan, error);
 	ash_progress_end(ctx->progress);
 	if (!written)
 		return FALSE;
 	ash_progress_begin(ctx->progress, "Kernel image", 15);
-	const gboolean saved = save_uki(ctx, machine, updater, error);
+	const gboolean saved = save_uki(ctx, machine, updater, &work->target.view.data, error);
 	ash_progress_end(ctx->progress);
 	return saved;
 }
@@ -251,7 +252,7 @@ ash_node_update_fetch(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *
 		return FALSE;
 	ret_fetched->cost = *ash_plan_get_cost(work.plan);
 	gboolean ok = check_limits(machine, updater, &ret_fetched->cost, options, error) &&
-		      write_slot(ctx, machine, updater, work.plan, error);
+		      write_slot(ctx, machine, updater, &work, error);
 	if (ok)
 		keep_etc(ctx, machine, updater);
 	ret_fetched->received = ash_source_get_received(updater->source);

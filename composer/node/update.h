@@ -10,7 +10,7 @@
  *     1. checks: release and UKI fit, the running version was found good, limits
  *     2. journal "writing"; the free slot's boot entry and leftovers go; the slot is labelled as empty
  *     3. blocks are copied or fetched, checked, written, synced, and the whole slot is read back (node/plan.h)
- *     4. UKI under a temporary name on the ESP, checked, synced
+ *     4. UKI, made of the slot by the recipe of the release or fetched, under a temporary name on the ESP, checked, synced
  *     5. labels, PARTUUIDs and flags of the slot; journal "prepared"
  *     6. rename to NAME_VERSION+TRIES.efi, directory synced: the commit point; journal "staged"
  *

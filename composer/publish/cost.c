@@ -126,7 +126,7 @@ ash_cost_compute(AshContext *ctx, const AshCostTarget *target, const AshRelease 
 	static const AshTreeWalkOps ops = { find_block, fetch_blocks, take_block };
 	const AshHashSpec spec = ash_hash_spec_from_release(target->release), from_spec = ash_hash_spec_from_release(from);
 	const AshHashLevels levels = ash_hash_levels_compute(spec.data_bytes);
-	AshCost cost = { 0 };
+	AshCost cost = { .kernel_bytes = ash_release_get_kernel_object(target->release)->size };
 
 	if (!check_tree_size(target->release, target->tree, error) || !check_tree_size(from, from_tree, error))
 		return FALSE;
@@ -150,7 +150,11 @@ ash_cost_compute_full(const AshCostTarget *target, AshCost *ret_cost)
 {
 	const AshHashLevels levels = ash_hash_levels_compute(target->release->root_bytes);
 	g_autoptr(GArray) ranges = ash_ranges_new();
-	AshCost cost = { .tree_blocks = levels.total - 1, .data_blocks = target->release->root_bytes / BLOCK };
+	AshCost cost = {
+		.tree_blocks = levels.total - 1,
+		.data_blocks = target->release->root_bytes / BLOCK,
+		.kernel_bytes = ash_release_get_kernel_object(target->release)->size,
+	};
 
 	for (guint64 block = 0; block < levels.total; block++)
 		ash_ranges_add(ranges, 0, block * BLOCK, BLOCK);
@@ -170,5 +174,6 @@ ash_cost_to_release(const AshCost *cost, const AshRelease *from)
 	element->tree_bytes = cost->tree_bytes;
 	element->data_bytes = cost->data_bytes;
 	element->requests = cost->requests;
+	element->kernel_bytes = cost->kernel_bytes;
 	return element;
 }

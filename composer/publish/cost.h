@@ -13,6 +13,7 @@ typedef struct {
 	guint64 frames;         /* that have such blocks */
 	guint64 data_bytes;     /* asked for, gaps included */
 	guint64 requests;       /* for tree and data */
+	guint64 kernel_bytes;   /* of the kernel image's recipe, or of it; one request more */
 } AshCost;
 
 /** The new release: its hash area, and the table of its frames. All borrowed. */

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "pack/hashtree.h"
 #include "publish/offer.h"
+#include "publish/recipe.h"
 
 #include <string.h>
 
@@ -121,6 +122,7 @@ add_small_objects(AshContext *ctx, AshObjects *objects, const AshPublishRequest 
 	return ash_fd_stat(request->uki_fd, "the unified kernel image", &st, error) &&
 	       ash_objects_add_range(ctx, objects, request->root_fd, request->tree_offset, request->tree_bytes, &release->tree, error) &&
 	       ash_objects_add_range(ctx, objects, request->uki_fd, 0, (guint64) st.st_size, &release->uki, error) &&
+	       ash_recipe_add(ctx, objects, request, &release->uki_recipe, error) &&
 	       add_optional(objects, request->etc, &release->etc, error) && add_optional(objects, request->sbom, &release->sbom, error) &&
 	       add_optional(objects, request->layout, &release->layout, error) && add_optional(objects, request->anchor, &release->anchor, error);
 }
