@@ -212,4 +212,19 @@ exits 7 "did not end within 1 seconds" health
 rm m5/root/etc/ashlar/health.d/*
 ln -s /dev/null m5/root/etc/ashlar/health.d/10-good
 exits 0 "no health checks" health
+
+# --- the kernel image by its recipe ---
+at=1700000700 channel 7 withdrawn
+at=1700000700 publish 8 v4.img recipe
+m=$work/m7
+make_machine m7
+check "the recipe is what a kernel image costs" test "$(node check --json | sed -n 's/.*"kernel_bytes" : \([0-9]*\).*/\1/p')" -lt 1000
+exits 0 "Next boot:  8" update
+check_equal "8 or 1" "8 1" "$(lab check m7)"
+head -c 500 /dev/urandom >recipe
+at=1700000800 publish 9 v4.img recipe=recipe
+m=$work/m8
+make_machine m8
+exits 0 "Next boot:  9" update
+check_equal "with a recipe of no use it is fetched whole" "9 1" "$(lab check m8)"
 finish

@@ -176,6 +176,8 @@ exits "another version" 0 publish $ref -t ./machine.toml --to rel --json --waves
 check_equal "it costs something from the last one" 1.0 "$(jq -r '.costs[0].from' out.txt)"
 check "much less than from nothing" jq -e '.costs[0].data_bytes * 3 < .full.data_bytes' out.txt
 check_equal "which the release tells, too" "$(jq '.costs[0].data_bytes' out.txt)" "$(jq '.costs[0].data_bytes' "$(target 1.1)")"
+check "the kernel image has a recipe" test "$(stat -c %s "$(object 1.1 .uki_recipe)")" -lt $(($(stat -c %s "$(object 1.1 .uki)") / 2))
+check_equal "which is what it costs" "$(jq .uki_recipe.size "$(target 1.1)")" "$(jq '.costs[0].kernel_bytes' out.txt)"
 check_equal "as who may take it" 1.0 "$(jq -r .minimum "$(target 1.1)")"
 check "sound" is_sound rel
 check "complete" is_complete rel

@@ -7,7 +7,7 @@
  *   node-lab channel RELEASES NOW VERSION OPTION...                  changes its entry
  *   node-lab renew RELEASES NOW                                      signs again
  *
- * Options: barrier, withdrawn, wave=START:PERCENT, minimum=VERSION, etc=FILE, uki-for=ROOT-HASH. The system is "lab", its ref "lab/x86_64/vm", its
+ * Options: barrier, withdrawn, wave=START:PERCENT, minimum=VERSION, etc=FILE, uki-for=ROOT-HASH, recipe (of the kernel image), recipe=FILE (is it). The system is "lab", its ref "lab/x86_64/vm", its
  * key RELEASES.key. Root images are any whole blocks.
  */
 #include "base/error.h"
@@ -19,6 +19,7 @@
 #include "disk/uki.h"
 #include "disk/verity.h"
 #include "model/release.h"
+#include "pack/delta.h"
 #include "pack/frames.h"
 #include "test-disk-pe.h"
 #include "tuf/repository.h"
@@ -328,13 +329,44 @@ offer(AshTufRepository *repository, const char *dir, const char *version, guint6
 	put_target(repository, dir, path, text);
 }
 
+static GBytes *
+load_file(const char *path)
+{
+	g_autoptr(GError) error = NULL;
+	char *text;
+	gsize length;
+
+	must(g_file_get_contents(path, &text, &length, &error), error);
+	return g_bytes_new_take(text, length);
+}
+
+/* The delta from a root image to its kernel image. */
+static GBytes *
+make_recipe(int image_fd, GBytes *uki)
+{
+	g_autoptr(AshContext) ctx = ash_context_new();
+	g_autoptr(GError) error = NULL;
+	FILE *uki_file = tmpfile(), *recipe = tmpfile();
+	const AshDeltaImage from = { image_fd, 0, file_bytes(image_fd), NULL }, to = { fileno(uki_file), 0, g_bytes_get_size(uki), NULL };
+	AshDeltaStats stats;
+
+	write_bytes(fileno(uki_file), uki, 0);
+	must(ash_delta_write(ctx, &from, &to, 3, fileno(recipe), &stats, &error), error);
+	guint8 *bytes = g_malloc(stats.delta_bytes);
+	must(ash_fd_read_exact(fileno(recipe), bytes, stats.delta_bytes, 0, &error), error);
+	fclose(uki_file);
+	fclose(recipe);
+	return g_bytes_new_take(bytes, stats.delta_bytes);
+}
+
 static void
 fill_release(AshRelease *release, const char *dir, const char *image, char **options)
 {
 	g_autoptr(AshContext) ctx = ash_context_new();
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GBytes) table = NULL;
-	const char *uki_for = find_option(options, "uki-for"), *etc = find_option(options, "etc");
+	const char *uki_for = find_option(options, "uki-for"), *etc = find_option(options, "etc"),
+		   *recipe = find_option(options, "recipe");
 	Packer packer = { .dir = dir, .segment = g_byte_array_new(), .release = release };
 	const AshFramesSink sink = { .write = take_frames, .finish = finish_segment };
 	ash_autofd int fd = ash_fd_open(AT_FDCWD, image, O_RDONLY, 0, &error);
@@ -349,10 +381,12 @@ fill_release(AshRelease *release, const char *dir, const char *image, char **opt
 	g_byte_array_unref(packer.segment);
 	g_autoptr(GBytes) uki = make_uki(release->version, uki_for != NULL ? uki_for : release->root_hash);
 	put_object(dir, uki, &release->uki);
+	if (recipe != NULL) {
+		g_autoptr(GBytes) bytes = strcmp(recipe, "recipe") == 0 ? make_recipe(fd, uki) : load_file(recipe);
+		put_object(dir, bytes, &release->uki_recipe);
+	}
 	if (etc != NULL) {
-		g_autoptr(GMappedFile) file = g_mapped_file_new(etc, FALSE, &error);
-		must(file != NULL, error);
-		g_autoptr(GBytes) bytes = g_mapped_file_get_bytes(file);
+		g_autoptr(GBytes) bytes = load_file(etc);
 		put_object(dir, bytes, &release->etc);
 	}
 }

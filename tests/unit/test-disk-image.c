@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/gpt.h"
 #include "disk/boot.h"
+#include "disk/gpt.h"
 #include "disk/image.h"
 #include "disk/inspect.h"
 #include "disk/uki.h"
