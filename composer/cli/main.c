@@ -36,6 +36,10 @@ static const AshCommand commands[] = {
 	  "  withdraw DIR REF CHANNEL VERSION       nodes do not take it any more; those that run it keep it\n"
 	  "  waves DIR REF CHANNEL VERSION SPEC     roll it out in steps: 5@now,25@+6h,100@+2d; \"all\": every node at once",
 	  ash_command_channel },
+	{ "push", "DIR oci://HOST/REPOSITORY", "copy a release directory into a registry of container images",
+	  "Nodes take their updates from there with Url=oci://HOST/REPOSITORY. Only what is missing is sent, the metadata last. The registry is\n"
+	  "spoken to by HTTPS, on this machine's own addresses by HTTP; with oci+http://HOST/REPOSITORY always by HTTP.",
+	  ash_command_push },
 	{ "log", "[REF]", "show the commits of a ref, newest first", NULL, ash_command_log },
 	{ "ls", "REF [PATH]", "list the files or (--packages) the packages of a commit", NULL, ash_command_ls },
 	{ "diff", "REF [REF]", "compare two commits by package and by file (one REF: with its parent)", NULL,

@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "node/errand.h"
 #include "node/transfer.h"
+#include "pack/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +32,7 @@
 typedef struct {
 	char *url;     /* without "/" at the end */
 	char *dir;     /* "file:": the directory; else NULL */
+	AshRegistryCopy *registry; /* "oci:", "oci+http:"; else NULL */
 	bool no_ranges; /* it sends objects whole */
 	gint64 due;    /* not before: Retry-After */
 } Copy;
@@ -59,19 +62,25 @@ typedef struct {
 	GError *error;
 } Run;
 
-static bool
-read_url(Copy *copy, const char *url)
+static gboolean
+read_url(Copy *copy, const char *url, const char *credentials, GError **error)
 {
 	copy->url = g_strdup(url);
 	for (gsize n = strlen(url); n > 0 && copy->url[n - 1] == '/'; n--)
 		copy->url[n - 1] = '\0';
+	if (ash_registry_is_url(url)) {
+		copy->registry = ash_registry_copy_new(copy->url, credentials, error);
+		return copy->registry != NULL;
+	}
 	if (g_ascii_strncasecmp(url, "file:", 5) == 0)
 		copy->dir = g_filename_from_uri(copy->url, NULL, NULL);
-	return copy->dir != NULL || g_ascii_strncasecmp(url, "http://", 7) == 0 || g_ascii_strncasecmp(url, "https://", 8) == 0;
+	if (copy->dir != NULL || g_ascii_strncasecmp(url, "http://", 7) == 0 || g_ascii_strncasecmp(url, "https://", 8) == 0)
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is no address of a release directory: it begins with https:, http:, file: or oci:", url);
 }
 
 static gboolean
-read_copies(AshFetcher *fetcher, const char *const *urls, GError **error)
+read_copies(AshFetcher *fetcher, const char *const *urls, const char *credentials, GError **error)
 {
 	guint n = urls != NULL ? g_strv_length((char **) urls) : 0;
 
@@ -79,11 +88,9 @@ read_copies(AshFetcher *fetcher, const char *const *urls, GError **error)
 		return ash_throw(error, ASH_ERROR_CONFIG, "there must be 1 to %d addresses of release directories, not %u", MAX_COPIES, n);
 	fetcher->copies = g_new0(Copy, n);
 	fetcher->n_copies = n;
-	for (guint i = 0; i < n; i++) {
-		if (!read_url(&fetcher->copies[i], urls[i]))
-			return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is no address of a release directory: it begins with https:, http: or file:",
-					 urls[i]);
-	}
+	for (guint i = 0; i < n; i++)
+		if (!read_url(&fetcher->copies[i], urls[i], credentials, error))
+			return FALSE;
 	return TRUE;
 }
 
@@ -147,7 +154,7 @@ ash_fetcher_new(const AshSourceOptions *options, GError **error)
 	fetcher->proxy = g_strdup(options->proxy);
 	fetcher->user_agent = g_strdup(options->user_agent != NULL ? options->user_agent : "ashlar-node/" PACKAGE_VERSION);
 	fetcher->jitter = g_rand_new();
-	if (!read_copies(fetcher, options->urls, error) || !set_up_curl(fetcher, connections, error))
+	if (!read_copies(fetcher, options->urls, options->credentials_file, error) || !set_up_curl(fetcher, connections, error))
 		return NULL;
 	return g_steal_pointer(&fetcher);
 }
@@ -162,6 +169,7 @@ ash_fetcher_free(AshFetcher *fetcher)
 	for (guint i = 0; i < fetcher->n_copies; i++) {
 		g_free(fetcher->copies[i].url);
 		g_free(fetcher->copies[i].dir);
+		ash_registry_copy_free(fetcher->copies[i].registry);
 	}
 	g_clear_pointer(&fetcher->multi, curl_multi_cleanup);
 	g_clear_pointer(&fetcher->jitter, g_rand_free);
@@ -272,7 +280,7 @@ postpone(Run *run, const AshTransfer *transfer, AshRequest *request)
 		request->due += compute_pause(fetcher, request->failures / fetcher->n_copies - 1);
 	if (transfer->verdict == ASH_REPLY_MISSING)
 		request->missing |= 1U << transfer->copy;
-	if (request->missing >> transfer->copy & 1)
+	if ((request->missing >> transfer->copy & 1) != 0 || transfer->verdict == ASH_REPLY_STRANGER)
 		request->useless |= 1U << transfer->copy;
 	if (transfer->reply.retry_after > 0 && transfer->verdict == ASH_REPLY_BUSY)
 		copy->due = g_get_monotonic_time() + transfer->reply.retry_after * G_USEC_PER_SEC;
@@ -359,8 +367,29 @@ follow(Run *run, AshTransfer *transfer)
 	transfer->redirects++;
 	g_free(transfer->url);
 	transfer->url = g_strdup(url);
+	if (run->fetcher->copies[transfer->copy].registry != NULL)
+		ash_registry_copy_authorize(run->fetcher->copies[transfer->copy].registry, transfer);
 	start(run->fetcher, transfer);
 	return transfer->running;
+}
+
+/* What a registry wants besides: an errand that is done, or one that is needed. True: @transfer is under way again. */
+static bool
+run_errand(Run *run, AshTransfer *transfer, bool good)
+{
+	const AshRequest *request = g_ptr_array_index(transfer->requests, 0);
+	AshRegistryCopy *registry = run->fetcher->copies[transfer->copy].registry;
+	bool more = false;
+
+	if (registry == NULL)
+		return false;
+	if (good && transfer->errand != NULL)
+		more = ash_registry_copy_take(registry, transfer) && ash_registry_copy_aim(registry, transfer, request->path);
+	else if (transfer->judged && transfer->verdict == ASH_REPLY_STRANGER)
+		more = ash_registry_copy_answer(registry, transfer, request->path);
+	if (more)
+		start(run->fetcher, transfer);
+	return more && transfer->running;
 }
 
 /* A part was asked for, all came. */
@@ -385,7 +414,10 @@ end_transfer(Run *run, AshTransfer *transfer, CURLcode code)
 
 	curl_multi_remove_handle(run->fetcher->multi, transfer->easy);
 	transfer->running = false;
-	if (transfer->reply.status > 0 && code == CURLE_OK && ash_transfer_judge(transfer) && request->total == 0) {
+	const bool good = transfer->reply.status > 0 && code == CURLE_OK && ash_transfer_judge(transfer), errand = transfer->errand != NULL;
+	if (run_errand(run, transfer, good))
+		return;
+	if (good && !errand && request->total == 0) {
 		request->length = request->done;
 		transfer->next++;
 	}
@@ -468,8 +500,15 @@ begin(Run *run, AshTransfer *transfer, AshRequest *request, guint copy)
 		copy_local(run, transfer, place->dir);
 		return;
 	}
-	g_free(transfer->url);
-	transfer->url = g_strconcat(place->url, "/", path, NULL);
+	if (place->registry != NULL) {
+		if (!ash_registry_copy_aim(place->registry, transfer, request->path)) {
+			finish(run, transfer);
+			return;
+		}
+	} else {
+		g_free(transfer->url);
+		transfer->url = g_strconcat(place->url, "/", path, NULL);
+	}
 	start(run->fetcher, transfer);
 	if (!transfer->running)
 		finish(run, transfer);

@@ -89,7 +89,7 @@ parse_list(const Key *key, AshNodeConfig *config, const char *value)
 static char *
 parse_urls(const Key *key, AshNodeConfig *config, const char *value)
 {
-	static const char *const schemes[] = { "https://", "http://", "file:///" };
+	static const char *const schemes[] = { "https://", "http://", "file:///", "oci://", "oci+http://" };
 	g_auto(GStrv) words = g_strsplit_set(value, " \t", -1);
 
 	for (guint i = 0; words[i] != NULL; i++) {
@@ -97,7 +97,7 @@ parse_urls(const Key *key, AshNodeConfig *config, const char *value)
 		for (guint k = 0; k < G_N_ELEMENTS(schemes); k++)
 			known = known || g_str_has_prefix(words[i], schemes[k]);
 		if (!known)
-			return g_strdup_printf("\"%s\" begins with none of https://, http://, file:///", words[i]);
+			return g_strdup_printf("\"%s\" begins with none of https://, http://, file:///, oci://", words[i]);
 	}
 	return parse_list(key, config, value);
 }
@@ -188,6 +188,7 @@ static const Key keys[] = {
 	{ "Update", "RootFile", parse_absolute, AT(root_file), 0, 0, NULL },
 	{ "Network", "Proxy", parse_text, AT(proxy), 0, 0, NULL },
 	{ "Network", "CAFile", parse_absolute, AT(ca_file), 0, 0, NULL },
+	{ "Network", "CredentialsFile", parse_absolute, AT(credentials_file), 0, 0, NULL },
 	{ "Network", "Connections", parse_number, AT(connections), 1, 32, NULL },
 	{ "Network", "Timeout", parse_seconds, AT(timeout), 1, 3600, NULL },
 	{ "Limits", "Rate", parse_size, AT(rate), 0, 0, NULL },
@@ -231,6 +232,7 @@ ash_node_config_free(AshNodeConfig *config)
 	g_free(config->root_file);
 	g_free(config->proxy);
 	g_free(config->ca_file);
+	g_free(config->credentials_file);
 	g_ptr_array_unref(config->windows);
 	g_free(config);
 }

@@ -27,7 +27,7 @@ typedef struct {
 	guint64 tries;   /* of a new version, 1 to 9 */
 	char *root_file; /* trusted root metadata of the image */
 	/* [Network] */
-	char *proxy, *ca_file;
+	char *proxy, *ca_file, *credentials_file;
 	guint64 connections; /* 1 to 32 */
 	guint64 timeout;     /* seconds without progress */
 	/* [Limits] */

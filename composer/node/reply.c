@@ -80,12 +80,23 @@ read_etag(AshReply *reply, const char *value)
 		g_strlcpy(reply->etag, value, sizeof(reply->etag));
 }
 
+/* There may be several; Bearer and Basic are what registries have. */
+static void
+read_challenge(AshReply *reply, const char *value)
+{
+	const bool known = g_ascii_strncasecmp(value, "Bearer ", 7) == 0 || g_ascii_strncasecmp(value, "Basic", 5) == 0;
+
+	if ((reply->challenge[0] == '\0' || known) && strlen(value) < sizeof(reply->challenge))
+		g_strlcpy(reply->challenge, value, sizeof(reply->challenge));
+}
+
 static const struct {
 	const char *name;
 	void (*read)(AshReply *reply, const char *value);
 } headers[] = {
 	{ "content-length", read_length },	{ "content-range", read_range }, { "content-encoding", read_encoding },
 	{ "retry-after", read_retry_after }, { "etag", read_etag },
+	{ "www-authenticate", read_challenge },
 };
 
 /* A status line begins a reply: there may be others before the one that counts (1xx, a proxy's). */
@@ -192,6 +203,8 @@ ash_reply_judge(const AshReply *reply, const AshReplyWish *wish, char **ret_why)
 		if (reply->encoded)
 			return say(ASH_REPLY_WRONG, ret_why, "it comes with a Content-Encoding");
 		return reply->status == 206 ? judge_part(reply, wish, ret_why) : judge_whole(reply, wish, ret_why);
+	case 401:
+		return say(reply->challenge[0] != '\0' ? ASH_REPLY_STRANGER : ASH_REPLY_WRONG, ret_why, "HTTP 401: it wants to know who asks");
 	case 403:
 	case 404:
 	case 410:

@@ -24,6 +24,7 @@ typedef struct {
 	bool encoded;         /* Content-Encoding other than identity */
 	guint retry_after;    /* seconds; 0: not said */
 	char etag[128];       /* strong validators only; "": none */
+	char challenge[1024]; /* WWW-Authenticate, of a way that we know if there is one; "": none */
 	gsize header_bytes;
 } AshReply;
 
@@ -42,6 +43,7 @@ typedef enum {
 	ASH_REPLY_TAKE,     /* the body is what was asked for */
 	ASH_REPLY_WHOLE,    /* 200 where a part was asked for: ranges are ignored, or the object was replaced */
 	ASH_REPLY_MISSING,  /* 403, 404, 410 */
+	ASH_REPLY_STRANGER, /* 401, with a challenge */
 	ASH_REPLY_REDIRECT, /* 301, 302, 303, 307, 308 */
 	ASH_REPLY_BUSY,     /* may be better later: 408, 425, 429, 5xx */
 	ASH_REPLY_WRONG,    /* anything else: another mirror may be better */

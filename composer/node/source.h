@@ -5,7 +5,8 @@
 #include "model/release.h"
 
 /**
- * Where releases are fetched from: one or more copies of a release directory, over HTTP(S) or as local directories ("file:///..."). Only single
+ * Where releases are fetched from: one or more copies of a release directory, over HTTP(S), from the registry of container images that they were
+ * pushed to ("oci://HOST/REPOSITORY": pack/registry.h), or as local directories ("file:///..."). Only single
  * ranges are asked for (RFC 9110 14.2), several at a time; what comes is checked against what was asked for, and asked for again - after a
  * pause, or from the next copy - where it is not. Redirects are followed five times, never from https to http, never elsewhere.
  *
@@ -21,12 +22,13 @@ typedef struct {
 	guint attempts;          /* without progress, after which a request fails; 0: 8 */
 	const char *ca_file;     /* PEM; NULL: the system's */
 	const char *user_agent;  /* NULL: "ashlar-node/VERSION" */
+	const char *credentials_file; /* for registries, as Docker's config.json; NULL: none */
 	const char *proxy;       /* URL; NULL: what http_proxy, https_proxy, all_proxy and no_proxy say */
 } AshSourceOptions;
 
 typedef struct AshSource AshSource;
 
-/** ASH_ERROR_CONFIG if an address is none of http, https and file. @options is copied. Owned. */
+/** ASH_ERROR_CONFIG if an address is none of http, https, file and oci. @options is copied. Owned. */
 AshSource *ash_source_new(const AshSourceOptions *options, GError **error);
 void ash_source_free(AshSource *source);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshSource, ash_source_free)

@@ -38,6 +38,9 @@ ash_transfer_prepare(AshTransfer *transfer, guint copy, bool sequential)
 	transfer->copy = copy;
 	transfer->next = 0;
 	transfer->redirects = 0;
+	transfer->accept = NULL;
+	g_clear_pointer(&transfer->errand, g_byte_array_unref);
+	g_clear_pointer(&transfer->authorization, g_free);
 	transfer->sequential = sequential;
 	transfer->position = sequential ? 0 : first->offset + first->done;
 	transfer->reply = (AshReply){ .content_length = -1, .range_total = -1 };
@@ -55,6 +58,8 @@ ash_transfer_clear(AshTransfer *transfer)
 	g_clear_pointer(&transfer->easy, curl_easy_cleanup);
 	g_clear_pointer(&transfer->headers, curl_slist_free_all);
 	g_clear_pointer(&transfer->requests, g_ptr_array_unref);
+	g_clear_pointer(&transfer->errand, g_byte_array_unref);
+	g_clear_pointer(&transfer->authorization, g_free);
 	g_clear_pointer(&transfer->url, g_free);
 	g_clear_pointer(&transfer->why, g_free);
 	g_clear_error(&transfer->fatal);
@@ -91,12 +96,21 @@ feed(AshTransfer *transfer, AshRequest *request, const guint8 *data, gsize lengt
 }
 
 static bool
-say_too_long(AshTransfer *transfer, const AshRequest *request)
+say_too_long(AshTransfer *transfer, guint64 most)
 {
 	transfer->too_long = true;
 	g_free(transfer->why);
-	transfer->why = g_strdup_printf("it has more than %" G_GUINT64_FORMAT " bytes", request->length);
+	transfer->why = g_strdup_printf("it has more than %" G_GUINT64_FORMAT " bytes", most);
 	return false;
+}
+
+static bool
+deliver_errand(AshTransfer *transfer, const guint8 *data, gsize length)
+{
+	if (length > transfer->errand_max - transfer->errand->len)
+		return say_too_long(transfer, transfer->errand_max);
+	g_byte_array_append(transfer->errand, data, (guint) length);
+	return true;
 }
 
 bool
@@ -104,6 +118,8 @@ ash_transfer_deliver(AshTransfer *transfer, const guint8 *data, gsize length)
 {
 	AshRequest *request;
 
+	if (transfer->errand != NULL)
+		return deliver_errand(transfer, data, length);
 	while (length > 0 && (request = current_request(transfer)) != NULL) {
 		guint64 wanted = request->offset + request->done;
 		guint64 left = request->length - request->done;
@@ -113,7 +129,7 @@ ash_transfer_deliver(AshTransfer *transfer, const guint8 *data, gsize length)
 			n = (gsize) MIN(length, wanted - transfer->position);
 		} else {
 			if (request->total == 0 && length > left)
-				return say_too_long(transfer, request);
+				return say_too_long(transfer, request->length);
 			if (!feed(transfer, request, data, n))
 				return false;
 			if (request->total > 0 && request->done == request->length)
@@ -183,6 +199,15 @@ on_body(char *data, size_t size, size_t n, void *user_data)
 	return ash_transfer_deliver(transfer, (const guint8 *) data, length) ? length : 0;
 }
 
+static void
+add_header(AshTransfer *transfer, const char *name, const char *value)
+{
+	g_autofree char *line = value != NULL ? g_strconcat(name, ": ", value, NULL) : NULL;
+
+	if (line != NULL)
+		transfer->headers = curl_slist_append(transfer->headers, line);
+}
+
 /* If-Range only where one reply carries on another: then the two must be of the same thing. */
 static void
 make_headers(AshTransfer *transfer)
@@ -192,11 +217,10 @@ make_headers(AshTransfer *transfer)
 	g_clear_pointer(&transfer->headers, curl_slist_free_all);
 	transfer->headers = curl_slist_append(NULL, "Accept-Encoding: identity");
 	transfer->conditional = transfer->wish.ranged && first->done > 0 && first->etag != NULL;
-	if (transfer->conditional) {
-		g_autofree char *line = g_strconcat("If-Range: ", first->etag, NULL);
-
-		transfer->headers = curl_slist_append(transfer->headers, line);
-	}
+	if (transfer->conditional)
+		add_header(transfer, "If-Range", first->etag);
+	add_header(transfer, "Accept", transfer->accept);
+	add_header(transfer, "Authorization", transfer->authorization);
 	curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
@@ -210,7 +234,9 @@ make_wish(AshTransfer *transfer)
 	transfer->wish = (AshReplyWish){ .start = transfer->position, .end = first->offset + first->length, .total = first->total };
 	if (transfer->sequential)
 		transfer->wish.end = first->total;
-	if (first->total > 0 && (transfer->wish.start > 0 || transfer->wish.end < first->total)) {
+	if (transfer->errand != NULL)
+		transfer->wish = (AshReplyWish){ .end = transfer->errand_max };
+	else if (first->total > 0 && (transfer->wish.start > 0 || transfer->wish.end < first->total)) {
 		transfer->wish.ranged = true;
 		transfer->wish.etag = first->etag;
 		range = g_strdup_printf("%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, transfer->wish.start, transfer->wish.end - 1);

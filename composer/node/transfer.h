@@ -35,6 +35,14 @@ typedef struct {
 	bool too_long;
 	GError *fatal;          /* of a sink: ends everything */
 
+	/* Something else is fetched first, for the copy and not for the requests; NULL: nothing. */
+	GByteArray *errand;
+	gsize errand_max;       /* bytes */
+	bool errand_is_token;
+	const char *accept;     /* the header Accept; borrowed; NULL: none */
+	char *authorization;    /* the header Authorization; NULL: none */
+	guint generation;       /* of the registry's credentials when it was asked */
+
 	gint64 progress_time;   /* of the last byte, microseconds of the fetcher's clock */
 	gint64 window_time;     /* when the present window began */
 	guint64 window_bytes;   /* since then */

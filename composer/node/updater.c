@@ -36,6 +36,7 @@ open_source(AshNodeUpdater *updater, AshNodeMachine *machine, GError **error)
 		.rate = config->rate,
 		.timeout = (guint) config->timeout,
 		.ca_file = config->ca_file,
+		.credentials_file = config->credentials_file,
 		.proxy = config->proxy,
 	};
 

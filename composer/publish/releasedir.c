@@ -160,26 +160,42 @@ ash_release_dir_list_channels(AshReleaseDir *dir, const char *ref)
 	return list(dir, ref, true);
 }
 
-/* The content of a target, checked; *@ret is NULL if there is no such target. */
 static gboolean
-load_target(AshReleaseDir *dir, const char *path, GBytes **ret, GError **error)
+load_found(AshReleaseDir *dir, const AshTufTarget *target, char **ret_path, GBytes **ret, GError **error)
 {
-	g_autoptr(AshTufTarget) target = ash_tuf_repository_dup_target(dir->tuf, path);
-	gsize length;
-
-	*ret = NULL;
-	if (target == NULL)
-		return TRUE;
 	g_autofree char *location = ash_tuf_target_dup_location(target, true);
 	g_autofree char *file = g_strconcat(TARGETS_DIR, location, NULL);
+	gsize length;
 	char *text = ash_file_load(dir->fd, file, ASH_RELEASE_MAX_JSON_BYTES, &length, error);
+
 	if (text == NULL)
 		return FALSE;
 	g_autoptr(GBytes) bytes = g_bytes_new_take(text, length);
 	if (!ash_tuf_file_check(&target->file, bytes, file, error))
 		return FALSE;
 	*ret = g_steal_pointer(&bytes);
+	*ret_path = g_steal_pointer(&file);
 	return TRUE;
+}
+
+gboolean
+ash_release_dir_load_file(AshReleaseDir *dir, const char *path, char **ret_path, GBytes **ret, GError **error)
+{
+	g_autoptr(AshTufTarget) target = ash_tuf_repository_dup_target(dir->tuf, path);
+
+	return target != NULL ? load_found(dir, target, ret_path, ret, error)
+			      : ash_throw(error, ASH_ERROR_USAGE, "nothing is published as \"%s\"", path);
+}
+
+/* The content of a target, checked; *@ret is NULL if there is no such target. */
+static gboolean
+load_target(AshReleaseDir *dir, const char *path, GBytes **ret, GError **error)
+{
+	g_autoptr(AshTufTarget) target = ash_tuf_repository_dup_target(dir->tuf, path);
+	g_autofree char *file = NULL;
+
+	*ret = NULL;
+	return target == NULL || load_found(dir, target, &file, ret, error);
 }
 
 gboolean

@@ -34,6 +34,9 @@ char **ash_release_dir_list_channels(AshReleaseDir *dir, const char *ref);
 gboolean ash_release_dir_load_release(AshReleaseDir *dir, const char *ref, const char *version, AshRelease **ret, GError **error);
 gboolean ash_release_dir_load_channel(AshReleaseDir *dir, const char *ref, const char *name, AshChannel **ret, GError **error);
 
+/** The file of the target @path, checked, and where it is: *@ret_path, below the directory. Both owned. ASH_ERROR_USAGE if there is none, _TRUST. */
+gboolean ash_release_dir_load_file(AshReleaseDir *dir, const char *path, char **ret_path, GBytes **ret, GError **error);
+
 /** Writes the file of a release or channel and makes it a target. ASH_ERROR_CONFIG if it is not what a reader accepts. */
 gboolean ash_release_dir_set_release(AshReleaseDir *dir, const AshRelease *release, GError **error);
 gboolean ash_release_dir_set_channel(AshReleaseDir *dir, const AshChannel *channel, GError **error);
