@@ -18,6 +18,7 @@
 #define MAX_COPIES	  32 /* bits of AshRequest.missing */
 #define MAX_CONNECTIONS	  16
 #define MAX_REDIRECTS	  5
+#define MISSING_ATTEMPTS  2
 #define MAX_PAUSE	  (30 * G_USEC_PER_SEC)
 /* This much makes up for earlier failures. */
 #define PROGRESS_BYTES	  (16 * 1024)
@@ -291,7 +292,9 @@ postpone(Run *run, const AshTransfer *transfer, AshRequest *request)
 	g_clear_error(&request->error);
 	g_set_error(&request->error, ASH_ERROR, transfer->complained || transfer->too_long ? ASH_ERROR_TRUST : ASH_ERROR_FETCH, "\"%s/%s\": %s",
 		    copy->url, request->path, transfer->why != NULL ? transfer->why : "the connection was lost");
-	if (request->failures >= fetcher->attempts * fetcher->n_copies || request->complaints >= 2 * fetcher->n_copies ||
+	/* Once a copy says that there is none, copies that are down are not waited for. */
+	const guint attempts = request->missing != 0 ? MIN(fetcher->attempts, MISSING_ATTEMPTS) : fetcher->attempts;
+	if (request->failures >= attempts * fetcher->n_copies || request->complaints >= 2 * fetcher->n_copies ||
 	    choose_copy(fetcher, request) == fetcher->n_copies)
 		throw_request(run, request);
 }
@@ -383,9 +386,11 @@ run_errand(Run *run, AshTransfer *transfer, bool good)
 
 	if (registry == NULL)
 		return false;
-	if (good && transfer->errand != NULL)
-		more = ash_registry_copy_take(registry, transfer) && ash_registry_copy_aim(registry, transfer, request->path);
-	else if (transfer->judged && transfer->verdict == ASH_REPLY_STRANGER)
+	if (good && transfer->errand != NULL) {
+		transfer->complained = !ash_registry_copy_take(registry, transfer);
+		more = !transfer->complained && ash_registry_copy_aim(registry, transfer, request->path);
+	}
+	if (!good && transfer->judged && transfer->verdict == ASH_REPLY_STRANGER)
 		more = ash_registry_copy_answer(registry, transfer, request->path);
 	if (more)
 		start(run->fetcher, transfer);

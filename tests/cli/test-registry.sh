@@ -165,7 +165,7 @@ fails "a missing tree" "{\"path\": \"sha256:$tree\", \"do\": \"status\", \"statu
 fails "a wrong byte" "{\"path\": \"sha256:$segment\", \"do\": \"flip\", \"at\": 1000}" 6 ""
 fails "a wrong byte once" "{\"path\": \"sha256:$segment\", \"do\": \"flip\", \"at\": 1000, \"times\": 1}" 0 "Next boot:  4"
 fails "a wrong byte in the metadata" '{"path": "sha256:'"$(sha256sum <rel/metadata/timestamp.json | cut -d' ' -f 1)"'", "do": "flip", "at": 200}' 6 ""
-fails "a manifest that is none" '{"path": "/manifests/", "do": "flip", "at": 0}' 5 "manifest"
+fails "a manifest that is none" '{"path": "/manifests/", "do": "flip", "at": 0}' 6 "manifest"
 fails "busy for a while" '{"path": "/v2/", "do": "status", "status": 503, "skip": 2, "times": 2}' 0 "Next boot:  4"
 fails "too many requests" '{"path": "/blobs/", "do": "status", "status": 429, "headers": {"Retry_After": "1"}, "times": 1}' 0 "Next boot:  4"
 check_equal "nothing of it is left" "4 1" "$(lab check f)"
