@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk/erofs.h"
-#include "test-disk-common.h"
+#include "test-disk-trees.h"
 
 static const AshErofsOptions options = {
     .uuid = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
@@ -20,75 +20,6 @@ write_image(Fixture *fixture, const AshFsTree *tree, const char *name, guint64 o
 	g_assert_no_error(error);
 	g_assert_cmpuint(ash_erofs_get_bytes(erofs) % 4096, ==, 0);
 	return fd;
-}
-
-/* Every oddity that a real tree may have, in one. */
-static AshFsTree *
-make_odd_tree(void)
-{
-	static const guint sizes[] = {0, 1, 4095, 4096, 4097, 8192, 100000};
-	AshFsTree *tree = tree_new();
-	AshFsNode *sizes_dir = tree_dir(tree->root, "sizes");
-	AshFsNode *many = tree_dir(tree->root, "many");
-	AshFsNode *links = tree_dir(tree->root, "links");
-	AshFsNode *odd = tree_dir(tree->root, "odd");
-	g_autofree char *long_name = g_strnfill(255, 'n');
-	g_autofree char *big_value = g_strnfill(60000, 'v');
-	AshFsNode *node;
-
-	tree_dir(tree->root, "empty");
-	for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
-		g_autofree char *name = g_strdup_printf("size-%u", sizes[i]);
-		g_autofree char *content = g_strnfill(sizes[i], (char) ('a' + i));
-
-		tree_file(sizes_dir, name, content);
-	}
-	tree_file(sizes_dir, "sparse", "@100000001");
-	for (guint i = 0; i < 10000; i++) {
-		g_autofree char *name = g_strdup_printf("entry-%u", i);
-
-		tree_file(many, name, "");
-	}
-	for (guint i = 1; i <= 4095; i += i < 4000 ? 133 : 19) {
-		g_autofree char *name = g_strdup_printf("to-%u", i);
-		g_autofree char *target = g_strnfill(i, 't');
-
-		tree_link(links, name, target);
-	}
-	node = tree_file(odd, long_name, "long name");
-	node->uid = 70000;
-	node->gid = 3000000000u;
-	/* These sort before "." and between "." and "..". */
-	tree_file(odd, "!first", "!");
-	tree_file(odd, "-dash", "-");
-	tree_file(odd, ".!hidden", ".");
-	tree_file(odd, "\xc3\xa9\xff", "bytes");
-	node = tree_file(odd, "zero-time", "0");
-	node->mtime = 0;
-	node = tree_file(odd, "future", "f");
-	node->mtime = (gint64) 1 << 33;
-	node = tree_file(odd, "setuid", "s");
-	node->mode = S_IFREG | 06755;
-	node = tree_file(odd, "linked", "three names");
-	tree_hardlink(odd, "a-linked", node);
-	tree_hardlink(sizes_dir, "linked", node);
-	node = tree_file(odd, "xattrs", "x");
-	ash_fs_node_add_xattr(node, "user.one", "1", 1);
-	ash_fs_node_add_xattr(node, "user.empty", "", 0);
-	ash_fs_node_add_xattr(node, "security.capability", "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0",
-			      20);
-	ash_fs_node_add_xattr(node, "trusted.big", big_value, strlen(big_value));
-	node = tree_dir(odd, "xattr-dir");
-	ash_fs_node_add_xattr(node, "security.selinux", "system_u:object_r:usr_t:s0", 27);
-	tree_file(node, "child", "c");
-	for (guint i = 0; i < 40; i++) {
-		g_autofree char *name = g_strdup_printf("link-%u", i);
-
-		node = tree_link(tree_dir(links, name), "l", "t");
-		ash_fs_node_add_xattr(node, "security.selinux", big_value, 50 + 7 * i);
-	}
-	ash_fs_tree_finish(tree);
-	return tree;
 }
 
 static void

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * make-images DIR STORE REF: file systems that our writers make of odd trees, and of a commit; NAME.img each, and in NAME.list what is in it.
+ * Another process reads them: see init.c.
+ */
+#include "disk/erofs.h"
+#include "disk/ext4.h"
+#include "store/tree.h"
+#include "test-disk-trees.h"
+
+#include "listing.h"
+
+#define RANDOM_ITEMS 1500
+#define RANDOM_SEED 20
+
+static const AshUuid uuid = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
+
+/* Writes @tree in one way. */
+typedef void (*Writer)(AshContext *ctx, const AshFsTree *tree, int parameter, int fd);
+
+static void
+write_erofs(AshContext *ctx, const AshFsTree *tree, int parameter, int fd)
+{
+	const AshErofsOptions options = { .uuid = uuid, .label = "test", .epoch = TEST_EPOCH, .compression = (AshRootCompression) parameter };
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshErofs) erofs = ash_erofs_new(ctx, tree, &options, &error);
+
+	g_assert_no_error(error);
+	ash_erofs_write(ctx, erofs, fd, 0, NULL, NULL, &error);
+	g_assert_no_error(error);
+}
+
+static void
+write_ext4(AshContext *ctx, const AshFsTree *tree, int parameter, int fd)
+{
+	const AshExt4Options options = { .uuid = uuid, .hash_seed = uuid, .label = "test", .epoch = TEST_EPOCH };
+	const guint64 bytes = MAX(ash_ext4_estimate(tree), ASH_EXT4_MIN_BYTES) / 4096 * 4096 + 4096;
+	g_autoptr(GError) error = NULL;
+
+	g_assert_cmpint(ftruncate(fd, (off_t) bytes), ==, 0);
+	ash_ext4_write(ctx, tree, &options, fd, 0, bytes, &error);
+	g_assert_no_error(error);
+}
+
+static const struct {
+	const char *name;
+	Writer write;
+	int parameter;
+} formats[] = {
+	{ "none", write_erofs, ASH_ROOT_COMPRESSION_NONE },
+	{ "lz4hc", write_erofs, ASH_ROOT_COMPRESSION_LZ4HC },
+	{ "zstd", write_erofs, ASH_ROOT_COMPRESSION_ZSTD },
+	{ "ext4", write_ext4, 0 },
+};
+
+/* For the walk. */
+typedef struct {
+	const AshFsTree *tree;
+	GString *text;
+} List;
+
+static gboolean
+list_node(AshFsNode *node, gpointer user_data, GError **error)
+{
+	List *list = user_data;
+	/* What the inode has is on its first name. */
+	const AshFsNode *inode = node->hardlink != NULL ? node->hardlink : node;
+	g_autofree char *path = ash_fs_node_dup_path(node), *first = node->hardlink != NULL ? ash_fs_node_dup_path(node->hardlink) : NULL;
+	const ListingEntry entry = {
+		.mode = inode->mode, .uid = inode->uid, .gid = inode->gid, .links = inode->nlink, .rdev = inode->rdev,
+		.size = S_ISREG(inode->mode) || S_ISLNK(inode->mode) ? inode->size : 0,
+		.mtime = inode->mtime, .first = first, .target = inode->target,
+		.fd = S_ISREG(inode->mode) && first == NULL ? ash_fs_tree_open(list->tree, inode, error) : -1,
+	};
+
+	listing_add(list->text, path, &entry);
+	for (guint i = 0; inode->xattrs != NULL && i < inode->xattrs->len; i++) {
+		const AshFsXattr *xattr = &g_array_index(inode->xattrs, AshFsXattr, i);
+		if (listing_shows_xattr(inode->mode, xattr->name))
+			listing_add_xattr(list->text, xattr->name, xattr->value, xattr->length);
+	}
+	g_string_append_c(list->text, '\n');
+	if (entry.fd >= 0)
+		close(entry.fd);
+	return TRUE;
+}
+
+static void
+write_list(AshFsTree *tree, const char *dir, const char *name)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	List list = { .tree = tree, .text = text };
+	g_autofree char *path = g_strdup_printf("%s/%s.list", dir, name);
+	g_autoptr(GError) error = NULL;
+
+	ash_fs_tree_walk(tree, list_node, &list, &error);
+	g_assert_no_error(error);
+	g_file_set_contents(path, text->str, (gssize) text->len, &error);
+	g_assert_no_error(error);
+}
+
+/* All formats from the first to @last. */
+static void
+write_images(AshContext *ctx, AshFsTree *tree, const char *dir, const char *name, const char *last)
+{
+	write_list(tree, dir, name);
+	for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
+		g_autofree char *path = g_strdup_printf("%s/%s-%s.img", dir, name, formats[i].name);
+		int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+		g_assert_cmpint(fd, >=, 0);
+		formats[i].write(ctx, tree, formats[i].parameter, fd);
+		close(fd);
+		if (strcmp(formats[i].name, last) == 0)
+			break;
+	}
+}
+
+/* A kernel looks into access control lists, and does not open what has one that is none: acl(5), linux/posix_acl_xattr.h. */
+static gboolean
+mend_acl(AshFsNode *node, gpointer user_data, GError **error)
+{
+	/* Version 2; user::rwx user:1000:r-x group::r-x mask::r-x other::r-- */
+	static const guint8 acl[] = {
+		2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 5, 0, 232, 3, 0, 0, 4, 0, 5, 0, 255, 255, 255, 255,
+		16, 0, 5, 0, 255, 255, 255, 255, 32, 0, 4, 0, 255, 255, 255, 255,
+	};
+
+	for (guint i = 0; node->xattrs != NULL && i < node->xattrs->len; i++) {
+		AshFsXattr *xattr = &g_array_index(node->xattrs, AshFsXattr, i);
+		if (strcmp(xattr->name, "system.posix_acl_access") != 0)
+			continue;
+		g_free(xattr->value);
+		xattr->value = g_memdup2(acl, sizeof(acl));
+		xattr->length = sizeof(acl);
+	}
+	return TRUE;
+}
+
+static AshFsTree *
+make_random_tree(void)
+{
+	g_autoptr(GRand) rand = g_rand_new_with_seed(RANDOM_SEED);
+	g_autoptr(GPtrArray) items = make_items(rand, RANDOM_ITEMS);
+	AshFsTree *tree;
+
+	add_file(items, "long", 5000000, RANDOM_SEED + 1);
+	add_file(items, "with-hole", 2600001, 5);
+	tree = make_tree(items);
+	ash_fs_tree_walk(tree, mend_acl, NULL, NULL);
+	return tree;
+}
+
+int
+main(int argc, char **argv)
+{
+	g_autoptr(AshContext) ctx = ash_context_new();
+	g_autoptr(GError) error = NULL;
+
+	if (argc != 4)
+		g_error("usage: make-images DIR STORE REF");
+	g_autoptr(AshFsTree) odd = make_odd_tree(), some = make_random_tree();
+	g_autoptr(AshStore) store = ash_store_open(argv[2], false, &error);
+	g_autoptr(AshFsTree) commit = store != NULL ? ash_store_load_tree(store, argv[3], &error) : NULL;
+	g_assert_no_error(error);
+	write_images(ctx, odd, argv[1], "odd", "zstd");
+	write_images(ctx, some, argv[1], "random", "zstd");
+	write_images(ctx, commit, argv[1], "system", "ext4");
+	return 0;
+}
