@@ -4,10 +4,12 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/size.h"
+#include "cli/deltarender.h"
 #include "cli/keyrender.h"
 #include "cli/render.h"
 #include "cli/signing.h"
 #include "base/table.h"
+#include "compose/layoutfiles.h"
 #include "compose/publish.h"
 #include "compose/views.h"
 #include "publish/offer.h"
@@ -24,7 +26,7 @@ typedef struct {
 	GPtrArray *waves_at; /* from @waves, counted from @now */
 	gboolean barrier, no_channel, refresh;
 	bool sysupdate, ostree; /* from @with */
-	int level;
+	int level, deltas;
 	gint64 now;
 } PublishCommand;
 
@@ -87,6 +89,8 @@ check_options(PublishCommand *command, GError **error)
 		command->channel = g_strdup(DEFAULT_CHANNEL);
 	if (command->channel != NULL && !ash_release_is_version(command->channel))
 		return ash_throw(error, ASH_ERROR_USAGE, "--channel \"%s\" is not a name of letters, digits and \"._-~^\"", command->channel);
+	if (command->deltas < 0)
+		return ash_throw(error, ASH_ERROR_USAGE, "--deltas %d is not a number of releases", command->deltas);
 	if (!parse_views(command, error))
 		return FALSE;
 	if (command->waves != NULL)
@@ -108,6 +112,7 @@ parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError
 		{ "refresh", 0, 0, G_OPTION_ARG_NONE, &command->refresh, "Publish nothing: renew the timestamp, and what else expires soon", NULL },
 		ASH_SIGNING_ENTRIES(&command->signing),
 		{ "level", 0, 0, G_OPTION_ARG_INT, &command->level, "Zstandard level, 1 to 22 (default: 15)", "LEVEL" },
+		{ "deltas", 0, 0, G_OPTION_ARG_INT, &command->deltas, "Also make deltas from the last N releases, as \"ashlar delta\" does", "N" },
 		{ "with", 0, 0, G_OPTION_ARG_STRING, &command->with, "Also for systemd-sysupdate and \"ostree pull\": sysupdate,ostree", "VIEWS" },
 		{ "gpg-key", 0, 0, G_OPTION_ARG_STRING, &command->gpg_key, "Sign SHA256SUMS of --with sysupdate by this key of gpg(1)", "KEY" },
 		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &command->anchor,
@@ -142,6 +147,27 @@ publish(AshCommandEnv *env, const PublishCommand *command, AshReleaseDir *dir, G
 	if (command->seed != NULL && !ash_uuid_parse(command->seed, &seed))
 		return ash_throw_null(error, ASH_ERROR_USAGE, "--seed \"%s\" is not a UUID", command->seed);
 	return ash_compose_publish(env->ctx, store, dir, &request, error);
+}
+
+/* *@ret_deltas is NULL if none are wanted. *@ret_changed stays as it is if all were there. */
+static gboolean
+add_deltas(AshCommandEnv *env, const PublishCommand *command, AshReleaseDir *dir, AshRelease *release, GPtrArray **ret_deltas,
+	   bool *ret_changed, GError **error)
+{
+	const AshPublishDeltaOptions options = { .read_layout = ash_layout_files_read };
+	g_autoptr(GPtrArray) sources = NULL, deltas = NULL;
+
+	if (command->deltas == 0)
+		return TRUE;
+	sources = ash_publish_list_sources(dir, release->ref, release->version, command->channel, (guint) command->deltas, error);
+	if (sources == NULL)
+		return FALSE;
+	g_ptr_array_add(sources, NULL);
+	deltas = ash_publish_add_deltas(env->ctx, dir, release, (const char *const *) sources->pdata, &options, error);
+	for (guint i = 0; deltas != NULL && i < deltas->len; i++)
+		*ret_changed = *ret_changed || !((const AshPublishedDelta *) g_ptr_array_index(deltas, i))->unchanged;
+	*ret_deltas = g_steal_pointer(&deltas);
+	return *ret_deltas != NULL;
 }
 
 /* *@ret_changed stays as it is if the channel says so already. */
@@ -190,7 +216,7 @@ add_cost_row(AshTable *table, const char *from, const AshCost *cost)
 }
 
 static void
-print_result(const PublishCommand *command, const AshPublishResult *result, bool changed)
+print_result(const PublishCommand *command, const AshPublishResult *result, const GPtrArray *deltas, bool changed)
 {
 	static const char *const headings[] = { "FROM", ">DOWNLOAD", ">TREE", ">DATA", ">KERNEL", ">NEW BLOCKS", ">REQUESTS", NULL };
 	const AshRelease *release = result->release;
@@ -208,6 +234,10 @@ print_result(const PublishCommand *command, const AshPublishResult *result, bool
 	}
 	add_cost_row(table, "nothing", &result->full);
 	ash_table_print(table);
+	if (deltas != NULL && deltas->len > 0) {
+		printf("\n");
+		ash_delta_render(deltas);
+	}
 }
 
 static JsonObject *
@@ -228,7 +258,7 @@ cost_to_json(const char *from, const AshCost *cost)
 }
 
 static void
-print_json(const PublishCommand *command, AshReleaseDir *dir, const AshPublishResult *result, bool changed)
+print_json(const PublishCommand *command, AshReleaseDir *dir, const AshPublishResult *result, const GPtrArray *deltas, bool changed)
 {
 	const AshRelease *release = result->release;
 	g_autoptr(JsonObject) object = json_object_new();
@@ -254,6 +284,8 @@ print_json(const PublishCommand *command, AshReleaseDir *dir, const AshPublishRe
 	}
 	json_object_set_array_member(object, "costs", costs);
 	json_object_set_object_member(object, "full", cost_to_json(NULL, &result->full));
+	if (deltas != NULL)
+		json_object_set_array_member(object, "deltas", ash_delta_render_json(deltas));
 	g_autofree char *text = ash_json_object_to_string(object, TRUE);
 	fputs(text, stdout);
 }
@@ -288,16 +320,18 @@ ash_command_publish(AshCommandEnv *env, int argc, char **argv, GError **error)
 		return FALSE;
 	if (command.refresh)
 		return refresh(&command, dir, error);
+	g_autoptr(GPtrArray) deltas = NULL;
 	g_autoptr(AshPublishResult) result = publish(env, &command, dir, error);
 	if (result == NULL)
 		return FALSE;
 	bool changed = !result->unchanged;
-	if (!write_views(env, &command, dir, result->release, error) || !offer(&command, dir, result->release, &changed, error) ||
+	if (!add_deltas(env, &command, dir, result->release, &deltas, &changed, error) ||
+	    !write_views(env, &command, dir, result->release, error) || !offer(&command, dir, result->release, &changed, error) ||
 	    (changed && !ash_release_dir_commit(dir, command.signing.loaded, &command.signing.validity, command.now, false, NULL, error)))
 		return FALSE;
 	if (command.common.json)
-		print_json(&command, dir, result, changed);
+		print_json(&command, dir, result, deltas, changed);
 	else
-		print_result(&command, result, changed);
+		print_result(&command, result, deltas, changed);
 	return TRUE;
 }

@@ -40,6 +40,11 @@ static const AshCommand commands[] = {
 	  "Nodes take their updates from there with Url=oci://HOST/REPOSITORY. Only what is missing is sent, the metadata last. The registry is\n"
 	  "spoken to by HTTPS, on this machine's own addresses by HTTP; with oci+http://HOST/REPOSITORY always by HTTP.",
 	  ash_command_push },
+	{ "delta", "DIR REF FROM... TO", "make deltas between releases, so that nodes fetch less",
+	  "For nodes that run one of the releases FROM, of which the release TO shall know how it differs; --last N: from the\n"
+	  "last N before it. All is made from what is in the release directory. A node takes the delta if that is less than\n"
+	  "what it would fetch without; one that is damaged costs time, but never does harm.",
+	  ash_command_delta },
 	{ "log", "[REF]", "show the commits of a ref, newest first", NULL, ash_command_log },
 	{ "ls", "REF [PATH]", "list the files or (--packages) the packages of a commit", NULL, ash_command_ls },
 	{ "diff", "REF [REF]", "compare two commits by package and by file (one REF: with its parent)", NULL,

@@ -69,6 +69,17 @@ ash_objects_begin(AshObjects *objects, GError **error)
 	return file->fd >= 0 ? g_steal_pointer(&file) : NULL;
 }
 
+int
+ash_objects_open_scratch(AshObjects *objects, GError **error)
+{
+	g_autofree char *name = g_strdup_printf(TMP_DIR "/scratch-%u", objects->next++);
+	int fd = ash_fd_open(objects->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, error);
+
+	if (fd >= 0)
+		unlinkat(objects->dir_fd, name, 0);
+	return fd;
+}
+
 void
 ash_object_file_free(AshObjectFile *file)
 {

@@ -51,6 +51,9 @@ gboolean ash_objects_add_range(AshContext *ctx, AshObjects *objects, int fd, gui
  */
 gboolean ash_objects_save(AshObjects *objects, const char *path, GBytes *bytes, GError **error);
 
+/** An empty file without a name on the disk of the release directory, for reading and writing: gone when it is closed. -1 on failure. */
+int ash_objects_open_scratch(AshObjects *objects, GError **error);
+
 /** Syncs the directories: afterwards every object that was finished survives a power cut. Call it before metadata names them. */
 gboolean ash_objects_sync(AshObjects *objects, GError **error);
 

@@ -180,9 +180,8 @@ cost_new(AshContext *ctx, AshReleaseDir *dir, const AshCostTarget *target, const
 	return result;
 }
 
-/* Versions that nodes may run, newest first. Owned; NULL on failure. */
-static GPtrArray *
-list_sources(AshReleaseDir *dir, const char *ref, const char *version, const char *channel, GError **error)
+GPtrArray *
+ash_publish_list_sources(AshReleaseDir *dir, const char *ref, const char *version, const char *channel, guint max, GError **error)
 {
 	g_autoptr(AshChannel) offers = NULL;
 	g_auto(GStrv) versions = ash_release_dir_list_versions(dir, ref);
@@ -190,7 +189,7 @@ list_sources(AshReleaseDir *dir, const char *ref, const char *version, const cha
 
 	if (channel != NULL && !ash_release_dir_load_channel(dir, ref, channel, &offers, error))
 		return NULL;
-	for (guint i = g_strv_length(versions); i-- > 0 && sources->len < ASH_PUBLISH_COSTS;) {
+	for (guint i = g_strv_length(versions); i-- > 0 && sources->len < max;) {
 		if (strverscmp(versions[i], version) >= 0 || (offers != NULL && ash_offer_find(offers, versions[i]) == NULL))
 			continue;
 		g_ptr_array_add(sources, g_strdup(versions[i]));
@@ -223,7 +222,8 @@ ash_publish_compute_costs(AshContext *ctx, AshReleaseDir *dir, const AshRelease 
 	g_autoptr(GBytes) frames = ash_objects_load(objects, &release->frames, MAX_LOADED_BYTES, error);
 	g_autoptr(GBytes) tree = frames != NULL ? ash_objects_load(objects, &release->tree, MAX_LOADED_BYTES, error) : NULL;
 	g_autoptr(AshFrameTable) table = tree != NULL ? ash_frame_table_parse(frames, release, error) : NULL;
-	g_autoptr(GPtrArray) sources = table != NULL ? list_sources(dir, release->ref, release->version, channel, error) : NULL;
+	g_autoptr(GPtrArray) sources = table != NULL ? ash_publish_list_sources(dir, release->ref, release->version, channel, ASH_PUBLISH_COSTS, error)
+							 : NULL;
 	g_autoptr(GPtrArray) costs = g_ptr_array_new_with_free_func(cost_free);
 	const AshCostTarget target = { release, tree, table };
 
@@ -244,7 +244,7 @@ ash_publish_find_anchor(AshReleaseDir *dir, const char *ref, const char *version
 	*ret = NULL;
 	if (!ash_release_dir_load_release(dir, ref, version, &there, error))
 		return FALSE;
-	g_autoptr(GPtrArray) sources = list_sources(dir, ref, version, channel, error);
+	g_autoptr(GPtrArray) sources = ash_publish_list_sources(dir, ref, version, channel, ASH_PUBLISH_COSTS, error);
 	if (sources == NULL)
 		return FALSE;
 	if (there != NULL)

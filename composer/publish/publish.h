@@ -55,6 +55,13 @@ gboolean ash_publish_find_anchor(AshReleaseDir *dir, const char *ref, const char
 				 GError **error);
 
 /**
+ * Versions of @ref older than @version, newest first, at most @max: those that @channel offers or has withdrawn (NULL: all that are published). Owned
+ * strings in an owned array; NULL on failure.
+ */
+GPtrArray *ash_publish_list_sources(AshReleaseDir *dir, const char *ref, const char *version, const char *channel, guint max,
+				    GError **error);
+
+/**
  * What an update to @release costs from each of the last ASH_PUBLISH_COSTS older ones, as AshPublishResult has it: of @channel, or all. Newest first; owned.
  */
 GPtrArray *ash_publish_compute_costs(AshContext *ctx, AshReleaseDir *dir, const AshRelease *release, const char *channel, AshCost *ret_full,

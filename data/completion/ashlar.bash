@@ -19,6 +19,11 @@ _ashlar_refs() { # PROGRAM [OPTION OF THE STORE]
 	"$@" log --progress=none 2>/dev/null | sed -n 's/^  ref \([^ ]*\) .*/\1/p' | sort -u
 }
 
+# Refs (column 1) or versions (column 3) of a release directory.
+_ashlar_published() { # PROGRAM DIR COLUMN
+	"$1" channel show "$2" --progress=none 2>/dev/null | awk -v column="$3" 'NR > 1 { print $column }' | sort -u
+}
+
 # Words that begin with what was typed, one a line.
 _ashlar_reply() { # WORDS
 	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
@@ -63,7 +68,7 @@ _ashlar() {
 		return ;;
 	--lock | --anchor) _ashlar_files; return ;;
 	--ref) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")"; return ;;
-	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from)
+	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from | --deltas | --last)
 		[[ $previous = -n && $command != log ]] || return ;;
 	esac
 	if [[ $command = key && $COMP_CWORD = 2 && $cur != -* ]]; then
@@ -74,12 +79,19 @@ _ashlar() {
 		_ashlar_reply "show promote withdraw waves"
 		return
 	fi
+	if [[ $command = delta && $COMP_CWORD -gt 2 && $cur != -* ]]; then
+		_ashlar_reply "$(_ashlar_published "$program" "${COMP_WORDS[2]}" $((COMP_CWORD == 3 ? 1 : 3)))"
+		return
+	fi
 	if [[ $cur = -* ]]; then
 		_ashlar_reply "$(_ashlar_options "$program" "$command")"
 		return
 	fi
 	case $command in
 	image | log | ls | diff | cat | publish) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")" ;;
+	delta)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 	types | prune | fsck) ;;
 	*) _ashlar_files ;;
 	esac
