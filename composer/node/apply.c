@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "node/deltafetch.h"
 #include "node/steps.h"
 #include "node/writer.h"
 #include "pack/ranges.h"
@@ -54,6 +55,7 @@ struct Apply {
 	guint64 done, total; /* bytes, for the progress */
 	GError *error;
 
+	guint8 **ret_made; /* NULL: no delta is used */
 	const guint8 *wanted; /* frames to be taken */
 	const GArray *ranges; /* that they are in */
 	Stream *streams;      /* one for each */
@@ -255,6 +257,25 @@ fetch_frames(Apply *apply, guint round, GError **error)
 	return ok;
 }
 
+static bool
+count_made(guint64 bytes, gpointer user_data)
+{
+	Apply *apply = user_data;
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&apply->lock);
+
+	count_done(apply, bytes);
+	return locker != NULL && apply->error == NULL;
+}
+
+/* This thread's part: what comes over the network. */
+static gboolean
+fetch_all(Apply *apply, guint round, GError **error)
+{
+	if (apply->ret_made != NULL)
+		return ash_delta_fetch(apply->ctx, apply->plan, count_made, apply, apply->ret_made, error);
+	return apply->ranges == NULL || fetch_frames(apply, round, error);
+}
+
 static guint
 start_threads(Apply *apply, GThread **threads)
 {
@@ -268,12 +289,24 @@ start_threads(Apply *apply, GThread **threads)
 	return started;
 }
 
-/* All chunks by @func (NULL: none), and all frames of @wanted (NULL: none); *@ret_late: blocks that became wanted. */
+/** What is done at once. */
+typedef struct {
+	ChunkFunc func;       /* with all chunks; NULL: nothing */
+	const guint8 *wanted; /* frames that are fetched; NULL: none */
+	guint round;          /* how often they were before */
+	guint8 **ret_made;    /* the delta is fetched: see ash_delta_fetch(); NULL: it is not */
+	guint64 total;        /* bytes, for the progress */
+} Batch;
+
+/* *@ret_late: blocks that became wanted. */
 static gboolean
-run(AshContext *ctx, AshPlan *plan, ChunkFunc func, const guint8 *wanted, guint round, guint64 total, guint64 *ret_late, GError **error)
+run_batch(AshContext *ctx, AshPlan *plan, const Batch *batch, guint64 *ret_late, GError **error)
 {
+	const ChunkFunc func = batch->func;
+	const guint8 *wanted = batch->wanted;
 	g_autoptr(GArray) ranges = wanted != NULL ? ash_plan_make_ranges(plan, wanted) : NULL;
-	Apply apply = { .ctx = ctx, .plan = plan, .func = func, .next = func != NULL ? 0 : plan->n, .total = total };
+	Apply apply = { .ctx = ctx, .plan = plan, .func = func, .next = func != NULL ? 0 : plan->n, .total = batch->total,
+			.ret_made = batch->ret_made };
 	GThread *threads[MAX_THREADS];
 	GError *fetch_error = NULL;
 	guint n;
@@ -286,7 +319,7 @@ run(AshContext *ctx, AshPlan *plan, ChunkFunc func, const guint8 *wanted, guint 
 	n = start_threads(&apply, threads);
 	if (n == 0)
 		ash_throw(&apply.error, ASH_ERROR_INTERNAL, "no thread can be started");
-	else if (ranges != NULL && !fetch_frames(&apply, round, &fetch_error) && !has_failed(&apply)) {
+	else if (!fetch_all(&apply, batch->round, &fetch_error) && !has_failed(&apply)) {
 		g_mutex_lock(&apply.lock);
 		apply.error = g_steal_pointer(&fetch_error);
 		g_mutex_unlock(&apply.lock);
@@ -334,6 +367,28 @@ copy_same(AshWriter *writer, guint64 first, guint n, GError **error)
 	return ash_writer_copy(writer, first, n, KIND(SAME), error);
 }
 
+static gboolean
+run(AshContext *ctx, AshPlan *plan, ChunkFunc func, const guint8 *wanted, guint round, guint64 total, guint64 *ret_late, GError **error)
+{
+	const Batch batch = { .func = func, .wanted = wanted, .round = round, .total = total };
+
+	return run_batch(ctx, plan, &batch, ret_late, error);
+}
+
+/* By the delta, while what stays is copied; what it did not make becomes wanted. */
+static gboolean
+run_delta(AshContext *ctx, AshPlan *plan, guint64 total, GError **error)
+{
+	g_autofree guint8 *made = NULL;
+	const Batch batch = { .func = copy_active, .ret_made = &made, .total = total };
+	guint64 late;
+
+	if (!run_batch(ctx, plan, &batch, &late, error))
+		return FALSE;
+	ash_delta_settle(plan, made);
+	return TRUE;
+}
+
 static bool
 wants_frames(const AshPlan *plan)
 {
@@ -370,7 +425,9 @@ write_data(AshContext *ctx, AshPlan *plan, GError **error)
 {
 	guint64 total = plan->n * BLOCK - plan->cost.kept_bytes, late = 0;
 
-	return copy_moved(ctx, plan, error) && fetch(ctx, plan, copy_active, total, error) &&
+	if (!copy_moved(ctx, plan, error) || (plan->delta != NULL && !run_delta(ctx, plan, total, error)))
+		return FALSE;
+	return fetch(ctx, plan, plan->delta != NULL ? NULL : copy_active, total, error) &&
 	       run(ctx, plan, copy_same, NULL, 0, total, &late, error) && fetch(ctx, plan, NULL, total, error);
 }
 

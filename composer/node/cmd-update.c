@@ -39,6 +39,13 @@ cost_to_json(const AshPlanCost *cost)
 	return object;
 }
 
+/* By the shorter way. */
+static guint64
+told_data_bytes(const AshReleaseCost *told)
+{
+	return told->delta_bytes > 0 ? MIN(told->delta_bytes, told->data_bytes) : told->data_bytes;
+}
+
 static void
 release_to_json(JsonObject *object, const Outcome *outcome)
 {
@@ -52,7 +59,7 @@ release_to_json(JsonObject *object, const Outcome *outcome)
 		json_object_set_string_member(object, "available", updater->release->version);
 		json_object_set_int_member(object, "published", (gint64) updater->published);
 		if (told != NULL)
-			json_object_set_int_member(object, "told_bytes", (gint64) (told->tree_bytes + MAX(told->data_bytes, told->delta_bytes)));
+			json_object_set_int_member(object, "told_bytes", (gint64) (told->tree_bytes + told_data_bytes(told)));
 		json_object_set_int_member(object, "kernel_bytes", (gint64) ash_release_get_kernel_object(updater->release)->size);
 	}
 	if (updater->next != 0)
@@ -104,7 +111,7 @@ print_offer(const Outcome *outcome)
 	if (outcome->cost != NULL) {
 		print_cost(outcome->cost, ash_release_get_kernel_object(updater->release)->size);
 	} else if (told != NULL) {
-		g_autofree char *bytes = ash_size_format(told->tree_bytes + (told->delta_bytes > 0 ? told->delta_bytes : told->data_bytes));
+		g_autofree char *bytes = ash_size_format(told->tree_bytes + told_data_bytes(told));
 		g_autofree char *kernel = ash_size_format(ash_release_get_kernel_object(updater->release)->size);
 		printf("Takes:      about %s, kernel image %s (--exact: reckoned for this machine)\n", bytes, kernel);
 	}

@@ -2,6 +2,7 @@
 #include "node/plan.h"
 
 #include "base/error.h"
+#include "disk/verity.h"
 #include "node/steps.h"
 #include "node/walk.h"
 #include "pack/ranges.h"
@@ -152,14 +153,25 @@ find_equal(AshPlan *plan)
 	}
 }
 
-/* Once a frame is fetched, everything in it is written from it: that saves reading it elsewhere. */
-static void
-choose_frames(AshPlan *plan)
+/* How many frames are to be fetched. */
+static guint64
+want_frames(AshPlan *plan)
 {
+	guint64 sum = 0;
+
 	for (guint64 i = 0; i < plan->n; i++) {
 		if (ash_step_kind(plan->steps[i]) == ASH_STEP_FRAME)
 			ash_plan_want(plan, i / ASH_FRAME_BLOCKS);
 	}
+	for (guint64 frame = 0; frame < plan->n_frames; frame++)
+		sum += plan->wanted[frame];
+	return sum;
+}
+
+/* Once a frame is fetched, everything in it is written from it: that saves reading it elsewhere. */
+static void
+fill_frames(AshPlan *plan)
+{
 	for (guint64 i = 0; i < plan->n; i++) {
 		AshStepKind kind = ash_step_kind(plan->steps[i]);
 
@@ -168,26 +180,96 @@ choose_frames(AshPlan *plan)
 	}
 }
 
-static gboolean
-count_cost(AshContext *ctx, AshPlan *plan, GError **error)
+/* The release's delta from what the active slot is said to be; NULL: there is none. */
+static const AshReleaseDelta *
+find_delta(AshPlan *plan)
 {
-	g_autoptr(GArray) ranges = NULL;
-	guint64 counts[ASH_STEP_FRAME + 1] = { 0 };
+	const AshSlotView *active = plan->active;
+	AshVeritySuperblock sb;
+
+	if (active == NULL || !active->known || !ash_verity_read_superblock(active->hash.fd, active->hash.offset, &sb, NULL) ||
+	    sb.data_bytes > active->data.bytes)
+		return NULL;
+	plan->old_bytes = sb.data_bytes;
+	for (guint i = 0; i < plan->release->deltas->len; i++) {
+		const AshReleaseDelta *delta = g_ptr_array_index(plan->release->deltas, i);
+		if (strcmp(delta->from_root_hash, active->root_hash) == 0)
+			return delta;
+	}
+	return NULL;
+}
+
+/* Clearly less than so many frames of the mean length: their table need not be fetched to know that. */
+static bool
+is_much_shorter(const AshPlan *plan, const AshReleaseDelta *delta, guint64 frames)
+{
+	guint64 sum = 0;
+
+	for (guint i = 0; i < plan->release->segments->len; i++)
+		sum += ((const AshPackSegment *) g_ptr_array_index(plan->release->segments, i))->object.size;
+	return delta->object.size < sum / plan->n_frames * frames / 3;
+}
+
+static void
+use_delta(AshPlan *plan, const AshReleaseDelta *delta)
+{
+	plan->delta = delta;
+	for (guint64 i = 0; i < plan->n; i++) {
+		if (ash_step_kind(plan->steps[i]) == ASH_STEP_FRAME)
+			plan->steps[i] = ash_step_make(ASH_STEP_DELTA, 0);
+	}
+	memset(plan->wanted, 0, plan->n_frames);
+	plan->cost.delta_bytes = delta->object.size;
+	plan->cost.data_bytes = 0;
+	plan->cost.requests++;
+}
+
+static gboolean
+load_table(AshContext *ctx, AshPlan *plan, GError **error)
+{
+	if (!ash_plan_load_frames(ctx, plan, error))
+		return FALSE;
+	plan->cost.tree_bytes += plan->release->frames.size;
+	plan->cost.requests++;
+	return TRUE;
+}
+
+/* What is not here: from frames, or by a delta, whichever takes fewer bytes. */
+static gboolean
+choose_way(AshContext *ctx, AshPlan *plan, GError **error)
+{
+	const AshReleaseDelta *delta = find_delta(plan);
+	const guint64 frames = want_frames(plan);
+
+	if (frames == 0)
+		return TRUE;
+	if (delta != NULL && is_much_shorter(plan, delta, frames)) {
+		use_delta(plan, delta);
+		return TRUE;
+	}
+	if (!load_table(ctx, plan, error))
+		return FALSE;
+	g_autoptr(GArray) ranges = ash_plan_make_ranges(plan, plan->wanted);
+	if (delta != NULL && delta->object.size < ash_ranges_sum(ranges)) {
+		use_delta(plan, delta);
+		return TRUE;
+	}
+	plan->cost.data_bytes = ash_ranges_sum(ranges);
+	plan->cost.requests += ranges->len;
+	fill_frames(plan);
+	return TRUE;
+}
+
+static void
+count_blocks(AshPlan *plan)
+{
+	guint64 counts[ASH_STEP_DELTA + 1] = { 0 };
 
 	for (guint64 i = 0; i < plan->n; i++)
 		counts[ash_step_kind(plan->steps[i])]++;
 	plan->cost.kept_bytes = counts[ASH_STEP_KEEP] * BLOCK;
 	plan->cost.copied_bytes = (counts[ASH_STEP_ACTIVE] + counts[ASH_STEP_MOVE] + counts[ASH_STEP_SAME]) * BLOCK;
-	plan->cost.fetched_blocks = counts[ASH_STEP_FRAME];
-	if (counts[ASH_STEP_FRAME] == 0)
-		return TRUE;
-	if (!ash_plan_load_frames(ctx, plan, error))
-		return FALSE;
-	plan->cost.tree_bytes += plan->release->frames.size;
-	ranges = ash_plan_make_ranges(plan, plan->wanted);
-	plan->cost.data_bytes = ash_ranges_sum(ranges);
-	plan->cost.requests += ranges->len + 1;
-	return TRUE;
+	plan->cost.fetched_blocks = counts[ASH_STEP_FRAME] + counts[ASH_STEP_DELTA];
 }
 
 static gboolean
@@ -239,8 +321,10 @@ fill_plan(AshContext *ctx, AshPlan *plan, GError **error)
 		plan->steps[i] = choose_step(&search, i);
 	search_clear(&search);
 	find_equal(plan);
-	choose_frames(plan);
-	return count_cost(ctx, plan, error);
+	if (!choose_way(ctx, plan, error))
+		return FALSE;
+	count_blocks(plan);
+	return TRUE;
 }
 
 AshPlan *

@@ -8,7 +8,8 @@
  * fetched, and then carried out. A slot is a partition (or a file) for data, and one for its hash area.
  *
  * Nothing is trusted but the release: hash tree blocks are checked against the root hash from the top down, data blocks against the leaves
- * before they are written; a source block that is not what its own tree says is fetched instead.
+ * before they are written; a source block that is not what its own tree says is fetched instead. If the release has a delta from what the active slot
+ * is, and that is shorter than the frames that are missing, the blocks are made by it; those that it fails to make are fetched.
  */
 
 /** A raw partition, or a part of a file. */
@@ -32,7 +33,7 @@ typedef struct {
 	guint64 requests;       /* of all this: those made while planning, and those for the data */
 	guint64 copied_bytes;   /* copied from the active slot or within the target */
 	guint64 kept_bytes;     /* in the target already, at their place */
-	guint64 fetched_blocks; /* of 4096 bytes, written from frames */
+	guint64 fetched_blocks; /* of 4096 bytes, written from frames or by the delta */
 } AshPlanCost;
 
 typedef struct AshPlan AshPlan;
@@ -47,7 +48,7 @@ AshPlan *ash_plan_make(AshContext *ctx, AshSource *source, const AshRelease *rel
 void ash_plan_free(AshPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPlan, ash_plan_free)
 
-/** What it costs; exact if all source blocks are sound. Borrowed. */
+/** What it costs; exact if all source blocks are sound, and the delta is. Borrowed. */
 const AshPlanCost *ash_plan_get_cost(const AshPlan *plan);
 
 /**

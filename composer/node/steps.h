@@ -21,6 +21,7 @@ typedef enum {
 	ASH_STEP_MOVE,   /* copied from a later block of the target, as it is before anything is written */
 	ASH_STEP_SAME,   /* copied from an earlier block of the target, as it is in the end */
 	ASH_STEP_FRAME,  /* from the release's frames */
+	ASH_STEP_DELTA,  /* by the release's delta from the active slot */
 } AshStepKind;
 
 struct AshPlan {
@@ -38,6 +39,8 @@ struct AshPlan {
 	AshFrameTable *frames; /* NULL: not needed so far */
 	guint8 *wanted;        /* a byte for each frame: it is to be fetched; set by several threads */
 	guint64 n_frames;
+	const AshReleaseDelta *delta; /* NULL: none is used; in @release */
+	guint64 old_bytes;            /* of the image in the active slot that it is from */
 };
 
 static inline guint32

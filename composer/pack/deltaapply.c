@@ -147,6 +147,13 @@ take_number(Stream *stream, guint64 *ret_number)
 	return false;
 }
 
+static bool
+is_needed(const AshDeltaApply *apply, const guint8 *out, gsize length)
+{
+	return apply->target->is_needed == NULL ||
+	       apply->target->is_needed(apply->user_data, apply->position + (guint64) (out - apply->out), length);
+}
+
 /* The bytes of the old image for a step of @length, into @out. */
 static gboolean
 read_old(AshDeltaApply *apply, guint64 length, guint8 *out, GError **error)
@@ -159,7 +166,7 @@ read_old(AshDeltaApply *apply, guint64 length, guint8 *out, GError **error)
 	if (old > apply->old_bytes || length > apply->old_bytes - old)
 		return throw_damaged(error, "a step is outside of the old image");
 	apply->last_old = old + length;
-	return apply->target->read_old(apply->user_data, old, length, out, error);
+	return !is_needed(apply, out, length) || apply->target->read_old(apply->user_data, old, length, out, error);
 }
 
 static gboolean

@@ -3,12 +3,19 @@
 
 #include "pack/delta.h"
 
+#include <stdbool.h>
+
 /** Where the old image is read and the new one is written; offsets in the images. */
 typedef struct {
 	/** Fills @buffer; a failure ends all. */
 	gboolean (*read_old)(gpointer user_data, guint64 offset, gsize length, guint8 *buffer, GError **error);
 	/** Is called from the start of the new image to its end, at most ASH_DELTA_SEGMENT_BYTES at a time. */
 	gboolean (*write_new)(gpointer user_data, guint64 offset, const guint8 *data, gsize length, GError **error);
+	/**
+	 * Is any of these bytes of the new image wanted? Of what is not, the old image is not read where it could be copied from, and anything may go to
+	 * @write_new. NULL: all are.
+	 */
+	bool (*is_needed)(gpointer user_data, guint64 offset, gsize length);
 } AshDeltaTarget;
 
 /**
