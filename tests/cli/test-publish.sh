@@ -71,7 +71,14 @@ exits() {
 says() { check "and says why" grep -qF -- "$1" err.txt; }
 # Everything but the versions of metadata that a killed publisher left unused: what readers see.
 listing() { (cd "$1" && find . -type f ! -path './tmp/*' | sort); }
-target() { find rel/targets/$ref -maxdepth 1 -name "*.$1.json"; }
+# The file of a release that the metadata names: a release that got a delta has several.
+target() {
+	local n
+	n=$(jq -r '.signed.meta["snapshot.json"].version' rel/metadata/timestamp.json)
+	n=$(jq -r '.signed.meta["targets.json"].version' "rel/metadata/$n.snapshot.json")
+	echo "rel/targets/$ref/$(jq -r ".signed.targets[\"$ref/$1.json\"].hashes.sha256" "rel/metadata/$n.targets.json").$1.json"
+}
+newest() { jq -r "$2" "$(target "$1")"; }
 object() { jq -r "$2.sha256" "$(target "$1")" | sed -E 's|^(..)(.*)|rel/objects/\1/\1\2|'; }
 # Every object is named by its digest, every target by its digest and named by the metadata.
 is_sound() {
@@ -208,6 +215,43 @@ exits "nor such a verb" 2 channel demote rel
 exits "nor so few arguments" 2 channel withdraw rel
 says "usage: ashlar channel withdraw DIR REF CHANNEL VERSION"
 check "complete still" is_complete rel
+
+# --- deltas
+exits "a delta is made" 0 "$ASHLAR" delta rel $ref 1.0 1.1 --key-dir keys --progress=none --json
+check_equal "which the release names" "$(jq '.deltas[0].delta_bytes' out.txt)" "$(newest 1.1 '.deltas[0].object.size')"
+check_equal "with what it saves" "$(newest 1.1 '.deltas[0].object.size')" "$(newest 1.1 '.costs[0].delta_bytes')"
+check_equal "from the root of 1.0" "$(newest 1.0 .root_hash)" "$(newest 1.1 '.deltas[0].from_root_hash')"
+check "less than without" jq -e '.deltas[0] | .delta_bytes + .tree_bytes < .without_bytes' out.txt
+digest=$(newest 1.1 '.deltas[0].object.sha256')
+check "sound" is_sound rel
+check "complete" is_complete rel
+listing rel >before.txt
+exits "a second time" 0 "$ASHLAR" delta rel $ref --last 3 1.1 --key-dir keys --progress=none --json
+check_equal "nothing is to do" false "$(jq .changed out.txt)"
+listing rel >after.txt
+check "nor done" cmp before.txt after.txt
+cp "rel/objects/${digest:0:2}/$digest" good
+rm "rel/objects/${digest:0:2}/$digest"
+exits "a missing one" 0 "$ASHLAR" delta rel $ref 1.0 1.1 --key-dir keys -j 1
+check "is made again, the same by one thread" cmp "rel/objects/${digest:0:2}/$digest" good
+exits "nobody goes back" 2 "$ASHLAR" delta rel $ref 1.1 1.0 --key-dir keys
+says "not older"
+exits "versions must be published" 2 "$ASHLAR" delta rel $ref 0.9 1.1 --key-dir keys
+says "not published"
+exits "the last one, too" 2 "$ASHLAR" delta rel $ref 1.0 1.3 --key-dir keys
+exits "one version is not enough" 2 "$ASHLAR" delta rel $ref 1.1 --key-dir keys
+says "--last"
+exits "there is none before the first" 2 "$ASHLAR" delta rel $ref 1.0 --last 1 --key-dir keys
+victim=$(object 1.0 '.segments[0].object')
+cp "$victim" good
+printf x | dd of="$victim" bs=1 seek=5000 conv=notrunc status=none
+rm "rel/objects/${digest:0:2}/$digest"
+exits "no delta comes from damaged frames" 7 "$ASHLAR" delta rel $ref 1.0 1.1 --key-dir keys
+says "publish its release again"
+cp good "$victim"
+exits "as publish makes them" 0 publish "$(newest 1.1 .commit)" -t ./machine.toml --to rel --deltas 2 --json
+check_equal "of those before" '["1.0"]' "$(jq -c '[.deltas[].from]' out.txt)"
+check "complete again" is_complete rel
 
 # --- for other updaters
 export GNUPGHOME=$work/gnupg

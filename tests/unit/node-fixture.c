@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "disk/verity.h"
+#include "pack/delta.h"
 #include "pack/frames.h"
 
 #include <fcntl.h>
@@ -177,6 +178,30 @@ node_release_publish(const char *dir, const NodeSlot *slot, guint64 bytes, const
 	g_assert_no_error(error);
 	release->frames = save_object(dir, g_bytes_get_data(table, NULL), g_bytes_get_size(table));
 	return g_steal_pointer(&release);
+}
+
+void
+node_release_add_delta(const char *dir, AshRelease *release, const NodeSlot *from, const NodeSlot *lie_from, const NodeSlot *to,
+		       guint64 bytes)
+{
+	g_autoptr(AshContext) ctx = ash_context_new();
+	const AshDeltaImage old_image = { .fd = (lie_from != NULL ? lie_from : from)->view.data.fd, .bytes = bytes };
+	const AshDeltaImage new_image = { .fd = to->view.data.fd, .bytes = bytes };
+	g_autofree char *path = g_build_filename(dir, "delta", NULL);
+	ash_autofd int fd = open_file(path, O_RDWR | O_CREAT | O_TRUNC);
+	AshReleaseDelta *delta = g_new0(AshReleaseDelta, 1);
+	AshDeltaStats stats;
+	GError *error = NULL;
+
+	ash_delta_write(ctx, &old_image, &new_image, 3, fd, &stats, &error);
+	g_assert_no_error(error);
+	g_autofree guint8 *data = g_malloc(stats.delta_bytes);
+	ash_fd_read_exact(fd, data, stats.delta_bytes, 0, &error);
+	g_assert_no_error(error);
+	delta->from_version = g_strdup("1");
+	delta->from_root_hash = g_strdup(from->view.root_hash);
+	delta->object = save_object(dir, data, stats.delta_bytes);
+	g_ptr_array_add(release->deltas, delta);
 }
 
 guint8 *

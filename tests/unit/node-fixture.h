@@ -30,6 +30,10 @@ NodeSlot *node_slot_new_image(const char *dir, const char *name, const guint8 *i
 /** Writes the objects of a release with the image of @slot, @bytes long, into @dir. Owned. */
 AshRelease *node_release_publish(const char *dir, const NodeSlot *slot, guint64 bytes, const char *version);
 
+/** Gives @release, whose image is @to, a delta from @from as @lie_from (NULL: @from itself) would have it. Both images are @bytes long. */
+void node_release_add_delta(const char *dir, AshRelease *release, const NodeSlot *from, const NodeSlot *lie_from, const NodeSlot *to,
+			    guint64 bytes);
+
 /** @bytes of content that compresses by about a half: block N is a function of @seed and N. Owned. */
 guint8 *node_image_new(guint32 seed, guint64 bytes);
 

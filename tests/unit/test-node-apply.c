@@ -117,8 +117,15 @@ typedef struct {
 	AshContext *ctx;
 } Case;
 
+/* What a test wants, in the string that it is given: a web server, a delta. */
+static bool
+wants(gconstpointer data, const char *what)
+{
+	return data != NULL && strstr(data, what) != NULL;
+}
+
 static void
-case_set_up(Case *c, gconstpointer with_server)
+case_set_up(Case *c, gconstpointer data)
 {
 	g_autofree guint8 *fresh = node_image_new(7, BYTES);
 	GError *error = NULL;
@@ -134,13 +141,17 @@ case_set_up(Case *c, gconstpointer with_server)
 	memcpy(c->new + 500 * BLOCK, fresh + 300 * BLOCK, 3 * BLOCK);  /* equal */
 	memcpy(c->new + 600 * BLOCK, fresh + 600 * BLOCK, BLOCK);
 	memset(c->new + 400 * BLOCK, 0, 20 * BLOCK);
+	for (guint i = 100; wants(data, "delta") && i < 200; i += 2) /* changed a little */
+		c->new[i * BLOCK + 1000] ^= 1;
 	c->active = node_slot_new_image(c->dir, "active", c->old, BYTES);
 	c->target = node_slot_new_image(c->dir, "target", c->before, BYTES);
 	c->hash_before = g_malloc(c->target->view.hash.bytes);
 	g_assert_true(ash_fd_read_exact(c->target->view.hash.fd, c->hash_before, c->target->view.hash.bytes, 0, NULL));
 	g_autoptr(NodeSlot) made = node_slot_new_image(c->dir, "made", c->new, BYTES);
 	c->release = node_release_publish(c->dir, made, BYTES, "2");
-	c->server = with_server != NULL ? node_server_new(c->dir, NULL, NULL) : NULL;
+	if (wants(data, "delta"))
+		node_release_add_delta(c->dir, c->release, c->active, NULL, made, BYTES);
+	c->server = wants(data, "server") ? node_server_new(c->dir, NULL, NULL) : NULL;
 	c->url = c->server != NULL ? g_strdup(c->server->url) : g_strdup_printf("file://%s", c->dir);
 	c->ctx = ash_context_new();
 	c->ctx->jobs = 2;
@@ -183,7 +194,7 @@ reset_target(Case *c)
 
 /* @timeout: seconds; short only where something stalls, because the machine may be busy. */
 static gboolean
-update(Case *c, guint timeout, guint64 *ret_received, GError **error)
+update_at_cost(Case *c, guint timeout, AshPlanCost *ret_cost, guint64 *ret_received, GError **error)
 {
 	const char *urls[] = { c->url, NULL };
 	AshSourceOptions options = { .urls = urls, .pause = 1, .timeout = timeout, .attempts = 3 };
@@ -191,9 +202,17 @@ update(Case *c, guint timeout, guint64 *ret_received, GError **error)
 	g_autoptr(AshPlan) plan = ash_plan_make(c->ctx, source, c->release, &c->active->view, &c->target->view, error);
 	gboolean ok = plan != NULL && ash_plan_apply(c->ctx, plan, error);
 
+	if (ret_cost != NULL && plan != NULL)
+		*ret_cost = *ash_plan_get_cost(plan);
 	if (ret_received != NULL)
 		*ret_received = ash_source_get_received(source);
 	return ok;
+}
+
+static gboolean
+update(Case *c, guint timeout, guint64 *ret_received, GError **error)
+{
+	return update_at_cost(c, timeout, NULL, ret_received, error);
 }
 
 /* After whatever happened: each block is an old one or the right new one, and a plain run makes all right. */
@@ -260,11 +279,12 @@ static char *
 make_script(const Case *c, const char *text)
 {
 	const AshPackSegment *pack = g_ptr_array_index(c->release->segments, 0);
+	const char *delta = c->release->deltas->len > 0 ? ((AshReleaseDelta *) c->release->deltas->pdata[0])->object.sha256 : "-none-";
 	/* All frames but the one of zeros have about the same length: this is in the one of blocks 208 to 223. */
 	g_autofree char *middle = g_strdup_printf("%" G_GUINT64_FORMAT, pack->object.size / 39 * 27 / 2);
 	const struct {
 		const char *name, *digest;
-	} names[] = { { "TREE", c->release->tree.sha256 }, { "TABLE", c->release->frames.sha256 }, { "PACK", pack->object.sha256 } };
+	} names[] = { { "DELTA", delta }, { "TREE", c->release->tree.sha256 }, { "TABLE", c->release->frames.sha256 }, { "PACK", pack->object.sha256 } };
 	g_autoptr(GString) script = g_string_new(text);
 
 	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -304,6 +324,113 @@ test_network(Case *c, gconstpointer data)
 		assert_converges(c, all, fault->name);
 		g_test_message("%s: good", fault->name);
 	}
+}
+
+/* What happens to a delta stops no update: what it does not make comes from frames. */
+static const Fault delta_faults[] = {
+	{ "none", "[]", -1 },
+	{ "reset", ALL("'do': 'reset', 'times': 2"), -1 },
+	{ "missing", "[{'path': 'objects/DELTA', 'do': 'status', 'status': 404}]", -1 },
+	{ "busy-ever", "[{'path': 'objects/DELTA', 'do': 'status', 'status': 503}]", -1 },
+	{ "cut", "[{'path': 'objects/DELTA', 'do': 'truncate', 'at': 9000, 'times': 2}]", -1 },
+	{ "cut-ever", "[{'path': 'objects/DELTA', 'do': 'truncate', 'at': 9000}]", -1 },
+	{ "stall", "[{'path': 'objects/DELTA', 'do': 'stall', 'at': 9000, 'times': 1}]", -1 },
+	{ "flip-header", "[{'path': 'objects/DELTA', 'do': 'flip', 'at': 20}]", -1 },
+	{ "flip-steps", "[{'path': 'objects/DELTA', 'do': 'flip', 'at': 60}]", -1 },
+	{ "flip-data", "[{'path': 'objects/DELTA', 'do': 'flip', 'at': 70000}]", -1 },
+	{ "flip-once", "[{'path': 'objects/DELTA', 'do': 'flip', 'at': 20, 'times': 1}]", -1 },
+	{ "shift-lie", "[{'path': 'objects/DELTA', 'do': 'shift', 'lie': true}]", -1 },
+	{ "replace", "[{'path': 'objects/DELTA', 'do': 'replace', 'with': 'active.data'}]", -1 },
+	{ "endless", "[{'path': 'objects/DELTA', 'do': 'endless'}]", -1 },
+	{ "garbage", "[{'path': 'objects/DELTA', 'do': 'garbage'}]", -1 },
+	{ "frames-too", ALL("'do': 'status', 'status': 404, 'skip': 3"), ASH_ERROR_FETCH },
+};
+
+static void
+test_delta_network(Case *c, gconstpointer data)
+{
+	if (c->server == NULL) {
+		g_test_skip("python3 is needed");
+		return;
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(delta_faults); i++) {
+		const Fault *fault = &delta_faults[i];
+		g_autofree char *script = make_script(c, fault->script);
+		g_autoptr(GError) error = NULL;
+		AshPlanCost cost = { 0 };
+
+		reset_target(c);
+		node_server_set_script(c->server, script);
+		gboolean ok = update_at_cost(c, strstr(fault->script, "'stall'") != NULL ? 1 : 20, &cost, NULL, &error);
+		if (ok != (fault->code < 0) || (!ok && (int) ash_error_code(error) != fault->code))
+			g_error("%s: %s", fault->name, error != NULL ? error->message : "success");
+		g_assert_cmpuint(cost.delta_bytes, >, 0);
+		g_assert_true(!ok || node_slot_has_release(c->target, c->release));
+		node_server_set_script(c->server, "[]");
+		c->target->view.known = false;
+		assert_converges(c, G_MAXUINT64, fault->name);
+		g_test_message("%s: good", fault->name);
+	}
+}
+
+/* What is told before is what comes; it is less than without the delta; a delta from elsewhere, or a longer one, is not taken. */
+static void
+test_delta_cost(Case *c, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	AshReleaseDelta *delta = g_ptr_array_index(c->release->deltas, 0);
+	AshPlanCost cost, other;
+	guint64 received, other_received;
+
+	reset_target(c);
+	g_assert_true(update_at_cost(c, 20, &cost, &received, &error));
+	g_assert_cmpuint(cost.delta_bytes, ==, delta->object.size);
+	g_assert_cmpuint(cost.data_bytes, ==, 0);
+	g_assert_cmpuint(received, ==, cost.tree_bytes + cost.delta_bytes);
+	g_assert_true(node_slot_has_release(c->target, c->release));
+	delta->from_root_hash[0] = delta->from_root_hash[0] == '0' ? '1' : '0';
+	reset_target(c);
+	g_assert_true(update_at_cost(c, 20, &other, &other_received, &error));
+	g_assert_cmpuint(other.delta_bytes, ==, 0);
+	g_assert_cmpuint(other_received, ==, other.tree_bytes + other.data_bytes);
+	g_assert_cmpuint(other_received, >, received);
+	g_free(delta->from_root_hash);
+	delta->from_root_hash = g_strdup(c->active->view.root_hash);
+	delta->object.size = other.data_bytes;
+	reset_target(c);
+	g_assert_true(update_at_cost(c, 20, &other, NULL, &error));
+	g_assert_cmpuint(other.delta_bytes, ==, 0);
+	g_assert_no_error(error);
+}
+
+/* One that is what the release says, but was made from another image; and an active slot whose blocks are not what they were. */
+static void
+test_delta_lies(Case *c, gconstpointer data)
+{
+	g_autofree guint8 *image = node_image_new(23, BYTES);
+	g_autoptr(NodeSlot) other = node_slot_new_image(c->dir, "other", image, BYTES);
+	g_autoptr(NodeSlot) made = node_slot_new_image(c->dir, "made", c->new, BYTES);
+	g_autoptr(GError) error = NULL;
+	AshPlanCost cost;
+	guint64 received;
+
+	for (guint i = 100; i < 300; i += 3) /* where the delta copies, and where it adds */
+		put(c->active->view.data.fd, image, 100, i * BLOCK + 2000);
+	reset_target(c);
+	g_assert_true(update_at_cost(c, 20, &cost, &received, &error));
+	g_assert_cmpuint(cost.delta_bytes, >, 0);
+	g_assert_cmpuint(received, >, cost.tree_bytes + cost.delta_bytes);
+	g_assert_true(node_slot_has_release(c->target, c->release));
+
+	put(other->view.data.fd, c->new, BYTES, 0); /* "all of it is there" */
+	put(c->active->view.data.fd, c->old, BYTES, 0);
+	g_ptr_array_set_size(c->release->deltas, 0);
+	node_release_add_delta(c->dir, c->release, c->active, other, made, BYTES);
+	reset_target(c);
+	g_assert_true(update_at_cost(c, 20, &cost, &received, &error));
+	g_assert_cmpuint(cost.delta_bytes, >, 0);
+	g_assert_cmpuint(received, >, cost.tree_bytes + cost.delta_bytes);
+	g_assert_true(node_slot_has_release(c->target, c->release));
 }
 
 /* Writes events before @n, the last of them only by half if @torn; of those since the last sync each only with some luck, if @lossy. */
@@ -458,5 +585,12 @@ main(int argc, char **argv)
 	g_test_add("/node/apply/torn", Case, NULL, case_set_up, test_torn, case_tear_down);
 	g_test_add("/node/apply/bad-disk", Case, NULL, case_set_up, test_bad_disk, case_tear_down);
 	g_test_add("/node/apply/cancel", Case, NULL, case_set_up, test_cancel, case_tear_down);
+	g_test_add("/node/apply/delta/network", Case, "delta, server", case_set_up, test_delta_network, case_tear_down);
+	g_test_add("/node/apply/delta/cost", Case, "delta", case_set_up, test_delta_cost, case_tear_down);
+	g_test_add("/node/apply/delta/lies", Case, "delta", case_set_up, test_delta_lies, case_tear_down);
+	g_test_add("/node/apply/delta/power-cuts", Case, "delta", case_set_up, test_power_cuts, case_tear_down);
+	g_test_add("/node/apply/delta/torn", Case, "delta", case_set_up, test_torn, case_tear_down);
+	g_test_add("/node/apply/delta/bad-disk", Case, "delta", case_set_up, test_bad_disk, case_tear_down);
+	g_test_add("/node/apply/delta/cancel", Case, "delta", case_set_up, test_cancel, case_tear_down);
 	return g_test_run();
 }
