@@ -240,8 +240,8 @@ ash_release_is_version(const char *text)
 }
 
 /* Components as versions are, "a/b/c": nothing that leads out of a directory. */
-static bool
-is_ref(const char *text)
+bool
+ash_release_is_ref(const char *text)
 {
 	if (text == NULL || strlen(text) > 4 * MAX_VERSION)
 		return false;
@@ -333,7 +333,7 @@ find_fault_in_optional(const AshRelease *release)
 static const char *
 find_fault(const AshRelease *release)
 {
-	if (!is_ref(release->ref))
+	if (!ash_release_is_ref(release->ref))
 		return "ref";
 	if (!ash_release_is_version(release->name))
 		return "name";
@@ -411,7 +411,7 @@ is_entry(AshChannelEntry *entry)
 static const char *
 find_fault_in_channel(const AshChannel *channel)
 {
-	if (!is_ref(channel->ref))
+	if (!ash_release_is_ref(channel->ref))
 		return "ref";
 	if (!ash_release_is_version(channel->name))
 		return "name";

@@ -141,6 +141,8 @@ AshChannel *ash_channel_parse(const char *text, gsize length, const char *what, 
 
 /** A version as labels and file names may have it: 1 to 64 of letters, digits and "._-~^", not beginning with "." or "-". */
 bool ash_release_is_version(const char *text);
+/** A ref: such components with "/" between, at most 256 bytes. */
+bool ash_release_is_ref(const char *text);
 
 /**
  * The place of a node in all roll-outs of @version, from 0 to 99: a function of its seed (a secret of the node) and the version,
