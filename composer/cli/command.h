@@ -56,6 +56,7 @@ gboolean ash_command_publish(AshCommandEnv *env, int argc, char **argv, GError *
 gboolean ash_command_channel(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_push(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_delta(AshCommandEnv *env, int argc, char **argv, GError **error);
+gboolean ash_command_serve(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_log(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_ls(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_diff(AshCommandEnv *env, int argc, char **argv, GError **error);

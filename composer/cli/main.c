@@ -45,6 +45,10 @@ static const AshCommand commands[] = {
 	  "last N before it. All is made from what is in the release directory. A node takes the delta if that is less than\n"
 	  "what it would fetch without; one that is damaged costs time, but never does harm.",
 	  ash_command_delta },
+	{ "serve", "DIR", "serve a release directory over HTTP, with a page that shows roll-outs",
+	  "Serves until it is interrupted. Nothing in DIR is written. Behind another web server, or in place of one: any that\n"
+	  "serves files with ranges does for nodes.",
+	  ash_command_serve },
 	{ "log", "[REF]", "show the commits of a ref, newest first", NULL, ash_command_log },
 	{ "ls", "REF [PATH]", "list the files or (--packages) the packages of a commit", NULL, ash_command_ls },
 	{ "diff", "REF [REF]", "compare two commits by package and by file (one REF: with its parent)", NULL,
