@@ -73,7 +73,7 @@ else
 fi
 mkdir "$work/extracted"
 check "fsck.erofs unpacks the root" fsck.erofs --extract="$work/extracted" --force "$work/root-a"
-check "its files are those of the tar" sh -c "cd '$work/extracted' && find . -type f -exec sha256sum {} + | sort -k 2 >'$work/sums.erofs' && mkdir '$work/again' && tar -xf '$work/demo-vm-tree.tar' -C '$work/again' && cd '$work/again' && find . -type f -exec sha256sum {} + | sort -k 2 | cmp - '$work/sums.erofs'"
+check "its files are those of the tar, but for the initramfs, which the kernel image has" sh -c "cd '$work/extracted' && find . -type f -exec sha256sum {} + | sort -k 2 >'$work/sums.erofs' && mkdir '$work/again' && tar -xf '$work/demo-vm-tree.tar' -C '$work/again' && cd '$work/again' && find . -type f ! -path './usr/lib/modules/*/initramfs.img' -exec sha256sum {} + | sort -k 2 | cmp - '$work/sums.erofs'"
 rm -rf "$work/extracted" "$work/again"
 
 # Archives
