@@ -5,7 +5,9 @@
 #include "base/json.h"
 #include "cli/render.h"
 #include "cli/signing.h"
+#include "base/size.h"
 #include "base/table.h"
+#include "compose/tidy.h"
 #include "publish/offer.h"
 #include "publish/releasedir.h"
 #include "publish/waves.h"
@@ -17,8 +19,9 @@ typedef struct {
 	AshCommonOptions common;
 	char **arguments; /* VERB DIR REF CHANNEL VERSION SPEC, as far as the verb has them */
 	AshSigning signing;
-	char *waves, *from;
-	gboolean barrier, no_barrier;
+	char *waves, *from, *gpg_key;
+	gboolean barrier, no_barrier, dry_run;
+	int keep, keep_days, grace_hours;
 	gint64 now;
 } ChannelCommand;
 
@@ -30,6 +33,7 @@ channel_command_clear(ChannelCommand *command)
 	g_strfreev(command->arguments);
 	g_free(command->waves);
 	g_free(command->from);
+	g_free(command->gpg_key);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ChannelCommand, channel_command_clear)
 
@@ -45,6 +49,7 @@ typedef struct {
 	guint least, most; /* positional, the verb included */
 	ChangeFunc change; /* NULL: only shows */
 	bool creates;      /* the channel, if there is none */
+	bool prunes;
 } Verb;
 
 /* A version that a node can be offered must be published. */
@@ -122,6 +127,7 @@ static const Verb verbs[] = {
 	{ "promote", "DIR REF CHANNEL [VERSION]", 4, 5, promote, true },
 	{ "withdraw", "DIR REF CHANNEL VERSION", 5, 5, withdraw, false },
 	{ "waves", "DIR REF CHANNEL VERSION SPEC", 6, 6, set_waves, false },
+	{ "prune", "DIR [REF]", 2, 3, NULL, false, true },
 };
 
 static const Verb *
@@ -135,7 +141,7 @@ find_verb(char **arguments, GError **error)
 			return &verbs[i];
 		return ash_throw_null(error, ASH_ERROR_USAGE, "usage: ashlar channel %s %s", verbs[i].name, verbs[i].arguments);
 	}
-	return ash_throw_null(error, ASH_ERROR_USAGE, "\"%s\" is none of show, promote, withdraw, waves; see \"ashlar channel --help\"",
+	return ash_throw_null(error, ASH_ERROR_USAGE, "\"%s\" is none of show, promote, withdraw, waves, prune; see \"ashlar channel --help\"",
 			      arguments[ARG_VERB]);
 }
 
@@ -261,15 +267,88 @@ change(AshCommandEnv *env, ChannelCommand *command, const Verb *verb, GError **e
 	return show(command, error);
 }
 
+static gboolean
+commit_pruned(AshReleaseDir *dir, gpointer user_data, GError **error)
+{
+	const ChannelCommand *command = user_data;
+
+	return ash_release_dir_commit(dir, command->signing.loaded, &command->signing.validity, command->now, false, NULL, error);
+}
+
+static void
+print_pruned(const ChannelCommand *command, const AshTidyReport *report, guint commits)
+{
+	g_autofree char *freed = ash_size_format(report->bytes), *waiting = ash_size_format(report->waiting_bytes);
+
+	for (guint i = 0; i < report->releases->len; i++)
+		printf("%s: %s\n", (const char *) g_ptr_array_index(report->releases, i),
+		       command->dry_run ? "would no longer be published" : "is no longer published");
+	printf(command->dry_run ? "%u files would be removed (%s)" : "%u files removed (%s)", report->files, freed);
+	printf(", %u wait because a node may be fetching them (%s)\n", report->waiting, waiting);
+	if (commits > 0)
+		printf("%u commits removed from the OSTree repository\n", commits);
+}
+
+static void
+print_pruned_json(const AshTidyReport *report, guint commits)
+{
+	g_autoptr(JsonObject) object = json_object_new();
+	JsonArray *releases = json_array_new();
+
+	for (guint i = 0; i < report->releases->len; i++)
+		json_array_add_string_element(releases, g_ptr_array_index(report->releases, i));
+	json_object_set_array_member(object, "releases", releases);
+	json_object_set_int_member(object, "channel_entries", report->entries);
+	json_object_set_int_member(object, "removed_files", report->files);
+	json_object_set_int_member(object, "removed_bytes", (gint64) report->bytes);
+	json_object_set_int_member(object, "waiting_files", report->waiting);
+	json_object_set_int_member(object, "waiting_bytes", (gint64) report->waiting_bytes);
+	json_object_set_int_member(object, "removed_commits", commits);
+	g_autofree char *text = ash_json_object_to_string(object, TRUE);
+	fputs(text, stdout);
+}
+
+#define DAY 86400
+
+static gboolean
+prune(AshCommandEnv *env, ChannelCommand *command, GError **error)
+{
+	const AshTidyOptions options = { .ref = command->arguments[ARG_REF], .keep = (guint) command->keep,
+					 .keep_seconds = (guint64) command->keep_days * DAY, .grace_seconds = (guint64) command->grace_hours * 3600,
+					 .now = (guint64) command->now, .dry_run = command->dry_run };
+	g_auto(AshTidyReport) report = { 0 };
+	guint commits;
+
+	if (command->keep < 1 || command->keep_days < 0 || command->grace_hours < 0)
+		return ash_throw(error, ASH_ERROR_USAGE, "--keep needs a number from 1 on, --keep-age and --grace one from 0 on");
+	if (!command->dry_run && !ash_signing_load(&command->signing, env->ctx, error))
+		return FALSE;
+	g_autoptr(AshReleaseDir) dir = ash_release_dir_open(command->arguments[ARG_DIR], true, error);
+	if (dir == NULL || !ash_compose_tidy(env->ctx, dir, &options, command->gpg_key, commit_pruned, command, &report, &commits, error))
+		return FALSE;
+	ash_terminal_clear(env->terminal);
+	if (command->common.json)
+		print_pruned_json(&report, commits);
+	else
+		print_pruned(command, &report, commits);
+	return TRUE;
+}
+
 gboolean
 ash_command_channel(AshCommandEnv *env, int argc, char **argv, GError **error)
 {
-	g_auto(ChannelCommand) command = { .now = ash_signing_now() };
+	g_auto(ChannelCommand) command = { .now = ash_signing_now(), .keep = 5, .keep_days = 30, .grace_hours = 48 };
 	const GOptionEntry entries[] = {
 		{ "waves", 0, 0, G_OPTION_ARG_STRING, &command.waves, "promote: roll it out in steps: 5@now,25@+6h,100@+2d", "SPEC" },
 		{ "barrier", 0, 0, G_OPTION_ARG_NONE, &command.barrier, "promote: older nodes must take it before any later version", NULL },
 		{ "no-barrier", 0, 0, G_OPTION_ARG_NONE, &command.no_barrier, "promote: they need not", NULL },
 		{ "from", 0, 0, G_OPTION_ARG_STRING, &command.from, "promote: the newest version of this channel", "CHANNEL" },
+		{ "keep", 0, 0, G_OPTION_ARG_INT, &command.keep, "prune: so many versions of each channel stay (default: 5)", "NUMBER" },
+		{ "keep-age", 0, 0, G_OPTION_ARG_INT, &command.keep_days, "prune: and those of the last DAYS days (default: 30)", "DAYS" },
+		{ "grace", 0, 0, G_OPTION_ARG_INT, &command.grace_hours,
+		  "prune: files go when they have been of no use for so long, because nodes may be fetching them (default: 48)", "HOURS" },
+		{ "gpg-key", 0, 0, G_OPTION_ARG_STRING, &command.gpg_key, "prune: sign SHA256SUMS for systemd-sysupdate by this key of gpg(1)", "KEY" },
+		{ "dry-run", 'n', 0, G_OPTION_ARG_NONE, &command.dry_run, "prune: show what would go, and remove nothing", NULL },
 		ASH_SIGNING_ENTRIES(&command.signing),
 		{ NULL },
 	};
@@ -279,5 +358,7 @@ ash_command_channel(AshCommandEnv *env, int argc, char **argv, GError **error)
 	const Verb *verb = find_verb(command.arguments, error);
 	if (verb == NULL)
 		return FALSE;
+	if (verb->prunes)
+		return prune(env, &command, error);
 	return verb->change != NULL ? change(env, &command, verb, error) : show(&command, error);
 }

@@ -29,12 +29,13 @@ static const AshCommand commands[] = {
 	  "killed anywhere, it has what it had before. Shown at the end is what the update will cost nodes that run\n"
 	  "one of the last five releases. See \"ashlar channel\" for roll-outs.",
 	  ash_command_publish },
-	{ "channel", "show|promote|withdraw|waves DIR [REF [CHANNEL [VERSION [SPEC]]]]", "show and change which releases nodes take",
+	{ "channel", "show|promote|withdraw|waves|prune DIR [REF [CHANNEL [VERSION [SPEC]]]]", "show and change which releases nodes take",
 	  "  show DIR [REF [CHANNEL]]               what is offered\n"
 	  "  promote DIR REF CHANNEL VERSION        offer a version, or change how it is offered\n"
 	  "  promote DIR REF CHANNEL --from OTHER   offer the newest version of another channel\n"
 	  "  withdraw DIR REF CHANNEL VERSION       nodes do not take it any more; those that run it keep it\n"
-	  "  waves DIR REF CHANNEL VERSION SPEC     roll it out in steps: 5@now,25@+6h,100@+2d; \"all\": every node at once",
+	  "  waves DIR REF CHANNEL VERSION SPEC     roll it out in steps: 5@now,25@+6h,100@+2d; \"all\": every node at once\n"
+	  "  prune DIR [REF]                        stop publishing old versions, and remove what is of no use any more",
 	  ash_command_channel },
 	{ "push", "DIR oci://HOST/REPOSITORY", "copy a release directory into a registry of container images",
 	  "Nodes take their updates from there with Url=oci://HOST/REPOSITORY. Only what is missing is sent, the metadata last. The registry is\n"

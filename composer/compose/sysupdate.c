@@ -238,3 +238,53 @@ ash_sysupdate_add(AshContext *ctx, AshReleaseDir *dir, const AshRelease *release
 		link_file(&view, view.uki, &release->uki, error) && save_sums(&view, gpg_key, error)) ||
 	       ash_prefix(error, "files for systemd-sysupdate");
 }
+
+static gboolean
+keep_names(View *view, GHashTable *kept, GError **error)
+{
+	g_auto(GStrv) versions = ash_release_dir_list_versions(view->dir, view->path + strlen(ASH_SYSUPDATE_DIR "/"));
+
+	for (char **version = versions; *version != NULL; version++) {
+		g_autoptr(AshRelease) release = NULL;
+		g_auto(View) names = { 0 };
+		if (!ash_release_dir_load_release(view->dir, view->path + strlen(ASH_SYSUPDATE_DIR "/"), *version, &release, error))
+			return FALSE;
+		names.release = release;
+		name_files(&names);
+		g_hash_table_add(kept, g_steal_pointer(&names.root));
+		g_hash_table_add(kept, g_steal_pointer(&names.verity));
+		g_hash_table_add(kept, g_steal_pointer(&names.uki));
+	}
+	return TRUE;
+}
+
+gboolean
+ash_sysupdate_drop(AshContext *ctx, AshReleaseDir *dir, const char *ref, const char *gpg_key, bool dry_run, GHashTable *files,
+		   bool *ret_changed, GError **error)
+{
+	g_auto(View) view = { .ctx = ctx, .dir = dir, .objects = ash_release_dir_get_objects(dir) };
+	g_autoptr(GHashTable) kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	GHashTableIter iter;
+	gpointer name;
+
+	view.path = g_build_filename(ASH_SYSUPDATE_DIR, ref, NULL);
+	view.sums = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	*ret_changed = false;
+	if (!load_sums(&view, error) || !keep_names(&view, kept, error))
+		return FALSE;
+	g_hash_table_iter_init(&iter, view.sums);
+	while (g_hash_table_iter_next(&iter, &name, NULL)) {
+		if (g_hash_table_contains(kept, name)) {
+			g_hash_table_add(files, g_build_filename(view.path, name, NULL));
+			continue;
+		}
+		g_hash_table_iter_remove(&iter);
+		*ret_changed = true;
+	}
+	g_autofree char *sums = g_build_filename(view.path, SUMS, NULL), *signature = g_strconcat(sums, ".gpg", NULL);
+	if (*ret_changed && gpg_key == NULL && ash_file_exists(ash_release_dir_get_fd(dir), signature))
+		return ash_throw(error, ASH_ERROR_USAGE, "\"%s\" is signed, and has to be again: add --gpg-key KEY", sums);
+	g_hash_table_add(files, g_steal_pointer(&sums));
+	g_hash_table_add(files, g_steal_pointer(&signature));
+	return !*ret_changed || dry_run || save_sums(&view, gpg_key, error);
+}

@@ -23,3 +23,10 @@
  */
 gboolean ash_sysupdate_add(AshContext *ctx, AshReleaseDir *dir, const AshRelease *release, const char *gpg_key, bool *ret_changed,
 			   GError **error);
+
+/**
+ * Takes what is no published release out of the SHA256SUMS of @ref; the files themselves stay. Paths of those that are left are added to the
+ * set of strings @files. With @dry_run nothing is written. *@ret_changed: there was something. ASH_ERROR_USAGE if the list is signed and no key is given.
+ */
+gboolean ash_sysupdate_drop(AshContext *ctx, AshReleaseDir *dir, const char *ref, const char *gpg_key, bool dry_run, GHashTable *files,
+			    bool *ret_changed, GError **error);

@@ -6,13 +6,12 @@
 
 #include <string.h>
 
-#define OSTREE_DIR "ostree"
 
 static gboolean
 write_ostree(AshContext *ctx, AshReleaseDir *dir, const AshRelease *release, const char *store_dir, GError **error)
 {
 	g_autoptr(AshStore) store = ash_store_open(store_dir, false, error);
-	g_autofree char *path = g_build_filename(ash_release_dir_get_path(dir), OSTREE_DIR, NULL);
+	g_autofree char *path = g_build_filename(ash_release_dir_get_path(dir), ASH_OSTREE_DIR, NULL);
 	g_auto(GStrv) versions = ash_release_dir_list_versions(dir, release->ref);
 	g_autoptr(AshRelease) before = NULL;
 	const guint n = g_strv_length(versions);

@@ -4,6 +4,9 @@
 #include "base/context.h"
 #include "publish/releasedir.h"
 
+/** The OSTree repository below a release directory. */
+#define ASH_OSTREE_DIR "ostree"
+
 /** Which other updaters shall be able to read a release directory. Strings are borrowed. */
 typedef struct {
 	bool sysupdate;      /* compose/sysupdate.h */

@@ -127,3 +127,60 @@ ash_store_export_archive(AshContext *ctx, AshStore *store, const AshArchiveReque
 	return archive != NULL &&
 	       (update(ctx, store, archive, checksum, request, error) || ash_prefix(error, "OSTree repository \"%s\"", request->path));
 }
+
+static gboolean
+keep_refs(AshContext *ctx, OstreeRepo *archive, GHashTable *kept, GError **error)
+{
+	g_autoptr(GHashTable) refs = NULL;
+	GHashTableIter iter;
+	gpointer checksum;
+
+	if (!ostree_repo_list_refs(archive, NULL, &refs, ctx->cancellable, error))
+		return FALSE;
+	g_hash_table_iter_init(&iter, refs);
+	while (g_hash_table_iter_next(&iter, NULL, &checksum))
+		g_hash_table_add(kept, g_strdup(checksum));
+	return TRUE;
+}
+
+static gboolean
+drop_commits(AshContext *ctx, OstreeRepo *archive, GHashTable *kept, guint *ret_removed, GError **error)
+{
+	g_autoptr(GHashTable) commits = NULL;
+	GHashTableIter iter;
+	gpointer key;
+
+	*ret_removed = 0;
+	if (!ostree_repo_list_commit_objects_starting_with(archive, "", &commits, ctx->cancellable, error))
+		return FALSE;
+	g_hash_table_iter_init(&iter, commits);
+	while (g_hash_table_iter_next(&iter, &key, NULL)) {
+		const char *checksum;
+		OstreeObjectType type;
+		ostree_object_name_deserialize(key, &checksum, &type);
+		if (g_hash_table_contains(kept, checksum))
+			continue;
+		if (!ostree_repo_delete_object(archive, OSTREE_OBJECT_TYPE_COMMIT, checksum, ctx->cancellable, error))
+			return FALSE;
+		*ret_removed += 1;
+	}
+	return TRUE;
+}
+
+gboolean
+ash_store_prune_archive(AshContext *ctx, const char *path, GHashTable *kept, guint *ret_removed, GError **error)
+{
+	gint objects, pruned;
+	guint64 bytes;
+
+	*ret_removed = 0;
+	if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+		return TRUE;
+	g_autoptr(OstreeRepo) archive = open_archive(path, error);
+	if (archive == NULL || !keep_refs(ctx, archive, kept, error) || !drop_commits(ctx, archive, kept, ret_removed, error))
+		return FALSE;
+	/* The summary first: what it tells of is there. */
+	return ostree_repo_prune_static_deltas(archive, NULL, ctx->cancellable, error) &&
+	       (*ret_removed == 0 || ostree_repo_regenerate_summary(archive, NULL, ctx->cancellable, error)) &&
+	       ostree_repo_prune(archive, OSTREE_REPO_PRUNE_FLAGS_NONE, -1, &objects, &pruned, &bytes, ctx->cancellable, error);
+}

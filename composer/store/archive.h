@@ -17,3 +17,9 @@ typedef struct {
  * delta, ref, summary, in this order, so that readers always find what they are told of. What is there already is left alone.
  */
 gboolean ash_store_export_archive(AshContext *ctx, AshStore *store, const AshArchiveRequest *request, GError **error);
+
+/**
+ * Removes all commits from the archive at @path (which need not be there) but those in the set @kept (hex strings) and those that refs name, with what
+ * only they have. *@ret_removed: how many.
+ */
+gboolean ash_store_prune_archive(AshContext *ctx, const char *path, GHashTable *kept, guint *ret_removed, GError **error);

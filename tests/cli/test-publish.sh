@@ -350,4 +350,18 @@ check "two at the same time: one" wait $one
 check "the other" wait $two
 check "complete" is_complete rel
 check_equal "both channels offer it" "2" "$(channel show rel --json | jq '[.channels[].entries[] | select(.version == "1.2")] | length')"
+
+# --- pruned: what other updaters read, too (tests/cli/test-prune.sh has the rest)
+exits "what is signed has to be signed again" 2 channel prune rel --keep 1 --keep-age 0 --grace 0 --key-dir keys
+says "--gpg-key"
+check "nothing has changed" is_complete rel
+exits "old versions go" 0 channel prune rel --keep 1 --keep-age 0 --grace 0 --key-dir keys --gpg-key test@example.com --json
+check_equal "two of them" 2 "$(jq '.releases | length' out.txt)"
+check_equal "one commit goes, one is the ref's" 1 "$(jq .removed_commits out.txt)"
+check "complete" is_complete rel
+check "sound" is_sound rel
+check_equal "no file for sysupdate is left" "SHA256SUMS SHA256SUMS.gpg" "$(cd "$view" && echo *)"
+check "the list is signed" gpg --quiet --verify "$view/SHA256SUMS.gpg" "$view/SHA256SUMS"
+check "the OSTree repository is whole" ostree fsck --quiet --repo=rel/ostree
+check_equal "the delta stays: it is for those who run the old one" 1 "$(ostree static-delta list --repo=rel/ostree | wc -l)"
 finish
