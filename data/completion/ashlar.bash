@@ -60,7 +60,7 @@ _ashlar() {
 	--accel) _ashlar_reply "kvm tcg"; return ;;
 	--role) _ashlar_reply "root targets snapshot timestamp"; return ;;
 	--kind) _ashlar_reply "ed25519 ecdsa rsa"; return ;;
-	-k | --key | --add | --passphrase-file) _ashlar_files; return ;;
+	-k | --key | --add | --passphrase-file | --credentials | --ca-file) _ashlar_files; return ;;
 	--with) _ashlar_reply "sysupdate ostree sysupdate,ostree"; return ;;
 	-o | --output | --repos | --store | --to | --key-dir)
 		compopt -o filenames
@@ -68,7 +68,7 @@ _ashlar() {
 		return ;;
 	--lock | --anchor) _ashlar_files; return ;;
 	--ref) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")"; return ;;
-	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from | --deltas | --last)
+	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from | --deltas | --last | --grace | --connections)
 		[[ $previous = -n && $command != log ]] || return ;;
 	esac
 	if [[ $command = key && $COMP_CWORD = 2 && $cur != -* ]]; then
@@ -76,7 +76,7 @@ _ashlar() {
 		return
 	fi
 	if [[ $command = channel && $COMP_CWORD = 2 && $cur != -* ]]; then
-		_ashlar_reply "show promote withdraw waves"
+		_ashlar_reply "show promote withdraw waves prune"
 		return
 	fi
 	if [[ $command = delta && $COMP_CWORD -gt 2 && $cur != -* ]]; then
