@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/runner.h"
 #include "node/health.h"
+#include "node/reporter.h"
 
 #include <stdio.h>
 
@@ -75,6 +76,31 @@ may_reboot(AshNodeEnv *env, gboolean wanted)
 	return machine != NULL && ash_node_health_should_reboot(machine);
 }
 
+/* Which checks failed, and how. Owned. */
+static GError *
+make_failure(const GPtrArray *results)
+{
+	g_autoptr(GString) text = g_string_new("failed health checks: ");
+
+	for (guint i = 0; i < results->len; i++) {
+		const AshNodeHealthResult *result = results->pdata[i];
+		if (!result->ok)
+			g_string_append_printf(text, "%s (%s) ", result->name, result->problem);
+	}
+	return g_error_new_literal(ASH_ERROR, ASH_ERROR_SCRIPT, g_strchomp(text->str));
+}
+
+/* Before a reboot, after which it is another version that runs. */
+static void
+send_report(AshNodeEnv *env, const GPtrArray *results)
+{
+	g_autoptr(AshNodeMachine) machine = ash_node_machine_open(&env->places, ASH_NODE_STATE_READ, NULL);
+	g_autoptr(GError) failure = make_failure(results);
+
+	if (machine != NULL)
+		ash_node_reporter_send(env->ctx, machine, NULL, failure);
+}
+
 static gboolean
 run_checks(AshNodeEnv *env, const AshNodeConfig *config, gboolean reboot, GError **error)
 {
@@ -91,6 +117,7 @@ run_checks(AshNodeEnv *env, const AshNodeConfig *config, gboolean reboot, GError
 	fflush(stdout);
 	if (failed == 0)
 		return TRUE;
+	send_report(env, results);
 	if (reboots && !reboot_after_delay(env, config, "this version failed its health checks", error))
 		return FALSE;
 	return ash_throw(error, ASH_ERROR_SCRIPT, "%u of %u health checks failed", failed, results->len);

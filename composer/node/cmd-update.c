@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "node/health.h"
+#include "node/reporter.h"
 #include "node/update.h"
 
 #include <stdio.h>
@@ -179,7 +180,10 @@ ash_node_command_check(AshNodeEnv *env, int argc, char **argv, GError **error)
 	if (!ash_node_command_parse(env, entries, argc, argv, error))
 		return FALSE;
 	g_autoptr(AshNodeMachine) machine = open_for_update(env, error);
-	g_autoptr(AshNodeUpdater) updater = machine != NULL ? ask(env, machine, &options, error) : NULL;
+	if (machine == NULL)
+		return FALSE;
+	g_autoptr(AshNodeUpdater) updater = ask(env, machine, &options, error);
+	ash_node_reporter_send(env->ctx, machine, updater, *error);
 	if (updater == NULL)
 		return FALSE;
 	Outcome outcome = { .machine = machine, .updater = updater };
@@ -208,33 +212,47 @@ cancel_withdrawn(AshNodeMachine *machine, const AshNodeUpdater *updater, Outcome
 	return ash_node_update_cancel(machine, "withdrawn", error);
 }
 
-/* fetch, and with @commit apply. */
+/* fetch, and with @commit apply. *@ret_updater is borrowed by the outcome. */
+static gboolean
+carry_out(AshNodeEnv *env, AshNodeMachine *machine, const Options *options, bool commit, AshNodeFetched *fetched, AshNodeUpdater **ret_updater,
+	  Outcome *outcome, GError **error)
+{
+	const AshNodeFetchOptions fetch = { .allow_full = options->allow_full };
+	AshNodeUpdater *updater = *ret_updater = ask(env, machine, options, error);
+
+	if (updater == NULL || !cancel_withdrawn(machine, updater, outcome, error))
+		return FALSE;
+	outcome->updater = updater;
+	if (updater->release != NULL) {
+		if (!ash_node_update_fetch(env->ctx, machine, updater, &fetch, fetched, error))
+			return FALSE;
+		outcome->fetched = fetched;
+		outcome->cost = fetched->was_there ? NULL : &fetched->cost;
+	}
+	const bool to_commit = commit && updater->release != NULL && ash_node_state_is_at(machine->state, ASH_NODE_JOURNAL_PREPARED);
+	if (to_commit && !ash_node_update_commit(env->ctx, machine, fetched->was_there, &outcome->staged, error))
+		return FALSE;
+	env->unchanged = updater->release == NULL || (fetched->was_there && !to_commit);
+	return TRUE;
+}
+
 static gboolean
 fetch_and_commit(AshNodeEnv *env, AshNodeMachine *machine, const Options *options, bool commit, bool reboot, GError **error)
 {
-	const AshNodeFetchOptions fetch = { .allow_full = options->allow_full };
 	AshNodeFetched fetched = { 0 };
 	Outcome outcome = { .machine = machine };
-	g_autoptr(AshNodeUpdater) updater = ask(env, machine, options, error);
+	g_autoptr(AshNodeUpdater) updater = NULL;
+	const gboolean ok = carry_out(env, machine, options, commit, &fetched, &updater, &outcome, error);
 
-	if (updater == NULL || !cancel_withdrawn(machine, updater, &outcome, error))
-		return FALSE;
-	outcome.updater = updater;
-	if (updater->release != NULL) {
-		if (!ash_node_update_fetch(env->ctx, machine, updater, &fetch, &fetched, error))
-			return FALSE;
-		outcome.fetched = &fetched;
-		outcome.cost = fetched.was_there ? NULL : &fetched.cost;
-	}
-	const bool to_commit = commit && updater->release != NULL && ash_node_state_is_at(machine->state, ASH_NODE_JOURNAL_PREPARED);
-	if (to_commit && !ash_node_update_commit(env->ctx, machine, fetched.was_there, &outcome.staged, error))
+	ash_node_reporter_send(env->ctx, machine, updater, *error);
+	if (!ok)
 		return FALSE;
 	const bool staged = ash_node_state_is_at(machine->state, ASH_NODE_JOURNAL_STAGED) &&
 			    g_strcmp0(machine->state->journal.version, machine->running) != 0;
 	if (staged)
 		outcome.staged = machine->state->journal.version;
 	outcome.reboots = reboot && staged;
-	env->unchanged = updater->release == NULL || (fetched.was_there && !to_commit && !outcome.reboots);
+	env->unchanged = env->unchanged && !(outcome.reboots && updater->release != NULL);
 	show(env, &outcome);
 	return !outcome.reboots || ash_node_reboot(env->ctx, error);
 }
@@ -271,7 +289,10 @@ ash_node_command_apply(AshNodeEnv *env, int argc, char **argv, GError **error)
 	if (machine == NULL || !ash_node_machine_check(machine, error) || !ash_node_machine_reconcile(machine, error))
 		return FALSE;
 	Outcome outcome = { .machine = machine, .reboots = options.reboot };
-	if (!ash_node_update_commit(env->ctx, machine, true, &outcome.staged, error))
+	const gboolean ok = ash_node_update_commit(env->ctx, machine, true, &outcome.staged, error);
+	if (ok || !g_error_matches(*error, ASH_ERROR, ASH_ERROR_UNCHANGED))
+		ash_node_reporter_send(env->ctx, machine, NULL, *error);
+	if (!ok)
 		return FALSE;
 	show(env, &outcome);
 	return !options.reboot || ash_node_reboot(env->ctx, error);
@@ -292,6 +313,7 @@ update_automatically(AshNodeEnv *env, AshNodeMachine *machine, Options *options,
 	if (outcome.note == NULL)
 		return fetch_and_commit(env, machine, options, automatic >= ASH_NODE_AUTOMATIC_APPLY, automatic == ASH_NODE_AUTOMATIC_REBOOT, error);
 	env->unchanged = true;
+	ash_node_reporter_send(env->ctx, machine, NULL, NULL);
 	show(env, &outcome);
 	return TRUE;
 }
@@ -360,6 +382,7 @@ ash_node_command_mark_good(AshNodeEnv *env, int argc, char **argv, GError **erro
 	if (machine == NULL || !ash_node_machine_check(machine, error) || !ash_node_machine_reconcile(machine, error) ||
 	    !ash_node_machine_mark_good(machine, &changed, error))
 		return FALSE;
+	ash_node_reporter_send(env->ctx, machine, NULL, NULL);
 	ash_terminal_clear(env->terminal);
 	if (env->json) {
 		g_autoptr(JsonObject) object = json_object_new();

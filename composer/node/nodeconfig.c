@@ -103,6 +103,14 @@ parse_urls(const Key *key, AshNodeConfig *config, const char *value)
 }
 
 static char *
+parse_report_url(const Key *key, AshNodeConfig *config, const char *value)
+{
+	if (*value != '\0' && !g_str_has_prefix(value, "https://") && !g_str_has_prefix(value, "http://"))
+		return g_strdup_printf("\"%s\" begins with none of https://, http://", value);
+	return parse_text(key, config, value);
+}
+
+static char *
 parse_number(const Key *key, AshNodeConfig *config, const char *value)
 {
 	guint64 number;
@@ -198,6 +206,7 @@ static const Key keys[] = {
 	{ "Health", "Timeout", parse_seconds, AT(health_timeout), 1, 86400, NULL },
 	{ "Health", "RebootDelay", parse_seconds, AT(reboot_delay), 0, 86400, NULL },
 	{ "Health", "Units", parse_list, AT(health_units), 0, 0, NULL },
+	{ "Report", "Url", parse_report_url, AT(report_url), 0, 0, NULL },
 };
 
 AshNodeConfig *
@@ -233,6 +242,7 @@ ash_node_config_free(AshNodeConfig *config)
 	g_free(config->proxy);
 	g_free(config->ca_file);
 	g_free(config->credentials_file);
+	g_free(config->report_url);
 	g_ptr_array_unref(config->windows);
 	g_free(config);
 }
@@ -279,7 +289,7 @@ parse_line(AshNodeConfig *config, char **section, char *line)
 	g_clear_pointer(section, g_free);
 	*section = g_strndup(line + 1, length > 2 ? length - 2 : 0);
 	if (line[length - 1] != ']' || !is_section(*section))
-		return g_strdup_printf("\"%s\" is none of [Update], [Network], [Limits], [Health]", line);
+		return g_strdup_printf("\"%s\" is none of [Update], [Network], [Limits], [Health], [Report]", line);
 	return NULL;
 }
 

@@ -39,6 +39,8 @@ typedef struct {
 	guint64 health_timeout; /* seconds for one script */
 	guint64 reboot_delay;   /* seconds from failed health to the reboot */
 	char **health_units;    /* must be active */
+	/* [Report] */
+	char *report_url; /* where to say how this machine is (node/reporter.h); NULL: nowhere */
 } AshNodeConfig;
 
 /**
