@@ -22,7 +22,7 @@ fails() {
 
 check "--version" sh -c "'$ASHLAR' --version | grep -q '^ashlar [0-9]'"
 check "--help lists every command" sh -c "'$ASHLAR' --help | grep -q '^  inspect '"
-for command in build plan resolve image publish push channel log ls diff cat inspect boot prune fsck key types; do
+for command in build plan resolve image publish push channel log ls diff cat inspect boot prune fsck key types serve delta; do
 	check "$command --help" sh -c "'$ASHLAR' $command --help | grep -q -- --progress"
 done
 check "the image types are listed" sh -c "'$ASHLAR' types --progress=none | grep -q '^qemu-vm '"
