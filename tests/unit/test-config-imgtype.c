@@ -116,6 +116,7 @@ test_qemu_vm(void)
 	g_assert_cmpuint(type->boot_tries, ==, 3);
 	g_assert_true(contains(type->initramfs_modules, "ashlar"));
 	g_assert_true(contains(type->initramfs_drivers, "dm_verity"));
+	g_assert_cmpint(type->initramfs_compression, ==, ASH_INITRAMFS_COMPRESSION_NONE);
 	check_vm_layout(type->layout);
 }
 

@@ -100,6 +100,8 @@ static const Fault release_faults[] = {
 	{ "segments-object", "\"segments\" : [", "\"segments\" : {}, \"x\" : [" },
 	{ "segments-numbers", "\"segments\" : [", "\"segments\" : [ 1, " },
 	{ "uki-absent", "\"uki\"", "\"ku\"" },
+	{ "recipe-digest", "\"sbom\"", "\"uki_recipe\" : { \"sha256\" : \"z\", \"size\" : 1 }, \"sbom\"" },
+	{ "recipe-size", "\"sbom\"", "\"uki_recipe\" : { \"size\" : 8388609 }, \"sbom\"" },
 	{ "layout-digest", "\"sbom\"", "\"layout\" : { \"sha256\" : \"z\", \"size\" : 1 }, \"sbom\"" },
 	{ "etc-without-size", "\"sha256\" : null, \"size\" : 0", "\"sha256\" : \"" A64 "\", \"size\" : 0" },
 	{ "sbom-digest", "\"sbom\" : { \"sha256\" : \"a", "\"sbom\" : { \"sha256\" : \"/" },
