@@ -21,6 +21,7 @@
 typedef struct {
 	const AshMatchText *from, *to;
 	const gint32 *array; /* suffix array of the old text */
+	const AshSuffixStarts *starts;
 	GArray *ops;
 	gsize done;          /* in the new text */
 	gint64 shift;        /* old position - new position of the stretch that begins at "done" */
@@ -120,7 +121,7 @@ find_anchor(const Match *match, gsize scan)
 				agreeing += agrees(match, i);
 			continue;
 		}
-		const gsize length = ash_suffix_find(match->array, match->from->data, match->from->length,
+		const gsize length = ash_suffix_find_from(match->starts, match->array, match->from->data, match->from->length,
 						     match->to->data + scan, end - scan, &old);
 		for (; counted < scan + length; counted++)
 			agreeing += agrees(match, counted);
@@ -219,9 +220,11 @@ void
 ash_match_versions(const AshMatchText *from, const AshMatchText *to, GArray *ops)
 {
 	g_autofree gint32 *array = ash_suffix_array(from->data, from->length);
-	Match match = { .from = from, .to = to, .array = array, .ops = ops };
+	g_auto(AshSuffixStarts) starts = { NULL };
+	Match match = { .from = from, .to = to, .array = array, .starts = &starts, .ops = ops };
 	Anchor anchor = { 0 };
 
+	ash_suffix_starts_init(&starts, from->data, from->length);
 	do {
 		anchor = find_anchor(&match, anchor.at);
 		close_stretch(&match, &anchor);

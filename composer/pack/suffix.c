@@ -215,11 +215,39 @@ ash_suffix_common(const guint8 *a, const guint8 *b, gsize max)
 	return i;
 }
 
-gsize
-ash_suffix_find(const gint32 *array, const guint8 *text, gsize length, const guint8 *pattern, gsize pattern_length,
-		gsize *ret_position)
+#define PAIRS (256 * 256)
+
+void
+ash_suffix_starts_init(AshSuffixStarts *starts, const guint8 *text, gsize length)
 {
-	gsize low = 0, high = length, low_common = 0, high_common = 0, best = 0;
+	guint32 sum = 0;
+
+	starts->first = g_new0(guint32, PAIRS + 1);
+	for (gsize i = 0; i + 1 < length; i++)
+		starts->first[text[i] << 8 | text[i + 1]]++;
+	for (guint pair = 0; pair < PAIRS; pair++) {
+		const guint32 count = starts->first[pair];
+		/* The last byte alone comes before all that begins with it. */
+		if (length > 0 && pair == (guint) text[length - 1] << 8)
+			sum++;
+		starts->first[pair] = sum;
+		sum += count;
+	}
+	starts->first[PAIRS] = sum;
+}
+
+void
+ash_suffix_starts_clear(AshSuffixStarts *starts)
+{
+	g_clear_pointer(&starts->first, g_free);
+}
+
+/* Between @low and @high all texts have their first @known_common bytes in common with the pattern. */
+static gsize
+find_between(const gint32 *array, const guint8 *text, gsize length, const guint8 *pattern, gsize pattern_length, gsize low, gsize high,
+	     gsize known_common, gsize *ret_position)
+{
+	gsize low_common = known_common, high_common = known_common, best = 0;
 
 	/* Between two suffixes that share c bytes with the pattern, all share them: they need not be compared again. */
 	while (low < high) {
@@ -241,4 +269,25 @@ ash_suffix_find(const gint32 *array, const guint8 *text, gsize length, const gui
 		}
 	}
 	return best;
+}
+
+gsize
+ash_suffix_find(const gint32 *array, const guint8 *text, gsize length, const guint8 *pattern, gsize pattern_length,
+		gsize *ret_position)
+{
+	return find_between(array, text, length, pattern, pattern_length, 0, length, 0, ret_position);
+}
+
+gsize
+ash_suffix_find_from(const AshSuffixStarts *starts, const gint32 *array, const guint8 *text, gsize length, const guint8 *pattern,
+		     gsize pattern_length, gsize *ret_position)
+{
+	if (pattern_length < 2)
+		return 0;
+	const guint pair = (guint) pattern[0] << 8 | pattern[1];
+	/* Behind the last pair of a first byte may be the last byte of the text, which begins the next one. */
+	gsize high = starts->first[pair + 1];
+	if (high > starts->first[pair] && (gsize) array[high - 1] + 1 == length)
+		high--;
+	return find_between(array, text, length, pattern, pattern_length, starts->first[pair], high, 2, ret_position);
 }

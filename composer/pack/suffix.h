@@ -20,5 +20,20 @@ gint32 *ash_suffix_array(const guint8 *text, gsize length);
 gsize ash_suffix_find(const gint32 *array, const guint8 *text, gsize length, const guint8 *pattern, gsize pattern_length,
 		      gsize *ret_position);
 
+/** Where in a suffix array the texts with each two first bytes begin. Zero-initialise. */
+typedef struct {
+	guint32 *first; /* owned; of each pair of bytes, the first one being the higher digit, and behind the last */
+} AshSuffixStarts;
+
+/** Of the @length bytes at @text, which need not stay. */
+void ash_suffix_starts_init(AshSuffixStarts *starts, const guint8 *text, gsize length);
+/** Frees what it has. */
+void ash_suffix_starts_clear(AshSuffixStarts *starts);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshSuffixStarts, ash_suffix_starts_clear)
+
+/** As ash_suffix_find(), with most of the search done before; what is shorter than two bytes is not found. */
+gsize ash_suffix_find_from(const AshSuffixStarts *starts, const gint32 *array, const guint8 *text, gsize length, const guint8 *pattern,
+			   gsize pattern_length, gsize *ret_position);
+
 /** How many bytes two texts have in common at their starts, at most @max. */
 gsize ash_suffix_common(const guint8 *a, const guint8 *b, gsize max);

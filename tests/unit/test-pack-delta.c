@@ -286,6 +286,18 @@ test_suffix_array(void)
 		const gsize middle = text->len / 2;
 		g_assert_cmpuint(ash_suffix_find(array, (const guint8 *) text->str, text->len, (const guint8 *) text->str + middle,
 						 text->len - middle, &position), ==, text->len - middle);
+		g_auto(AshSuffixStarts) starts = { NULL };
+		ash_suffix_starts_init(&starts, (const guint8 *) text->str, text->len);
+		for (guint i = 0; i < 20; i++) {
+			guint8 pattern[6];
+			for (guint j = 0; j < sizeof(pattern); j++)
+				pattern[j] = (guint8) ('a' + g_rand_int_range(random, 0, letters + 1) * (i == 0 ? 0 : 1));
+			const gsize longest = ash_suffix_find(array, (const guint8 *) text->str, text->len, pattern, sizeof(pattern), &position);
+			const gsize found =
+				ash_suffix_find_from(&starts, array, (const guint8 *) text->str, text->len, pattern, sizeof(pattern), &position);
+			g_assert_cmpuint(found, ==, longest < 2 ? 0 : longest);
+			g_assert_true(found == 0 || memcmp(text->str + position, pattern, found) == 0);
+		}
 	}
 	g_rand_free(random);
 }
