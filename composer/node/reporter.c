@@ -61,8 +61,9 @@ fill_state(AshReport *report, const AshNodeMachine *machine, const char *failure
 		ash_report_set_reason(report, failure);
 	} else if (is_under_way(machine) || ash_node_machine_is_on_trial(machine)) {
 		report->state = ASH_REPORT_UPDATING;
-	} else if (bad != NULL && report->wanted == NULL) {
+	} else if (bad != NULL && (report->wanted == NULL || strverscmp(bad->version, report->wanted) > 0)) {
 		report->state = ASH_REPORT_FAILED;
+		g_free(report->wanted);
 		report->wanted = g_strdup(bad->version);
 		ash_report_set_reason(report, bad->reason);
 	}

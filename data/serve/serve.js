@@ -154,8 +154,9 @@ function drawRollout(figure, rollout, now) {
 	}
 	svg.append(shape("path", { d: `${curve}L${x(now)} ${y(reached)}`, class: "curve" }));
 	svg.append(shape("line", { x1: x(now), x2: x(now), y1: top, y2: height - bottom, class: "now" }));
-	svg.append(shape("text", { x: left, y: height - 8 }, time(begin)));
-	svg.append(shape("text", { x: width - right, y: height - 8, "text-anchor": "end" }, time(end)));
+	const mark = at => (width < 400 ? time(at).slice(5) : time(at)); // without the year
+	svg.append(shape("text", { x: left, y: height - 8 }, mark(begin)));
+	svg.append(shape("text", { x: width - right, y: height - 8, "text-anchor": "end" }, mark(end)));
 	figure.replaceChildren(svg, legend([["allowed", "may take it"], ["done", "have it, of the nodes that reported"]]));
 }
 
@@ -209,8 +210,8 @@ function showRollout(rollout, now) {
 	drawRollout($("rollout-chart"), rollout, now);
 	let before = 0;
 	$("rollout-table").replaceChildren(table("Waves, and the nodes that are in them", [
-		{ name: "From" }, { name: "Share", kind: "number" }, { name: "Nodes", kind: "number" }, { name: "Have it", kind: "number" },
-		{ name: "Failed", kind: "number" }, { name: "State" }], rollout.waves.map(wave => {
+		{ name: "From", kind: "time" }, { name: "Share", kind: "number" }, { name: "Nodes", kind: "number" }, { name: "Have it", kind: "number" },
+		{ name: "Failed", kind: "number" }, { name: "State", kind: "time" }], rollout.waves.map(wave => {
 		const share = `${before}–${wave.percent} %`;
 		before = wave.percent;
 		return [time(wave.start), share, whole.format(wave.nodes), `${whole.format(wave.done)} (${percent(wave.done, wave.nodes)})`,
@@ -234,7 +235,7 @@ function showFailures(system) {
 	const failures = system ? system.failures : [];
 	$("failures").hidden = failures.length === 0;
 	$("failures-table").replaceChildren(table("Reasons, the most frequent first", [
-		{ name: "Version" }, { name: "Reason", kind: "text" }, { name: "Nodes", kind: "number" }, { name: "Last" }],
+		{ name: "Version" }, { name: "Reason", kind: "text" }, { name: "Nodes", kind: "number" }, { name: "Last", kind: "time" }],
 	failures.map(one => [one.version, one.reason || "not said", whole.format(one.nodes), time(one.last)])));
 }
 
@@ -265,7 +266,7 @@ function offers(channels, version) {
 function showReleases(ref) {
 	$("releases").hidden = ref.releases.length === 0;
 	$("releases-table").replaceChildren(table("Newest first", [
-		{ name: "Version" }, { name: "Offered in" }, { name: "Built" }, { name: "Root", kind: "number" }, { name: "Packed", kind: "number" },
+		{ name: "Version" }, { name: "Offered in" }, { name: "Built", kind: "time" }, { name: "Root", kind: "number" }, { name: "Packed", kind: "number" },
 		{ name: "Commit" }], ref.releases.map(one => [one.version, offers(ref.channels, one.version), time(one.timestamp),
 		size(one.root_bytes), size(one.full_bytes), element("code", { title: one.commit }, one.commit.slice(0, 12))])));
 }

@@ -7,7 +7,8 @@
  *   node-lab channel RELEASES NOW VERSION OPTION...                  changes its entry
  *   node-lab renew RELEASES NOW                                      signs again
  *
- * Options: barrier, withdrawn, wave=START:PERCENT, minimum=VERSION, etc=FILE, uki-for=ROOT-HASH, recipe (of the kernel image), recipe=FILE (is it). The system is "lab", its ref "lab/x86_64/vm", its
+ * Options: barrier, withdrawn, wave=START:PERCENT, minimum=VERSION, etc=FILE, uki-for=ROOT-HASH, recipe (of the kernel image), recipe=FILE (is it),
+ * cost=FROM:TREE-BYTES:DATA-BYTES:DELTA-BYTES (made up). The system is "lab", its ref "lab/x86_64/vm", its
  * key RELEASES.key. Root images are any whole blocks.
  */
 #include "base/error.h"
@@ -392,6 +393,25 @@ fill_release(AshRelease *release, const char *dir, const char *image, char **opt
 }
 
 static void
+add_costs(AshRelease *release, char **options)
+{
+	for (; *options != NULL; options++) {
+		if (!g_str_has_prefix(*options, "cost="))
+			continue;
+		g_auto(GStrv) parts = g_strsplit(*options + strlen("cost="), ":", 4);
+		AshReleaseCost *cost = g_new0(AshReleaseCost, 1);
+		must(g_strv_length(parts) == 4, NULL);
+		cost->from_version = g_strdup(parts[0]);
+		cost->from_root_hash = ash_sha256_hex(parts[0], -1);
+		cost->tree_bytes = g_ascii_strtoull(parts[1], NULL, 10);
+		cost->data_bytes = g_ascii_strtoull(parts[2], NULL, 10);
+		cost->delta_bytes = g_ascii_strtoull(parts[3], NULL, 10);
+		cost->requests = 7;
+		g_ptr_array_add(release->costs, cost);
+	}
+}
+
+static void
 add_release(AshTufRepository *repository, const char *dir, const char *version, const char *image, guint64 now, char **options)
 {
 	g_autoptr(AshRelease) release = ash_release_new();
@@ -408,6 +428,7 @@ add_release(AshTufRepository *repository, const char *dir, const char *version, 
 	release->timestamp = now;
 	release->minimum = g_strdup(find_option(options, "minimum"));
 	fill_release(release, dir, image, options);
+	add_costs(release, options);
 	g_autofree char *text = ash_release_format(release);
 	g_autoptr(AshRelease) again = ash_release_parse(text, strlen(text), path, &error);
 	must(again != NULL, error);
