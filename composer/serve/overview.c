@@ -114,7 +114,7 @@ release_to_json(const AshRelease *release)
 		json_object_set_string_member(object, "minimum", release->minimum);
 	set_count(object, "root_bytes", release->root_bytes);
 	set_count(object, "full_bytes", packed + release->tree.size);
-	set_count(object, "kernel_bytes", release->uki.size);
+	set_count(object, "kernel_bytes", ash_release_get_kernel_object(release)->size);
 	json_object_set_array_member(object, "costs", costs_to_json(release));
 	return object;
 }
