@@ -195,7 +195,7 @@ write_pieces(Job *job, AshDeltaWriter *writer, GError **error)
 {
 	for (guint i = 0; i < job->pieces->len; i++) {
 		g_autoptr(GArray) ops = take_ops(job, i);
-		if (ops == NULL)
+		if (ops == NULL || !ash_context_check(job->ctx, error))
 			return FALSE;
 		for (guint j = 0; j < ops->len; j++)
 			if (!ash_delta_writer_add(writer, &g_array_index(ops, AshDeltaOp, j), error))
