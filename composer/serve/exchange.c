@@ -425,12 +425,6 @@ has_body(AshExchange *exchange)
 	return soup_message_headers_get_encoding(headers) == SOUP_ENCODING_CHUNKED || soup_message_headers_get_content_length(headers) > 0;
 }
 
-static void
-close_after(AshExchange *exchange)
-{
-	set_header(exchange, "Connection", "close");
-}
-
 void
 ash_exchange_begin(AshExchange *exchange)
 {
@@ -441,6 +435,8 @@ ash_exchange_begin(AshExchange *exchange)
 
 	exchange->class = route >= 0 ? routes[route].class : ASH_SITE_OTHER;
 	soup_message_body_set_accumulate(soup_server_message_get_request_body(exchange->message), FALSE);
+	/* libsoup 3.2 loses track of a connection that its client closes between two requests, descriptor and all: so none is kept. */
+	set_header(exchange, "Connection", "close");
 	set_header(exchange, "X-Content-Type-Options", "nosniff");
 	set_header(exchange, "Referrer-Policy", "no-referrer");
 	set_header(exchange, "Content-Security-Policy",
@@ -451,11 +447,9 @@ ash_exchange_begin(AshExchange *exchange)
 		set_header(exchange, "Allow", posts ? "POST" : "GET, HEAD");
 	} else if (posts ? soup_message_headers_get_content_length(headers) > ASH_REPORT_MAX_BYTES : has_body(exchange)) {
 		ash_exchange_fail(exchange, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE, "that is too much");
-	} else {
-		exchange->body = posts ? g_byte_array_new() : NULL;
-		return;
+	} else if (posts) {
+		exchange->body = g_byte_array_new();
 	}
-	close_after(exchange);
 }
 
 void

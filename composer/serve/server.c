@@ -110,8 +110,6 @@ on_headers(SoupServer *soup, SoupServerMessage *message, const char *path, GHash
 
 	server->active++;
 	touch(message);
-	if (server->stopping)
-		soup_message_headers_replace(soup_server_message_get_response_headers(message), "Connection", "close");
 	ash_exchange_begin(get_exchange(message));
 }
 

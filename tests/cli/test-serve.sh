@@ -69,6 +69,10 @@ check_equal "objects are bytes" "application/octet-stream" "$(header Content-Typ
 check_equal "HEAD has the length" "$bytes" "$(header Content-Length -I "$url/$object")"
 check_equal "and no body" 0 "$(ask -I -o /dev/null -w '%{size_download}' "$url/$object")"
 
+check_equal "no connection is kept" "close" "$(header Connection "$url/$object")"
+for _ in 1 2 3 4 5; do ask -o /dev/null "$url/$object"; done
+check_equal "nor forgotten" 1 "$(count connections)"
+
 # --- ranges ---
 answers "a range is a part" 206 -r 0-9 "$url/$object"
 check_equal "which one" "bytes 5-9/$bytes" "$(header Content-Range -r 5-9 "$url/$object")"
