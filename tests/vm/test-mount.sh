@@ -18,7 +18,8 @@ unpack() { # NAME
 		return
 	fi
 	name=$(apt-cache search '^linux-image-6[.]12[.].*-cloud-amd64$' | awk '{ print $1 }' | sort -V | tail -n 1)
-	[ -n "$name" ] && apt-get -q download "$name" && dpkg-deb -x "$name"_*.deb . && rm "$name"_*.deb
+	[ -n "$name" ] || { echo "apt-cache knows no linux-image-6.12"; return 1; }
+	apt-get -q download "$name" && dpkg-deb -x "$name"_*.deb . && rm "$name"_*.deb
 }
 # get_kernel NAME: makes kernels/NAME in the cache
 get_kernel() {
