@@ -199,6 +199,12 @@ ash_hex_encode(const void *data, gsize length)
 	return hex;
 }
 
+bool
+ash_hex_is(const char *text, gsize digits)
+{
+	return text != NULL && strlen(text) == digits && strspn(text, "0123456789abcdef") == digits;
+}
+
 gboolean
 ash_hex_decode(const char *hex, guint8 *ret_data, gsize length)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 
 /** SHA-256 (FIPS 180-4), the digest of everything here. */
 #define ASH_SHA256_SIZE 32
@@ -45,6 +46,8 @@ char *ash_sha256_fd_hex(int fd, GError **error);
 
 /** Lower-case hex of @data. Owned. */
 char *ash_hex_encode(const void *data, gsize length);
+/** True for exactly @digits lower-case hex digits; false for NULL. */
+bool ash_hex_is(const char *text, gsize digits);
 /** Parses exactly @length bytes of hex; FALSE (no error) if @hex is anything else. */
 gboolean ash_hex_decode(const char *hex, guint8 *ret_data, gsize length);
 

@@ -253,15 +253,9 @@ ash_release_is_ref(const char *text)
 }
 
 static bool
-is_hex(const char *text)
-{
-	return text != NULL && strlen(text) == HEX_DIGITS && strspn(text, "0123456789abcdef") == HEX_DIGITS;
-}
-
-static bool
 is_object(const AshObjectRef *object)
 {
-	return is_hex(object->sha256) && object->size > 0 && object->size <= G_MAXINT64;
+	return ash_hex_is(object->sha256, HEX_DIGITS) && object->size > 0 && object->size <= G_MAXINT64;
 }
 
 /* Superblock and all levels of a tree with 128 hashes in a block. */
@@ -304,12 +298,12 @@ find_fault_in_lists(const AshRelease *release)
 {
 	for (guint i = 0; i < release->deltas->len; i++) {
 		const AshReleaseDelta *delta = g_ptr_array_index(release->deltas, i);
-		if (!ash_release_is_version(delta->from_version) || !is_hex(delta->from_root_hash) || !is_object(&delta->object))
+		if (!ash_release_is_version(delta->from_version) || !ash_hex_is(delta->from_root_hash, HEX_DIGITS) || !is_object(&delta->object))
 			return "deltas";
 	}
 	for (guint i = 0; i < release->costs->len; i++) {
 		const AshReleaseCost *cost = g_ptr_array_index(release->costs, i);
-		if (!ash_release_is_version(cost->from_version) || !is_hex(cost->from_root_hash))
+		if (!ash_release_is_version(cost->from_version) || !ash_hex_is(cost->from_root_hash, HEX_DIGITS))
 			return "costs";
 	}
 	return NULL;
@@ -341,13 +335,13 @@ find_fault(const AshRelease *release)
 		return "version";
 	if (!ash_release_is_version(release->architecture))
 		return "architecture";
-	if (!is_hex(release->commit))
+	if (!ash_hex_is(release->commit, HEX_DIGITS))
 		return "commit";
 	if (release->minimum != NULL && !ash_release_is_version(release->minimum))
 		return "minimum";
-	if (!is_hex(release->root_hash))
+	if (!ash_hex_is(release->root_hash, HEX_DIGITS))
 		return "root_hash";
-	if (!is_hex(release->salt))
+	if (!ash_hex_is(release->salt, HEX_DIGITS))
 		return "salt";
 	if (!is_object(&release->uki))
 		return "uki";

@@ -125,12 +125,6 @@ add_entry(AshStore *store, AshEntryKind kind, const char *dir, const char *name,
 	g_ptr_array_add(entries, entry);
 }
 
-static bool
-is_hex(const char *name, gsize length)
-{
-	return strlen(name) == length && strspn(name, "0123456789abcdef") == length;
-}
-
 /* import/1/ab: packages by digest. */
 static gboolean
 list_import_bucket(AshStore *store, const char *dir, const char *bucket, GPtrArray *entries, GError **error)
@@ -141,7 +135,7 @@ list_import_bucket(AshStore *store, const char *dir, const char *bucket, GPtrArr
 	for (guint i = 0; names != NULL && i < names->len; i++) {
 		const char *name = g_ptr_array_index(names, i);
 		add_entry(store, ASH_ENTRY_IMPORT, path, name,
-			  is_hex(name, ASH_SHA256_HEX_SIZE - 1) && g_str_has_prefix(name, bucket), entries);
+			  ash_hex_is(name, ASH_SHA256_HEX_SIZE - 1) && g_str_has_prefix(name, bucket), entries);
 	}
 	return names != NULL;
 }
@@ -156,7 +150,7 @@ list_import_layout(AshStore *store, GPtrArray *entries, GError **error)
 
 	for (guint i = 0; ok && i < buckets->len; i++) {
 		const char *bucket = g_ptr_array_index(buckets, i);
-		if (is_hex(bucket, 2))
+		if (ash_hex_is(bucket, 2))
 			ok = list_import_bucket(store, dir, bucket, entries, error);
 		else
 			add_entry(store, ASH_ENTRY_IMPORT, dir, bucket, false, entries);
