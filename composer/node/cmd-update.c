@@ -9,11 +9,20 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What the commands of an update may be told. */
 typedef struct {
 	gboolean exact, now, retry_bad, allow_full, automatic, reboot;
 } Options;
+
+/* Rows of tables of options: which version, and whether to fetch it. */
+#define CHOICE_ENTRIES(options) \
+	{ "ignore-waves", 0, 0, G_OPTION_ARG_NONE, &(options)->now, "Do not wait for this machine's place in a roll-out", NULL }, \
+	{ "retry-bad", 0, 0, G_OPTION_ARG_NONE, &(options)->retry_bad, "Versions that were bad here too", NULL }
+#define FETCH_ENTRIES(options) \
+	{ "allow-full", 0, 0, G_OPTION_ARG_NONE, &(options)->allow_full, "Although nearly all of it has to be downloaded", NULL }, \
+	CHOICE_ENTRIES(options)
 
 /* What became of it, for printing. */
 typedef struct {
@@ -171,8 +180,7 @@ ash_node_command_check(AshNodeEnv *env, int argc, char **argv, GError **error)
 	Options options = { 0 };
 	const GOptionEntry entries[] = {
 		{ "exact", 0, 0, G_OPTION_ARG_NONE, &options.exact, "Reckon to the byte what it takes from here", NULL },
-		{ "ignore-waves", 0, 0, G_OPTION_ARG_NONE, &options.now, "Do not wait for this machine's place in a roll-out", NULL },
-		{ "retry-bad", 0, 0, G_OPTION_ARG_NONE, &options.retry_bad, "Versions that were bad here too", NULL },
+		CHOICE_ENTRIES(&options),
 		{ NULL },
 	};
 	AshPlanCost cost;
@@ -212,12 +220,28 @@ cancel_withdrawn(AshNodeMachine *machine, const AshNodeUpdater *updater, Outcome
 	return ash_node_update_cancel(machine, "withdrawn", error);
 }
 
+/* Of somebody who sits there; without, it is no. */
+static bool
+ask_about_full(const char *question, gpointer user_data)
+{
+	AshNodeEnv *env = user_data;
+	char answer[16] = "";
+
+	if (env->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+		return false;
+	ash_terminal_clear(env->terminal);
+	fprintf(stderr, "%s Fetch it? [y/N] ", question);
+	return fgets(answer, sizeof(answer), stdin) != NULL && g_ascii_tolower(answer[0]) == 'y';
+}
+
 /* fetch, and with @commit apply. *@ret_updater is borrowed by the outcome. */
 static gboolean
 carry_out(AshNodeEnv *env, AshNodeMachine *machine, const Options *options, bool commit, AshNodeFetched *fetched, AshNodeUpdater **ret_updater,
 	  Outcome *outcome, GError **error)
 {
-	const AshNodeFetchOptions fetch = { .allow_full = options->allow_full };
+	const AshNodeFetchOptions fetch = { .allow_full = options->allow_full,
+					    .ask = options->automatic ? NULL : ask_about_full,
+					    .user_data = env };
 	AshNodeUpdater *updater = *ret_updater = ask(env, machine, options, error);
 
 	if (updater == NULL || !cancel_withdrawn(machine, updater, outcome, error))
@@ -262,9 +286,7 @@ ash_node_command_fetch(AshNodeEnv *env, int argc, char **argv, GError **error)
 {
 	Options options = { 0 };
 	const GOptionEntry entries[] = {
-		{ "allow-full", 0, 0, G_OPTION_ARG_NONE, &options.allow_full, "Although nearly all of it has to be downloaded", NULL },
-		{ "ignore-waves", 0, 0, G_OPTION_ARG_NONE, &options.now, "Do not wait for this machine's place in a roll-out", NULL },
-		{ "retry-bad", 0, 0, G_OPTION_ARG_NONE, &options.retry_bad, "Versions that were bad here too", NULL },
+		FETCH_ENTRIES(&options),
 		{ NULL },
 	};
 
@@ -325,9 +347,7 @@ ash_node_command_update(AshNodeEnv *env, int argc, char **argv, GError **error)
 	const GOptionEntry entries[] = {
 		{ "automatic", 0, 0, G_OPTION_ARG_NONE, &options.automatic, "As a timer does: what node.conf says, at the times that it says", NULL },
 		{ "reboot", 0, 0, G_OPTION_ARG_NONE, &options.reboot, "Reboot into it", NULL },
-		{ "allow-full", 0, 0, G_OPTION_ARG_NONE, &options.allow_full, "Although nearly all of it has to be downloaded", NULL },
-		{ "ignore-waves", 0, 0, G_OPTION_ARG_NONE, &options.now, "Do not wait for this machine's place in a roll-out", NULL },
-		{ "retry-bad", 0, 0, G_OPTION_ARG_NONE, &options.retry_bad, "Versions that were bad here too", NULL },
+		FETCH_ENTRIES(&options),
 		{ NULL },
 	};
 

@@ -71,6 +71,11 @@ check_limits(const AshNodeMachine *machine, const AshNodeUpdater *updater, const
 	}
 	if (config->allow_full == ASH_NODE_FULL_YES || options->allow_full || wanted * 100 <= all * FULL_PERCENT)
 		return TRUE;
+	if (config->allow_full == ASH_NODE_FULL_ASK && options->ask != NULL) {
+		g_autofree char *question = g_strdup_printf("Nearly all of version \"%s\" has to be downloaded, %s.", updater->release->version, size);
+		if (options->ask(question, options->user_data))
+			return TRUE;
+	}
 	return ash_throw(error, ASH_ERROR_CONFIG, "nearly all of version \"%s\" has to be downloaded, %s: AllowFull= in [Limits] of node.conf %s",
 			 updater->release->version, size,
 			 config->allow_full == ASH_NODE_FULL_ASK ? "asks first: --allow-full is yes" : "says no (--allow-full: yes)");

@@ -18,6 +18,8 @@
  */
 typedef struct {
 	bool allow_full; /* although most of it has to be downloaded and AllowFull= says no */
+	bool (*ask)(const char *question, gpointer user_data); /* where AllowFull= says ask: true is yes; NULL: nobody is there */
+	gpointer user_data;
 } AshNodeFetchOptions;
 
 /** What it took. */

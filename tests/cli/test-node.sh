@@ -166,6 +166,28 @@ channel 4 withdrawn
 exits 0 "withdrawn" update
 check_equal "a withdrawn version is not booted" "3 1" "$(lab check m4)"
 
+# --- a version that nearly all is new of: to be asked for ---
+m=$work/m7
+make_machine m7
+head -c 1400000 /dev/urandom | head -c $((340 * 4096)) >all.img
+sed -i 's/^Ref=/Tries=3\n&/' m7/root/etc/ashlar/node.conf
+printf '[Limits]\nAllowFull=ask\n' >>m7/root/etc/ashlar/node.conf
+cp -a rel rel.kept && cp rel.channel kept.channel
+at=1700000050 publish 7 all.img
+exits 3 "asks first: --allow-full is yes" update
+if command -v script >/dev/null; then
+	asked() { # ANSWER: on a terminal
+		printf '%s\n' "$1" | script -qec "'$NODE' update --root m7/root --disk m7/disk.raw --esp m7/esp --now $now --progress=none" /dev/null >asked.txt 2>&1
+	}
+	refute "no is no" asked n
+	check "it was asked" grep -q 'Nearly all of version "7" has to be downloaded' asked.txt
+	check "yes is yes" asked y
+	check_equal "then it is fetched" "7 1" "$(lab check m7)"
+else
+	skip "AllowFull=ask on a terminal" "script(1) is not installed"
+fi
+rm -rf rel && mv rel.kept rel && mv kept.channel rel.channel
+
 # --- wrong and odd releases ---
 m=$work/m5
 make_machine m5
