@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
+#include "base/zero.h"
 #include "disk/sidewriter.h"
 
 #include <stdbool.h>
@@ -92,12 +93,6 @@ div_up(guint64 value, guint64 unit)
 	return (value + unit - 1) / unit;
 }
 
-static bool
-is_zero(const guint8 *data, gsize length)
-{
-	return data[0] == 0 && memcmp(data, data + 1, length - 1) == 0;
-}
-
 /* The bytes of the disk in cluster @index: the last one may be shorter. */
 static gsize
 cluster_bytes(guint64 disk_bytes, guint64 index)
@@ -114,12 +109,12 @@ probe_cluster(int raw_fd, guint64 disk_bytes, guint64 index, guint8 *buffer, boo
 
 	if (!ash_fd_read_exact(raw_fd, buffer, first, at, error))
 		return FALSE;
-	*ret_used = !is_zero(buffer, first);
+	*ret_used = !ash_is_zero(buffer, first);
 	if (*ret_used || length == first)
 		return TRUE;
 	if (!ash_fd_read_exact(raw_fd, buffer, length - first, at + first, error))
 		return FALSE;
-	*ret_used = !is_zero(buffer, length - first);
+	*ret_used = !ash_is_zero(buffer, length - first);
 	return TRUE;
 }
 

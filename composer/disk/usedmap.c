@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk/usedmap.h"
 
+#include "base/zero.h"
+
 #include <string.h>
 
 #define CLUSTER ASH_USED_CLUSTER_BYTES
@@ -29,12 +31,6 @@ ash_used_map_free(AshUsedMap *map)
 	g_free(map);
 }
 
-static bool
-is_zero(const guint8 *data, gsize length)
-{
-	return data[0] == 0 && memcmp(data, data + 1, length - 1) == 0;
-}
-
 void
 ash_used_map_add(AshUsedMap *map, guint64 offset, const guint8 *data, gsize length)
 {
@@ -43,7 +39,7 @@ ash_used_map_add(AshUsedMap *map, guint64 offset, const guint8 *data, gsize leng
 		gsize part = (gsize) MIN(length, CLUSTER - offset % CLUSTER);
 
 		g_assert(index < map->n);
-		if (!ash_used_map_knows(map, index) && !is_zero(data, part))
+		if (!ash_used_map_knows(map, index) && !ash_is_zero(data, part))
 			__atomic_store_n(&map->used[index], 1, __ATOMIC_RELAXED);
 		offset += part;
 		data += part;

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/parallel.h"
 #include "base/size.h"
+#include "base/zero.h"
 
 #include <string.h>
 
@@ -90,12 +91,6 @@ hash_block(const AshVerityTree *tree, AshDigest *digest, const guint8 *block, gu
 	ash_digest_finish(digest, ret_sum);
 }
 
-static bool
-is_zero(const guint8 *block)
-{
-	return block[0] == 0 && memcmp(block, block + 1, BLOCK - 1) == 0;
-}
-
 static AshVerityTree *
 tree_new(guint64 data_bytes, const guint8 *salt, gsize salt_bytes, GError **error)
 {
@@ -144,7 +139,7 @@ ash_verity_tree_add(AshVerityTree *tree, guint64 offset, const guint8 *data, gsi
 	for (gsize i = 0; i < length / BLOCK; i++) {
 		guint8 *sum = tree->leaves + (first + i) * ASH_SHA256_SIZE;
 
-		if (is_zero(data + i * BLOCK))
+		if (ash_is_zero(data + i * BLOCK, BLOCK))
 			memcpy(sum, tree->zero_hash, ASH_SHA256_SIZE);
 		else
 			hash_block(tree, digest, data + i * BLOCK, sum);

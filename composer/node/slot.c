@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/parallel.h"
+#include "base/zero.h"
 #include "disk/verity.h"
 
 #include <fcntl.h>
@@ -107,12 +108,6 @@ make_set(const guint8 *sums, guint64 n, bool prefer_last)
 	return ash_block_set_new(keys, n, prefer_last);
 }
 
-static bool
-is_zero(const guint8 *block)
-{
-	return block[0] == 0 && memcmp(block, block + 1, BLOCK - 1) == 0;
-}
-
 /* A slot being read. */
 typedef struct {
 	AshContext *ctx;
@@ -139,7 +134,7 @@ scan_chunk(guint index, gpointer user_data, GError **error)
 	if (!ash_fd_read_exact(scan->part->fd, buffer, n * BLOCK, scan->part->offset + first * BLOCK, &ignored))
 		return TRUE;
 	for (guint64 i = 0; i < n; i++) {
-		if (is_zero(buffer + i * BLOCK)) {
+		if (ash_is_zero(buffer + i * BLOCK, BLOCK)) {
 			scan->keys[first + i] = scan->zero_key;
 			continue;
 		}

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/parallel.h"
+#include "base/zero.h"
 
 #include <string.h>
 #include <zstd.h>
@@ -38,12 +39,6 @@ static gsize
 piece_bytes(guint64 image_bytes, guint64 frame)
 {
 	return (gsize) MIN((guint64) FRAME, image_bytes - frame * FRAME);
-}
-
-static bool
-is_zero(const guint8 *data, gsize length)
-{
-	return length == 0 || (data[0] == 0 && memcmp(data, data + 1, length - 1) == 0);
 }
 
 static gboolean
@@ -94,7 +89,7 @@ pack_unit(guint index, gpointer user_data, GError **error)
 		if (!load_piece(batch, batch->first + i, plain, error))
 			return FALSE;
 		batch->lengths[i] = 0;
-		if (is_zero(plain, length))
+		if (ash_is_zero(plain, length))
 			continue;
 		size_t packed = ZSTD_compress2(context, batch->packed + (gsize) i * ASH_FRAME_MAX_BYTES, ASH_FRAME_MAX_BYTES, plain, length);
 		if (ZSTD_isError(packed))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pack/match.h"
 
+#include "base/zero.h"
+
 #include "pack/suffix.h"
 
 #include <math.h>
@@ -32,12 +34,6 @@ typedef struct {
 	gsize at, old;
 } Anchor;
 
-static bool
-is_zero(const guint8 *data, guint64 length)
-{
-	return length == 0 || (data[0] == 0 && memcmp(data, data + 1, length - 1) == 0);
-}
-
 void
 ash_match_add(GArray *ops, AshDeltaOpKind kind, const guint8 *data, guint64 length, guint64 old)
 {
@@ -45,7 +41,7 @@ ash_match_add(GArray *ops, AshDeltaOpKind kind, const guint8 *data, guint64 leng
 
 	if (length == 0)
 		return;
-	if (kind == ASH_DELTA_EXTRA && length >= COPY_BYTES && is_zero(data, length))
+	if (kind == ASH_DELTA_EXTRA && length >= COPY_BYTES && ash_is_zero(data, length))
 		op.kind = ASH_DELTA_ZERO;
 	if (op.kind == ASH_DELTA_EXTRA || op.kind == ASH_DELTA_ZERO)
 		op.old = 0;
