@@ -19,10 +19,18 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX (256 * 1024 * 1024)
+/*
+ * It may be behind by so many packages. Both sides would wait for each other for ever if it could not get rid of its answers while
+ * we cannot get rid of a request: a socket holds these answers, and before a larger request none is left.
+ */
+#define PENDING_MAX   8
+#define NOTICES_MAX   (8 * 1024)  /* bytes */
+#define REQUEST_SMALL (32 * 1024) /* bytes */
 
 struct AshPlacer {
 	int channel;
 	pid_t pid;
+	guint pending; /* answers to come */
 };
 
 /*
@@ -95,6 +103,8 @@ answer(int channel, const GString *notices, const GError *failure, GError **erro
 
 	g_string_append_len(text, (const char *) &head, sizeof head);
 	g_string_append(text, failure != NULL ? failure->message : notices->str);
+	if (text->len > NOTICES_MAX)
+		g_string_append(g_string_truncate(text, NOTICES_MAX), "...");
 	return send_message(channel, text->str, text->len, error);
 }
 
@@ -234,6 +244,16 @@ ash_placer_start(AshPlacer *placer, const char *root, GPtrArray *packages, GErro
 	return send_message(placer->channel, text->str, text->len, error);
 }
 
+/* Whose names are looked up in the root, where a package that is still to be placed may have them. */
+static bool
+has_other_owner(rpmfiles files, guint count)
+{
+	for (guint i = 0; i < count; i++)
+		if (g_strcmp0(rpmfilesFUser(files, (int) i), "root") != 0 || g_strcmp0(rpmfilesFGroup(files, (int) i), "root") != 0)
+			return true;
+	return false;
+}
+
 /* A missing user or group is root's, with librpm's own warning. */
 static AshPayloadFile *
 describe(rpmfiles files, const AshFileStates *states)
@@ -249,19 +269,42 @@ describe(rpmfiles files, const AshFileStates *states)
 	return g_steal_pointer(&described);
 }
 
+static gboolean
+wait_for(AshPlacer *placer, guint most, GError **error)
+{
+	while (placer->pending > most) {
+		placer->pending--;
+		if (!take_answer(placer, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+gboolean
+ash_placer_wait(AshPlacer *placer, GError **error)
+{
+	return wait_for(placer, 0, error);
+}
+
 gboolean
 ash_placer_place(AshPlacer *placer, rpmte element, GError **error)
 {
 	rpmfiles files = rpmteFiles(element);
 	guint count = (guint) rpmfilesFC(files);
+	gsize length = count * sizeof(AshPayloadFile);
 	AshFileStates states = { 0 };
-	bool known = count == 0 || ash_file_states_get(element, count, &states);
+	bool now = length > REQUEST_SMALL || has_other_owner(files, count);
+	bool ready = wait_for(placer, now ? 0 : PENDING_MAX - 1, error);
+	bool known = ready && (count == 0 || ash_file_states_get(element, count, &states));
 	g_autofree AshPayloadFile *described = known ? describe(files, &states) : NULL;
 
 	rpmfilesFree(files);
+	if (!ready)
+		return FALSE;
 	if (!known || (described == NULL && count > 0))
 		return ash_throw(error, ASH_ERROR_INTERNAL, "package \"%s\": librpm does not say what becomes of its files",
 				 rpmteNEVRA(element));
 	ash_file_states_note(&states);
-	return send_message(placer->channel, described, count * sizeof(AshPayloadFile), error) && take_answer(placer, error);
+	placer->pending++;
+	return send_message(placer->channel, described, length, error);
 }

@@ -29,8 +29,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPlacer, ash_placer_free)
 gboolean ash_placer_start(AshPlacer *placer, const char *root, GPtrArray *packages, GError **error);
 
 /**
- * Within RPMCALLBACK_INST_START of @element, the next package (this process is in the root then): places its files, and notes
+ * Within RPMCALLBACK_INST_START of @element, the next package (this process is in the root then): has its files placed, and notes
  * their states for the database. Users and groups are those of the root as %pre left it. What librpm would say goes to
- * its log. Errors name package and file.
+ * its log. The files need not be there yet: librpm goes on with its database meanwhile. Errors name package and file, and may be
+ * those of an earlier package.
  */
 gboolean ash_placer_place(AshPlacer *placer, rpmte element, GError **error);
+
+/** Waits until all files are there: before anything looks at the root, a scriptlet of whatever kind, and at the end. */
+gboolean ash_placer_wait(AshPlacer *placer, GError **error);

@@ -268,6 +268,9 @@ set_epoch(guint64 seconds)
 static void
 script_begin(AshRpmRun *run, const Element *element, rpmTagVal tag)
 {
+	/* What it sees is the root with all packages that came before. */
+	if (run->placer != NULL && run->failure == NULL && !ash_placer_wait(run->placer, &run->failure))
+		stop(run);
 	run->in_script = true;
 	set_epoch(element != NULL ? element->built : run->triggers_built);
 	g_string_truncate(run->script_complaints, 0);
@@ -515,6 +518,8 @@ transact(AshRpmRun *run, GError **error)
 	if (run->placer != NULL)
 		ignored |= RPMPROB_FILTER_DISKSPACE | RPMPROB_FILTER_DISKNODES;
 	int outcome = rpmtsRun(run->ts, NULL, ignored);
+	if (run->placer != NULL && run->failure == NULL)
+		ash_placer_wait(run->placer, &run->failure);
 
 	if (run->failure != NULL) {
 		g_propagate_error(error, g_steal_pointer(&run->failure));

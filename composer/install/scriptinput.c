@@ -26,6 +26,7 @@ struct AshScriptReader {
 	char *ignored_name; /* and where it is; may be NULL */
 	char *ignored_dir;
 	GHashTable *contents; /* inode and its times -> digest of the content */
+	AshContentCache *shared; /* borrowed; may be NULL */
 };
 
 /* -1 with errno. */
@@ -82,6 +83,12 @@ ash_script_reader_free(AshScriptReader *reader)
 	g_free(reader->ignored_dir);
 	g_hash_table_unref(reader->contents);
 	g_free(reader);
+}
+
+void
+ash_script_reader_set_contents(AshScriptReader *reader, AshContentCache *contents)
+{
+	reader->shared = contents;
 }
 
 void
@@ -221,12 +228,18 @@ make_content_key(const struct stat *info)
 			       (unsigned long) info->st_ino, (unsigned long) info->st_size, changed);
 }
 
+static char *
+digest_content(const AshScriptReader *reader, int fd)
+{
+	return reader->shared != NULL ? ash_content_cache_digest(reader->shared, fd) : ash_sha256_fd_hex(fd, NULL);
+}
+
 static gboolean
 add_content(AshScriptReader *reader, AshDigest *digest, int fd, const struct stat *info)
 {
 	g_autofree char *key = make_content_key(info);
 	const char *known = key != NULL ? g_hash_table_lookup(reader->contents, key) : NULL;
-	g_autofree char *made = known == NULL ? ash_sha256_fd_hex(fd, NULL) : NULL;
+	g_autofree char *made = known == NULL ? digest_content(reader, fd) : NULL;
 
 	if (known == NULL && made == NULL)
 		return FALSE;

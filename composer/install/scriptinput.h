@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "install/contentcache.h"
+
 #include <stdbool.h>
 
 /** What a scriptlet may see of a name. The letters are those of the memo's files. */
@@ -22,6 +23,9 @@ typedef struct AshScriptReader AshScriptReader;
 AshScriptReader *ash_script_reader_new(int root_fd, gint64 fresh);
 void ash_script_reader_free(AshScriptReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshScriptReader, ash_script_reader_free)
+
+/** Digests of shared files come from @contents, borrowed. */
+void ash_script_reader_set_contents(AshScriptReader *reader, AshContentCache *contents);
 
 /** From now on no listing has the file @path (from the root): the scriptlet's own text, whose name is random. */
 void ash_script_reader_ignore(AshScriptReader *reader, const char *path);

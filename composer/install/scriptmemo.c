@@ -23,6 +23,7 @@
 
 struct AshScriptMemo {
 	int dir;
+	AshContentCache *contents;
 };
 
 /* Where nothing stays: other file systems are mounted there in the sandbox. */
@@ -59,6 +60,7 @@ ash_script_memo_new(const char *dir, GError **error)
 		return NULL;
 	AshScriptMemo *memo = g_new0(AshScriptMemo, 1);
 	memo->dir = ash_fd_steal(&fd);
+	memo->contents = ash_content_cache_new(memo->dir, "contents");
 	return memo;
 }
 
@@ -67,8 +69,15 @@ ash_script_memo_free(AshScriptMemo *memo)
 {
 	if (memo == NULL)
 		return;
+	ash_content_cache_free(memo->contents);
 	ash_fd_clear(&memo->dir);
 	g_free(memo);
+}
+
+AshContentCache *
+ash_script_memo_get_contents(AshScriptMemo *memo)
+{
+	return memo->contents;
 }
 
 static int

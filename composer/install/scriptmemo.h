@@ -29,6 +29,9 @@ AshScriptMemo *ash_script_memo_new(const char *dir, GError **error);
 void ash_script_memo_free(AshScriptMemo *memo);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshScriptMemo, ash_script_memo_free)
 
+/** The digests of shared files that are kept beside the runs; borrowed. Whoever ends saves them. */
+AshContentCache *ash_script_memo_get_contents(AshScriptMemo *memo);
+
 /** The key (hex, owned) of the scriptlet @text run as @argv, of which argv[1] is a random name, in @env (both NULL-terminated). */
 char *ash_script_memo_make_key(const char *text, char **argv, char **env);
 

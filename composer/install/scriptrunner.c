@@ -390,6 +390,7 @@ set_root(Runner *runner, const char *root)
 		return errno;
 	runner->root = g_strdup(root);
 	runner->reader = ash_script_reader_new(runner->root_fd, runner->fresh);
+	ash_script_reader_set_contents(runner->reader, ash_script_memo_get_contents(runner->memo));
 	return 0;
 }
 
@@ -458,6 +459,8 @@ run_runner(const char *dir, int channel)
 	if (send(runner.channel, &ready, sizeof ready, MSG_NOSIGNAL) > 0 && ready.status == 0)
 		while (serve(&runner, data))
 			;
+	if (runner.memo != NULL)
+		ash_content_cache_save(ash_script_memo_get_contents(runner.memo));
 	_exit(0);
 }
 
