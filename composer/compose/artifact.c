@@ -31,6 +31,7 @@ typedef struct {
 	const AshCommitInfo *info;
 	const char *out_dir;
 	char *stem; /* file name without extension: NAME-TYPE */
+	const char *leaf_cache; /* in the store */
 	AshUuid seed;
 	const AshImageOptions *options;
 	GPtrArray *artifacts;
@@ -120,6 +121,7 @@ make_disk_request(const Job *job, AshErofsLayout **ret_previous, AshDiskRequest 
 		.checksums = job->options->checksums,
 		.layout = true,
 		.previous_layout = previous,
+		.leaf_cache = job->leaf_cache,
 	};
 	return TRUE;
 }
@@ -232,6 +234,7 @@ ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const A
 	if (tree == NULL)
 		return FALSE;
 	g_autofree char *stem = g_strdup_printf("%s-%s", notes.name, type->name);
+	g_autofree char *leaf_cache = g_build_filename(ash_store_get_dir(store), "leaves", NULL);
 	Job job = {
 		.ctx = ctx,
 		.tree = tree,
@@ -240,6 +243,7 @@ ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const A
 		.info = info,
 		.out_dir = out_dir,
 		.stem = stem,
+		.leaf_cache = leaf_cache,
 		.seed = options->seed != NULL ? *options->seed : default_seed(info->checksum, type->name),
 		.options = options,
 		.artifacts = artifacts,

@@ -32,6 +32,7 @@ struct AshErofs {
 	AshErofsXattrs *xattrs;
 	AshErofsSpace *space;
 	AshErofsZones zones;
+	bool leave_files; /* nobody reads them in what is written */
 };
 
 /** Bytes of @inode with all that is beside it. */

@@ -507,7 +507,13 @@ write_files(AshContext *ctx, Writer *writer, GError **error)
 	if (packed->len > 0 &&
 	    !ash_erofs_packer_copy(erofs->packer, ctx, packed, writer->fd, show_written, writer, error))
 		return FALSE;
-	return ash_filecopy_run(ctx, erofs->tree, copies, writer->fd, show_written, writer, error);
+	return erofs->leave_files || ash_filecopy_run(ctx, erofs->tree, copies, writer->fd, show_written, writer, error);
+}
+
+void
+ash_erofs_leave_files(AshErofs *erofs, bool leave)
+{
+	erofs->leave_files = leave;
 }
 
 /* The last file's end need not be written: the disk file may still be too short. */

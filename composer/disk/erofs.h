@@ -45,6 +45,12 @@ guint64 ash_erofs_get_bytes(const AshErofs *erofs);
 AshErofsLayout *ash_erofs_dup_layout(const AshErofs *erofs);
 
 /**
+ * If @leave, ash_erofs_write() neither writes nor shows from now on what ash_erofs_list_files() lists: for a disk that is read
+ * through disk/reread.h alone.
+ */
+void ash_erofs_leave_files(AshErofs *erofs, bool leave);
+
+/**
  * Writes the file system at byte @offset of @fd, a multiple of 4096, where the file must be all zero (new): blocks of zeros
  * are left out. The file is made at least as long as the file system. @written (may be NULL) sees every block but those of
  * zeros, offsets from the start of the file system. Same tree and options, same bytes.

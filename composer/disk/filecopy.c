@@ -122,7 +122,7 @@ put(const Work *work, const guint8 *buffer, guint64 length, guint64 offset, GErr
 {
 	if (work->written != NULL)
 		work->written(offset, buffer, length, work->user_data);
-	return ash_direct_write(&work->file, buffer, length, offset, error);
+	return work->file.fd < 0 || ash_direct_write(&work->file, buffer, length, offset, error);
 }
 
 static gboolean
@@ -240,7 +240,7 @@ run_batch(guint index, gpointer user_data, GError **error)
 		ok = copy_piece(work, batch, buffer, error) || prefix_path(first->node, error);
 	else
 		ok = copy_batch(work, batch, buffer, error);
-	if (ok && work->file.other < 0)
+	if (ok && work->file.fd >= 0 && work->file.other < 0)
 		ash_fd_start_write_back(work->file.fd, start, end - start);
 	count(work, end - start, buffer);
 	return ok;
@@ -258,6 +258,7 @@ ash_filecopy_run(AshContext *ctx, const AshFsTree *tree, const GArray *copies, i
 		.copies = copies,
 		.batches = batches,
 		.buffers = buffers,
+		.file = { .fd = -1, .other = -1 },
 		.written = written,
 		.user_data = user_data,
 	};
@@ -265,7 +266,8 @@ ash_filecopy_run(AshContext *ctx, const AshFsTree *tree, const GArray *copies, i
 
 	for (guint i = 0; i < copies->len; i++)
 		work.total += get_end(get_copy(copies, i)) - get_copy(copies, i)->offset;
-	ash_direct_init(&work.file, fd);
+	if (fd >= 0)
+		ash_direct_init(&work.file, fd);
 	g_mutex_init(&work.lock);
 	ok = ash_parallel_run(ctx, batches->len, run_batch, &work, error);
 	g_mutex_clear(&work.lock);

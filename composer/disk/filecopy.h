@@ -17,7 +17,8 @@ typedef void (*AshWrittenFunc)(guint64 offset, const guint8 *data, gsize length,
  * Copies many files of @tree into the disk file @fd, on ctx->jobs threads: small ones that are neighbours are written by one
  * call, large ones piece by piece, their holes left out. @copies (of AshFileCopy) are sorted by offset, a multiple of 4096;
  * what is left of a file's last block becomes zero. tree->open is called by several threads. @written (may be NULL) sees
- * every byte while it is still in the processor's cache. Counts bytes in ctx->progress.
+ * every byte while it is still in the processor's cache. With @fd -1 that is all that is done with them. Counts bytes in
+ * ctx->progress.
  *
  * ASH_ERROR_TRUST if a file has not the size that its node says. Errors name the file.
  */

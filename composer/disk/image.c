@@ -11,6 +11,7 @@
 #include "disk/ext4.h"
 #include "disk/formats.h"
 #include "disk/gpt.h"
+#include "disk/leafcache.h"
 #include "disk/place.h"
 #include "disk/verity.h"
 #include "disk/vfat.h"
@@ -356,17 +357,76 @@ show_written(guint64 offset, const guint8 *data, gsize length, gpointer user_dat
 	ash_used_map_add(onlookers->used, onlookers->base + offset, data, length);
 }
 
-/* @hash_tree: NULL, or of what is written here. */
+/* @offset: in the disk file. */
+static void
+show_in_disk(guint64 offset, const guint8 *data, gsize length, gpointer user_data)
+{
+	const Onlookers *onlookers = user_data;
+
+	show_written(offset - onlookers->base, data, length, user_data);
+}
+
+/* Taken from the cache, or left to be read. */
+static bool
+take_leaves(const AshFileCopy *copy, const Onlookers *onlookers, AshLeafCache *cache)
+{
+	const guint8 *leaves = ash_leaf_cache_find(cache, copy->node);
+	guint64 n = ash_size_round_up(copy->node->size, ASH_VERITY_BLOCK_BYTES) / ASH_VERITY_BLOCK_BYTES;
+
+	if (leaves == NULL)
+		return false;
+	ash_verity_tree_set_leaves(onlookers->hash_tree, copy->offset - onlookers->base, leaves, n);
+	for (guint64 i = 0; i < n; i++)
+		if (!ash_verity_tree_is_zero_leaf(onlookers->hash_tree, leaves + i * ASH_SHA256_SIZE))
+			ash_used_map_mark(onlookers->used, copy->offset + i * ASH_VERITY_BLOCK_BYTES);
+	return true;
+}
+
+/* Files that will not be in the disk file itself: only those are read whose hashes are not known. */
 static gboolean
-write_erofs(Build *build, const AshPartition *partition, AshVerityTree *hash_tree, GError **error)
+hash_files(Build *build, Onlookers *onlookers, const guint8 *salt, GError **error)
+{
+	g_autoptr(AshLeafCache) cache = ash_leaf_cache_open(build->request->leaf_cache, salt, ASH_VERITY_SALT_BYTES);
+	g_autoptr(GArray) others = g_array_new(FALSE, FALSE, sizeof(AshFileCopy));
+
+	for (guint i = 0; i < build->files->len; i++) {
+		const AshFileCopy *copy = &g_array_index(build->files, AshFileCopy, i);
+		if (!take_leaves(copy, onlookers, cache))
+			g_array_append_vals(others, copy, 1);
+	}
+	if (!ash_filecopy_run(build->ctx, build->request->tree, others, -1, show_in_disk, onlookers, error))
+		return FALSE;
+	for (guint i = 0; i < others->len; i++) {
+		const AshFileCopy *copy = &g_array_index(others, AshFileCopy, i);
+		ash_leaf_cache_add(cache, copy->node,
+				   ash_verity_tree_get_leaves(onlookers->hash_tree, copy->offset - onlookers->base));
+	}
+	ash_leaf_cache_save(cache);
+	return TRUE;
+}
+
+/* A raw file that nobody gets, and who writes qcow2 takes the files from the tree: they need not be in it. */
+static bool
+is_for_qcow2_alone(const Build *build)
+{
+	const GArray *formats = build->request->type->formats;
+
+	return formats->len == 1 && g_array_index(formats, AshDiskFormat, 0) == ASH_DISK_QCOW2;
+}
+
+/* @hash_tree and @salt: NULL, or of what is written here. */
+static gboolean
+write_erofs(Build *build, const AshPartition *partition, AshVerityTree *hash_tree, const guint8 *salt, GError **error)
 {
 	Onlookers onlookers = { hash_tree, build->used, partition->offset };
+	bool is_first = build->files == NULL, leave = is_first && hash_tree != NULL && is_for_qcow2_alone(build);
 
+	ash_erofs_leave_files(build->erofs, leave);
 	if (!ash_erofs_write(build->ctx, build->erofs, build->fd, partition->offset, show_written, &onlookers, error))
 		return FALSE;
-	if (build->files == NULL)
+	if (is_first)
 		build->files = ash_erofs_list_files(build->erofs, partition->offset);
-	return TRUE;
+	return !leave || hash_files(build, &onlookers, salt, error);
 }
 
 /* Versions of one system share the salt, so that equal blocks have equal hashes and an update can
@@ -396,7 +456,7 @@ write_erofs_with_tree(Build *build, AshPartition *root, const AshVerityPlace *pl
 {
 	g_autoptr(AshVerityTree) tree = ash_verity_tree_new(place->data_bytes, salt, error);
 
-	return tree != NULL && write_erofs(build, root, tree, error) &&
+	return tree != NULL && write_erofs(build, root, tree, salt, error) &&
 	       ash_verity_tree_write(tree, place, uuid, ret_root_hash, error);
 }
 
@@ -448,7 +508,7 @@ write_root(Build *build, AshPartition *root, guint index, GError **error)
 	if (hash != NULL)
 		ok = write_with_hash_tree(build, root, index, hash, error);
 	else if (root->fs == ASH_FS_EROFS)
-		ok = write_erofs(build, root, NULL, error);
+		ok = write_erofs(build, root, NULL, NULL, error);
 	else
 		ok = write_ext4(build, root, build->request->tree, error);
 	if (!ok)

@@ -26,6 +26,7 @@ typedef struct {
 	bool checksums;            /* as in AshFormatsRequest */
 	bool layout;               /* also writes STEM.layout, if the root is erofs */
 	const AshErofsLayout *previous_layout; /* of an earlier version; NULL: none */
+	const char *leaf_cache;    /* directory (disk/leafcache.h); NULL: nothing is kept */
 } AshDiskRequest;
 
 /**

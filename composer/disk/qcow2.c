@@ -131,29 +131,49 @@ add_cluster(Plan *plan, guint64 index)
 		g_array_append_val(plan->runs, run);
 }
 
-/* Holes are not read. What a file system calls data may be zeros all the same. */
+/* What a file system calls data may be zeros all the same. @buffer: scratch of one cluster. */
+static gboolean
+find_in_data(Plan *plan, const AshReread *raw, guint64 first, guint64 end, guint8 *buffer, GError **error)
+{
+	for (guint64 i = first; i < end; i++) {
+		bool used = ash_reread_knows(raw, i);
+
+		if (!used && !probe_cluster(ash_reread_get_fd(raw), plan->disk_bytes, i, buffer, &used, error))
+			return FALSE;
+		if (used)
+			add_cluster(plan, i);
+	}
+	return TRUE;
+}
+
+/* Holes of the disk file are not read, but have something in them if that lies elsewhere. */
+static void
+find_in_hole(Plan *plan, const AshReread *raw, guint64 first, guint64 end)
+{
+	for (guint64 i = first; i < end; i++)
+		if (ash_reread_knows(raw, i))
+			add_cluster(plan, i);
+}
+
 static gboolean
 find_runs(AshContext *ctx, Plan *plan, const AshReread *raw, GError **error)
 {
 	g_autofree guint8 *buffer = g_malloc(CLUSTER_BYTES);
 	guint64 next = 0, start, end = 0;
-	int raw_fd = ash_reread_get_fd(raw);
 
-	for (;;) {
+	do {
 		if (!ash_context_check(ctx, error) ||
-		    !ash_fd_find_data(raw_fd, end, plan->disk_bytes, &start, &end, error))
+		    !ash_fd_find_data(ash_reread_get_fd(raw), end, plan->disk_bytes, &start, &end, error))
 			return FALSE;
-		if (start == end)
-			return TRUE;
-		for (next = MAX(next, start / CLUSTER_BYTES); next * CLUSTER_BYTES < end; next++) {
-			bool used = ash_reread_knows(raw, next);
+		/* At the end of the disk both are there. */
+		guint64 first = MAX(next, start / CLUSTER_BYTES), behind = MAX(next, div_up(end, CLUSTER_BYTES));
 
-			if (!used && !probe_cluster(raw_fd, plan->disk_bytes, next, buffer, &used, error))
-				return FALSE;
-			if (used)
-				add_cluster(plan, next);
-		}
-	}
+		find_in_hole(plan, raw, next, first);
+		if (!find_in_data(plan, raw, first, behind, buffer, error))
+			return FALSE;
+		next = behind;
+	} while (start != end);
+	return TRUE;
 }
 
 static guint64

@@ -32,6 +32,12 @@ ash_used_map_free(AshUsedMap *map)
 }
 
 void
+ash_used_map_mark(AshUsedMap *map, guint64 offset)
+{
+	__atomic_store_n(&map->used[offset / CLUSTER], 1, __ATOMIC_RELAXED);
+}
+
+void
 ash_used_map_add(AshUsedMap *map, guint64 offset, const guint8 *data, gsize length)
 {
 	while (length > 0) {
@@ -40,7 +46,7 @@ ash_used_map_add(AshUsedMap *map, guint64 offset, const guint8 *data, gsize leng
 
 		g_assert(index < map->n);
 		if (!ash_used_map_knows(map, index) && !ash_is_zero(data, part))
-			__atomic_store_n(&map->used[index], 1, __ATOMIC_RELAXED);
+			ash_used_map_mark(map, offset);
 		offset += part;
 		data += part;
 		length -= part;

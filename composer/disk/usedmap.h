@@ -20,5 +20,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshUsedMap, ash_used_map_free)
 
 /** Looks at what is written at @offset of the disk, which nothing will replace. Several threads may do so at the same time. */
 void ash_used_map_add(AshUsedMap *map, guint64 offset, const guint8 *data, gsize length);
+/** What is at @offset is not all zero. */
+void ash_used_map_mark(AshUsedMap *map, guint64 offset);
 /** Whether the cluster @index is known to hold something. */
 bool ash_used_map_knows(const AshUsedMap *map, guint64 index);

@@ -146,6 +146,25 @@ ash_verity_tree_add(AshVerityTree *tree, guint64 offset, const guint8 *data, gsi
 	}
 }
 
+const guint8 *
+ash_verity_tree_get_leaves(const AshVerityTree *tree, guint64 offset)
+{
+	return tree->leaves + offset / BLOCK * ASH_SHA256_SIZE;
+}
+
+void
+ash_verity_tree_set_leaves(AshVerityTree *tree, guint64 offset, const guint8 *leaves, guint64 n)
+{
+	g_assert(offset % BLOCK == 0 && offset / BLOCK + n <= tree->data_blocks);
+	memcpy(tree->leaves + offset / BLOCK * ASH_SHA256_SIZE, leaves, n * ASH_SHA256_SIZE);
+}
+
+bool
+ash_verity_tree_is_zero_leaf(const AshVerityTree *tree, const guint8 *leaf)
+{
+	return memcmp(leaf, tree->zero_hash, ASH_SHA256_SIZE) == 0;
+}
+
 /** A tree for data that is in a file already. */
 typedef struct {
 	AshContext *ctx;

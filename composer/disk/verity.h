@@ -4,6 +4,8 @@
 #include "base/context.h"
 #include "base/digest.h"
 
+#include <stdbool.h>
+
 /**
  * dm-verity hash trees inside a disk file (kernel
  * Documentation/admin-guide/device-mapper/verity.rst; superblock as cryptsetup's
@@ -44,6 +46,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshVerityTree, ash_verity_tree_free)
 
 /** Hashes whole blocks of 4096 bytes at @offset of the data. Several threads may add at the same time, each other blocks. */
 void ash_verity_tree_add(AshVerityTree *tree, guint64 offset, const guint8 *data, gsize length);
+
+/** The hashes of the blocks from byte @offset of the data on, one after the other. Borrowed. */
+const guint8 *ash_verity_tree_get_leaves(const AshVerityTree *tree, guint64 offset);
+/** As ash_verity_tree_add() for @n blocks whose hashes are known, of this salt. */
+void ash_verity_tree_set_leaves(AshVerityTree *tree, guint64 offset, const guint8 *leaves, guint64 n);
+/** Whether a block with this hash is all zero. */
+bool ash_verity_tree_is_zero_leaf(const AshVerityTree *tree, const guint8 *leaf);
 
 /** Hashes the upper levels and writes superblock and tree at @place (of the data, only the length is looked at).
  * ASH_ERROR_CONFIG if the hash area is too small. */

@@ -60,7 +60,7 @@ ash_script_memo_new(const char *dir, GError **error)
 		return NULL;
 	AshScriptMemo *memo = g_new0(AshScriptMemo, 1);
 	memo->dir = ash_fd_steal(&fd);
-	memo->contents = ash_content_cache_new(memo->dir, "contents");
+	memo->contents = ash_content_cache_new(memo->dir, "contents.manifest");
 	return memo;
 }
 

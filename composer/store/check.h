@@ -8,7 +8,7 @@
 
 /** What is wrong with one thing, and what was done. */
 typedef struct {
-	char *kind;    /* "object", "commit", "ref", "history", "import", "root", "initramfs", "memo" or "record" */
+	char *kind;    /* "object", "commit", "ref", "history", "import", "root", "initramfs", "memo", "leaves" or "record" */
 	char *name;    /* a checksum, ref or path below the store */
 	char *problem;
 	char *remedy;  /* what was done; NULL: nothing yet */

@@ -22,6 +22,7 @@ static const Place places[ASH_ENTRY_KINDS] = {
 	[ASH_ENTRY_ROOT] = { "root", "roots", NULL },
 	[ASH_ENTRY_INITRAMFS] = { "initramfs", "initramfs", NULL },
 	[ASH_ENTRY_MEMO] = { "memo", "memo", NULL },
+	[ASH_ENTRY_LEAVES] = { "leaves", "leaves", NULL },
 	[ASH_ENTRY_RECORD] = { "record", "stages", NULL },
 };
 

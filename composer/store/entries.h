@@ -9,6 +9,7 @@ typedef enum {
 	ASH_ENTRY_ROOT,      /* an installed root: DIR/roots/KEY */
 	ASH_ENTRY_INITRAMFS, /* DIR/initramfs/NAME */
 	ASH_ENTRY_MEMO,      /* DIR/memo/NAME: what scriptlets did */
+	ASH_ENTRY_LEAVES,    /* DIR/leaves/SALT: hashes of files' blocks (disk/leafcache.h) */
 	ASH_ENTRY_RECORD,    /* of a stage or artifact: DIR/stages/REF.json */
 	ASH_ENTRY_KINDS,
 } AshEntryKind;
@@ -27,7 +28,7 @@ typedef struct {
 void ash_store_entry_free(AshStoreEntry *entry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshStoreEntry, ash_store_entry_free)
 
-/** "import", "root", "initramfs", "memo", "record". */
+/** "import", "root", "initramfs", "memo", "leaves", "record". */
 const char *ash_entry_kind_to_string(AshEntryKind kind);
 
 /** All entries of @kind, the one used last first, then by path. Of AshStoreEntry, owned; NULL on failure. */

@@ -20,7 +20,7 @@ typedef struct {
 
 /** One thing that went, or would go. */
 typedef struct {
-	char *kind;    /* "commit", "objects", "import", "root", "initramfs", "memo", "record", "log" or "staging" */
+	char *kind;    /* "commit", "objects", "import", "root", "initramfs", "memo", "leaves", "record", "log" or "staging" */
 	char *name;    /* a checksum, ref or path below the store */
 	char *why;
 	guint64 bytes; /* really freed: 0 if all of its files have other names still */

@@ -484,6 +484,27 @@ test_vhd_alone(Fixture *fixture, gconstpointer data)
 	g_assert_cmpstr(output, ==, "disk.vhd\n");
 }
 
+/* Who wants nothing but qcow2 gets the same as who wants more, though the raw file never has the files. */
+static void
+test_qcow2_alone(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshImageType) type = make_type(GPOINTER_TO_INT(data), true);
+	g_autoptr(GPtrArray) all = NULL, alone = NULL;
+	g_autofree char *output = NULL;
+
+	if (!have_tools())
+		return;
+	all = build(fixture, type, "all");
+	g_array_remove_index(type->formats, 2);
+	g_array_remove_index(type->formats, 0);
+	alone = build(fixture, type, "alone");
+	const AshArtifact *artifact = alone->pdata[0], *other = all->pdata[1];
+	g_assert_cmpstr(artifact->sha256, ==, other->sha256);
+	g_assert_cmpstr(artifact->root_hash, ==, other->root_hash);
+	output = run_command(0, "cd '%s/out' && cmp alone.qcow2 all.qcow2 && ls -A", fixture->dir);
+	g_assert_cmpstr(output, ==, "all.qcow2\nall.raw\nall.vhd\nalone.qcow2\n");
+}
+
 static void
 test_refusals(Fixture *fixture, gconstpointer data)
 {
@@ -541,6 +562,8 @@ main(int argc, char **argv)
 	ADD("inspect-damage", NULL, test_inspect_damage);
 	ADD("inspect-refusals", NULL, test_inspect_refusals);
 	ADD("vhd-alone", NULL, test_vhd_alone);
+	ADD("qcow2-alone/erofs", GINT_TO_POINTER(ASH_FS_EROFS), test_qcow2_alone);
+	ADD("qcow2-alone/ext4", GINT_TO_POINTER(ASH_FS_EXT4), test_qcow2_alone);
 	ADD("refusals", NULL, test_refusals);
 	return g_test_run();
 }
