@@ -13,7 +13,7 @@
 /* build, plan and resolve: three depths of the same thing. */
 typedef struct {
 	gboolean locked, update_lock, dry_run, unchanged_exit_77, explain, no_import_cache, checksums;
-	char **types, **repo_dirs, **repo_urls;
+	char **types, **formats, **repo_dirs, **repo_urls;
 	char *out_dir, *version, *lock, *seed, *anchor;
 } BuildOptions;
 
@@ -21,6 +21,7 @@ static void
 build_options_clear(BuildOptions *options)
 {
 	g_strfreev(options->types);
+	g_strfreev(options->formats);
 	g_strfreev(options->repo_dirs);
 	g_strfreev(options->repo_urls);
 	g_free(options->out_dir);
@@ -91,6 +92,7 @@ fill_request(Invocation *invocation, GError **error)
 		.repo_dirs = (const char *const *) options->repo_dirs,
 		.repo_urls = (const char *const *) options->repo_urls,
 		.images = { .seed = options->seed != NULL ? &invocation->seed : NULL,
+			    .formats = (const char *const *) options->formats,
 			    .checksums = options->checksums,
 			    .anchor = invocation->anchor },
 		.locked = options->locked,
@@ -106,6 +108,8 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 	BuildOptions *o = &invocation->options;
 	const GOptionEntry entries[] = {
 		{ "type", 't', 0, G_OPTION_ARG_STRING_ARRAY, &o->types, "An image type; may be given several times", "TYPE" },
+		{ "format", 'f', 0, G_OPTION_ARG_STRING_ARRAY, &o->formats,
+		  "Write disks in this format and not in those of the type: raw, qcow2, vhd", "FORMAT" },
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->out_dir, "Where images go (default: here)", "DIR" },
 		{ "version", 'V', 0, G_OPTION_ARG_STRING, &o->version,
 		  "Version of the system (default: day of its newest package)", "VERSION" },

@@ -11,7 +11,7 @@
 
 typedef struct {
 	AshCommonOptions common;
-	char **arguments, **types;
+	char **arguments, **types, **formats;
 	char *out_dir, *seed, *anchor;
 	gboolean explain, checksums;
 } ImageOptions;
@@ -22,6 +22,7 @@ image_options_clear(ImageOptions *options)
 	ash_common_options_clear(&options->common);
 	g_strfreev(options->arguments);
 	g_strfreev(options->types);
+	g_strfreev(options->formats);
 	g_free(options->out_dir);
 	g_free(options->seed);
 	g_free(options->anchor);
@@ -34,6 +35,8 @@ parse(AshCommandEnv *env, int argc, char **argv, ImageOptions *options, AshUuid 
 {
 	const GOptionEntry entries[] = {
 		{ "type", 't', 0, G_OPTION_ARG_STRING_ARRAY, &options->types, "An image type; may be given several times", "TYPE" },
+		{ "format", 'f', 0, G_OPTION_ARG_STRING_ARRAY, &options->formats,
+		  "Write disks in this format and not in those of the type: raw, qcow2, vhd", "FORMAT" },
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->out_dir, "Where images go (default: here)", "DIR" },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &options->seed,
 		  "Derive identifiers from this (default: from the content)", "UUID" },
@@ -69,6 +72,7 @@ ash_command_image(AshCommandEnv *env, int argc, char **argv, GError **error)
 	if (!ash_command_load_anchor(options.anchor, &anchor, error))
 		return FALSE;
 	const AshImageOptions images = { .seed = options.seed != NULL ? &seed : NULL,
+					 .formats = (const char *const *) options.formats,
 					 .checksums = options.checksums,
 					 .anchor = anchor };
 	g_autoptr(AshBuildResult) result =

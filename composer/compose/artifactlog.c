@@ -33,10 +33,12 @@ ash_artifact_log_key(const char *commit, const AshImageType *type, const AshImag
 {
 	AshStageKey *key = ash_stage_key_new(ASH_ARTIFACT_STAGE_VERSION);
 	g_autofree char *text = options->seed != NULL ? ash_uuid_to_string(options->seed) : NULL;
+	g_autofree char *formats = options->formats != NULL ? g_strjoinv(" ", (char **) options->formats) : NULL;
 	g_autofree char *anchor = options->anchor != NULL ? digest_of(options->anchor) : NULL;
 
 	ash_stage_key_add(key, "commit", commit);
 	ash_stage_key_add(key, "image type", type->digest);
+	ash_stage_key_add(key, "formats", formats);
 	ash_stage_key_add(key, "seed", text);
 	ash_stage_key_add(key, "anchor", anchor);
 	ash_stage_key_add(key, "checksums", options->checksums ? "all" : NULL);

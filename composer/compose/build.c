@@ -476,6 +476,8 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 		if (type == NULL)
 			return NULL;
 		g_ptr_array_add(loaded, type);
+		if (!ash_imgtype_set_formats(type, options->formats, error))
+			return NULL;
 		add_type(work, type);
 	}
 	ash_progress_set_total_weight(ctx->progress, WEIGHT_ARTIFACT * loaded->len);

@@ -8,6 +8,7 @@
 /** What a person asked for of the files of an image type, whatever the type; all borrowed. Part of each artifact's key. */
 typedef struct {
 	const AshUuid *seed; /* NULL: identifiers are derived from the commit */
+	const char *const *formats; /* of disks, instead of their types'; NULL: those */
 	bool checksums;      /* also where another digest tells the same (AshDiskRequest) */
 	GBytes *anchor;      /* layout of an earlier version (ash_erofs_layout_parse()), for types with an erofs root; NULL: none */
 } AshImageOptions;

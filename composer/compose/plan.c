@@ -251,7 +251,7 @@ ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, G
 	plan->lock_path = request->lock_path != NULL
 				  ? g_strdup(request->lock_path)
 				  : g_strdup_printf("%s/%s.lock", request->out_dir, plan->spec->name);
-	plan->variants = ash_plan_variants_load(ctx, plan->spec, request->types, error);
+	plan->variants = ash_plan_variants_load(ctx, plan->spec, request->types, request->images.formats, error);
 	if (plan->variants == NULL || !check_keys(plan->spec, error))
 		return NULL;
 	add_group_notices(plan);

@@ -99,7 +99,8 @@ add_type(GPtrArray *variants, AshImageType *type, const AshSpec *spec, GError **
 }
 
 GPtrArray *
-ash_plan_variants_load(AshContext *ctx, const AshSpec *spec, const char *const *types, GError **error)
+ash_plan_variants_load(AshContext *ctx, const AshSpec *spec, const char *const *types, const char *const *formats,
+		       GError **error)
 {
 	g_autoptr(GPtrArray) variants = g_ptr_array_new_with_free_func((GDestroyNotify) ash_plan_variant_free);
 
@@ -107,7 +108,7 @@ ash_plan_variants_load(AshContext *ctx, const AshSpec *spec, const char *const *
 		if (g_strv_contains(types + i + 1, types[i]))
 			continue;
 		AshImageType *type = ash_imgtype_load(types[i], ctx->data_dir, error);
-		if (type == NULL || !add_type(variants, type, spec, error))
+		if (type == NULL || !add_type(variants, type, spec, error) || !ash_imgtype_set_formats(type, formats, error))
 			return NULL;
 	}
 	return g_steal_pointer(&variants);

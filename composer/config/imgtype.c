@@ -340,6 +340,23 @@ ash_imgtype_load(const char *name_or_path, const char *data_dir, GError **error)
 	return text != NULL ? ash_imgtype_parse(text, length, path, data_dir, error) : NULL;
 }
 
+gboolean
+ash_imgtype_set_formats(AshImageType *type, const char *const *names, GError **error)
+{
+	if (names == NULL)
+		return TRUE;
+	g_array_set_size(type->formats, 0);
+	for (guint i = 0; names[i] != NULL; i++) {
+		AshDiskFormat format = ASH_DISK_RAW;
+
+		if (!ash_disk_format_parse(names[i], &format))
+			return ash_throw(error, ASH_ERROR_USAGE, "--format \"%s\" is not raw, qcow2 or vhd", names[i]);
+		if (!g_strv_contains(names + i + 1, names[i]))
+			g_array_append_val(type->formats, format);
+	}
+	return TRUE;
+}
+
 char **
 ash_imgtype_list(const char *data_dir, GError **error)
 {

@@ -17,6 +17,9 @@ AshImageType *ash_imgtype_load(const char *name_or_path, const char *data_dir, G
 AshImageType *ash_imgtype_parse(const char *text, gsize length, const char *file,
 				const char *data_dir, GError **error);
 
+/** Files of these formats (@names; NULL: no change) are written of a disk instead of those that the type says. ASH_ERROR_USAGE. */
+gboolean ash_imgtype_set_formats(AshImageType *type, const char *const *names, GError **error);
+
 /** Names of the image types in DATA_DIR/imgtypes, sorted. Owned; NULL and ASH_ERROR_CONFIG if the
  * folder cannot be read. */
 char **ash_imgtype_list(const char *data_dir, GError **error);

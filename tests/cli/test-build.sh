@@ -12,7 +12,11 @@ ashlar() { "$ASHLAR" "$@" --progress=none; }
 check "the demo system builds for all image types" "$ASHLAR" build "$top_srcdir/kickstarts/demo-vm.ks" \
 	-t azure-vm -t qemu-vm -t container -t wsl --repos "$distro/release" --store "$store" -o "$out" --progress=plain
 raw=$out/demo-vm-qemu-vm.raw vhd=$out/demo-vm-azure-vm.vhd oci=$out/demo-vm-container.oci.tar wsl=$out/demo-vm-wsl.wsl
+qcow2=$(sha256sum <"$out/demo-vm-qemu-vm.qcow2")
+check "ashlar image -f writes another format" ashlar image demo-vm/x86_64/qemu-vm -t qemu-vm -f raw -f qcow2 --store "$store" -o "$out"
 [ -f "$raw" ] || { finish; exit; }
+check_equal "the qcow2 beside a raw disk has the same bytes as alone" "$qcow2" "$(sha256sum <"$out/demo-vm-qemu-vm.qcow2")"
+refute "-f refuses a format that there is not" ashlar image demo-vm/x86_64/qemu-vm -t qemu-vm -f floppy --store "$store" -o "$out"
 
 check "ostree fsck" ostree fsck --quiet --repo="$store/repo"
 
@@ -105,7 +109,7 @@ check "units that WSL cannot have are masked" sh -c "tar -tvzf '$wsl' | grep -q 
 # Commits
 ref=demo-vm/x86_64/qemu-vm
 check "the layout of the root is beside the disk" test -s "$out/demo-vm-qemu-vm.layout"
-ashlar image "$ref" -t qemu-vm --store "$store" -o "$work/anchored" --anchor "$out/demo-vm-qemu-vm.layout" --checksums --json >"$work/anchored.json"
+ashlar image "$ref" -t qemu-vm -f qcow2 -f raw --store "$store" -o "$work/anchored" --anchor "$out/demo-vm-qemu-vm.layout" --checksums --json >"$work/anchored.json"
 check "ashlar image takes it for the next version: nothing changed, the same bytes" cmp "$raw" "$work/anchored/demo-vm-qemu-vm.raw"
 check "and the same layout" cmp "$out/demo-vm-qemu-vm.layout" "$work/anchored/demo-vm-qemu-vm.layout"
 check_equal "--checksums hashes the raw disk, too" "$(sha256sum <"$raw" | cut -d ' ' -f 1)" "$(jq -r '.artifacts[] | select(.format == "raw") | .sha256' "$work/anchored.json")"

@@ -64,9 +64,10 @@ for file in home/out/*; do
 done
 check "there are several" test "$(ls home/out | wc -l)" -gt "${#types[@]}"
 check "ostree fsck, by him" as_user ostree fsck --quiet --repo="$work/home/store/repo"
-for raw in home/out/*.raw; do
-	[ -e "$raw" ] || continue
-	check "sfdisk --verify $(basename "$raw")" sfdisk --verify "$raw"
+for disk in home/out/*.qcow2; do
+	[ -e "$disk" ] || continue
+	check "qemu-img check $(basename "$disk")" qemu-img check -q "$disk"
+	check "ashlar inspect $(basename "$disk")" "$ASHLAR" inspect "$disk" --progress=none
 done
 
 # And without even a user's right to more than one id: said at once, with the remedy.

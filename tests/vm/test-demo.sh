@@ -17,7 +17,7 @@ ssh-keygen -q -t ed25519 -N '' -f "$work/key"
 	echo "%include $top_srcdir/kickstarts/demo-vm.ks"
 	echo "sshkey --username=demo \"$(cat "$work/key.pub")\""
 } >"$work/demo-vm.ks"
-check "the demo system builds as qemu-vm" "$ASHLAR" build "$work/demo-vm.ks" -t qemu-vm --repos "$distro/release" \
+check "the demo system builds as qemu-vm" "$ASHLAR" build "$work/demo-vm.ks" -t qemu-vm -f raw --repos "$distro/release" \
 	--store "$cache/test-store" -o "$work/out" --progress=plain
 image=$work/out/demo-vm-qemu-vm.raw
 [ -f "$image" ] || { finish; exit; }
