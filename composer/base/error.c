@@ -19,6 +19,7 @@ static const ErrorKind error_kinds[] = {
 	[ASH_ERROR_FETCH] = { "fetch", 5 },           [ASH_ERROR_TRUST] = { "trust", 6 },
 	[ASH_ERROR_SCRIPT] = { "script", 7 },         [ASH_ERROR_NO_SPACE] = { "no-space", 8 },
 	[ASH_ERROR_EXPIRED] = { "expired", 9 },       [ASH_ERROR_ROLLBACK] = { "rollback", 10 },
+	[ASH_ERROR_FINDINGS] = { "findings", 11 },
 	[ASH_ERROR_UNCHANGED] = { "unchanged", 77 },  [ASH_ERROR_CANCELLED] = { "cancelled", 130 },
 };
 

@@ -23,6 +23,7 @@ typedef enum {
 	ASH_ERROR_NO_SPACE,   /* ENOSPC, or not enough space before work starts */
 	ASH_ERROR_EXPIRED,    /* signed metadata is past its time, or the clock is wrong */
 	ASH_ERROR_ROLLBACK,   /* signed metadata is older than what is trusted already */
+	ASH_ERROR_FINDINGS,   /* not an error: "ashlar audit" found what --fail-on asks for */
 	ASH_ERROR_UNCHANGED,  /* not an error: nothing to do, and the caller asked to be told */
 	ASH_ERROR_CANCELLED,  /* interrupted by a signal */
 } AshErrorCode;
@@ -43,7 +44,7 @@ gboolean ash_prefix(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3)
 /** The code of @error in our domain; foreign domains are mapped (G_IO_ERROR_NO_SPACE, _CANCELLED), else INTERNAL. */
 AshErrorCode ash_error_code(const GError *error);
 
-/** The exit status that README and ashlar(1) promise for @error: 1 internal ... 10 rollback, 77, 130. */
+/** The exit status that README and ashlar(1) promise for @error: 1 internal ... 10 rollback, 11 findings, 77, 130. */
 int ash_error_exit_status(const GError *error);
 
 /** A name for JSON output: "config", "trust", ... Borrowed, static. */

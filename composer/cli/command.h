@@ -62,6 +62,7 @@ gboolean ash_command_ls(AshCommandEnv *env, int argc, char **argv, GError **erro
 gboolean ash_command_diff(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_cat(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_inspect(AshCommandEnv *env, int argc, char **argv, GError **error);
+gboolean ash_command_audit(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_boot(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_prune(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_fsck(AshCommandEnv *env, int argc, char **argv, GError **error);

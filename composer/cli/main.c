@@ -56,6 +56,10 @@ static const AshCommand commands[] = {
 	  ash_command_diff },
 	{ "cat", "REF PATH...", "print files of a commit", NULL, ash_command_cat },
 	{ "inspect", "IMAGE", "show what is in a disk image, and check its verity hashes", NULL, ash_command_inspect },
+	{ "audit", "REF|IMAGE", "report what weakens the security of a system or an image",
+	  "Looks at every file of a commit, or of the file systems in an image, without running anything of it. Findings are\n"
+	  "errors, warnings and notes; \"ashlar audit --list-rules\" lists the rules with reasons and remedies.",
+	  ash_command_audit },
 	{ "boot", "IMAGE [-- QEMU ARGUMENTS]", "boot a throw-away copy of a disk image in QEMU", NULL,
 	  ash_command_boot },
 	{ "prune", "", "remove old commits and caches from the store", NULL, ash_command_prune },
