@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "audit/audit.h"
 
+#include "audit/accounts.h"
 #include "audit/contents.h"
 #include "audit/modes.h"
+#include "audit/secrets.h"
+#include "audit/sysctl.h"
+#include "audit/units.h"
 #include "base/parallel.h"
 
 /* Families beside the contents of files, which take the longest by far and are split among all threads. */
 typedef void (*Family)(const AshAudit *audit);
 
-static const Family families[] = { ash_modes_check };
+static const Family families[] = {
+	ash_units_check, ash_modes_check, ash_secrets_check, ash_sysctl_check, ash_audit_accounts_check,
+};
 
 typedef struct {
 	AshAudit audit;

@@ -3,6 +3,7 @@
 
 #include "audit/elf.h"
 #include "audit/elfrules.h"
+#include "audit/secrets.h"
 #include "base/fd.h"
 #include "base/size.h"
 
@@ -84,6 +85,8 @@ check_file(const AshAudit *audit, const AshFsNode *node, guint8 *buffer)
 	}
 	if (ash_elf_detect(buffer, length))
 		check_elf(audit, node, path, fd);
+	else
+		ash_secrets_scan(audit, node, path, (const char *) buffer, length);
 }
 
 void

@@ -9,12 +9,26 @@
 
 #define MAX_TEXT_BYTES ASH_MIB
 
+AshFsNode *
+ash_audit_resolve(const AshAudit *audit, const char *path)
+{
+	AshFsNode *node = ash_fs_tree_resolve(audit->tree, path);
+	g_autofree char *moved = g_strconcat("usr/", path, NULL);
+
+	return node != NULL || !g_str_has_prefix(path, "etc/") ? node : ash_fs_tree_resolve(audit->tree, moved);
+}
+
 char *
 ash_audit_load_node(const AshAudit *audit, const AshFsNode *node)
 {
 	g_autofree char *text = NULL;
 	ash_autofd int fd = -1;
 
+	if (node != NULL && S_ISLNK(node->mode)) {
+		g_autofree char *path = ash_fs_node_dup_path(node);
+
+		node = ash_fs_tree_resolve(audit->tree, path);
+	}
 	if (node == NULL || !S_ISREG(node->mode) || node->size > MAX_TEXT_BYTES)
 		return NULL;
 	fd = ash_fs_tree_open(audit->tree, node, NULL);
@@ -31,7 +45,7 @@ ash_audit_load_node(const AshAudit *audit, const AshFsNode *node)
 char *
 ash_audit_load_text(const AshAudit *audit, const char *path)
 {
-	return ash_audit_load_node(audit, ash_fs_tree_resolve(audit->tree, path));
+	return ash_audit_load_node(audit, ash_audit_resolve(audit, path));
 }
 
 bool
@@ -60,7 +74,7 @@ ash_audit_list_config(const AshAudit *audit, const char *const *directories, con
 	GPtrArray *files = g_ptr_array_new();
 
 	for (guint i = 0; directories[i] != NULL; i++) {
-		const AshFsNode *directory = ash_fs_tree_resolve(audit->tree, directories[i]);
+		const AshFsNode *directory = ash_audit_resolve(audit, directories[i]);
 
 		for (guint j = 0; directory != NULL && directory->children != NULL && j < directory->children->len; j++) {
 			AshFsNode *node = g_ptr_array_index(directory->children, j);

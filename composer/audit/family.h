@@ -12,9 +12,11 @@ typedef struct {
 	AshAuditReport *report;
 } AshAudit;
 
+/** As ash_fs_tree_resolve(); what is not in /etc is looked for in /usr/etc, where OSTree deployments have it. Borrowed. */
+AshFsNode *ash_audit_resolve(const AshAudit *audit, const char *path);
 /** The text of a file (links followed), valid UTF-8 or not, without what follows a NUL; NULL if there is none or it has more than 1 MiB. Owned. */
 char *ash_audit_load_text(const AshAudit *audit, const char *path);
-/** The text of a regular file. */
+/** The text of a regular file, or of that a link leads to. */
 char *ash_audit_load_node(const AshAudit *audit, const AshFsNode *node);
 
 /** True for a program that runs with rights of others: set-id bits or file capabilities. */

@@ -27,6 +27,7 @@ static const struct {
 	[ASH_TOOL_NEWGIDMAP] = { "newgidmap", "uidmap", "shadow-utils" },
 	[ASH_TOOL_GPGV] = { "gpgv", "gpgv", "gnupg2" },
 	[ASH_TOOL_SYSTEMCTL] = { "systemctl", "systemd", "systemd" },
+	[ASH_TOOL_SYSTEMD_ANALYZE] = { "systemd-analyze", "systemd", "systemd" },
 	[ASH_TOOL_GPG] = { "gpg", "gpg", "gnupg2" },
 };
 
