@@ -381,11 +381,9 @@ get_entry(const DirBlock *block, guint index, guint64 *ret_nid, GError **error)
 	return g_strndup((const char *) block->data + start, end - start);
 }
 
-typedef bool (*EntryFunc)(const char *name, guint64 nid, gpointer user_data);
-
 /* Calls @func for every entry until it returns true. */
 static gboolean
-each_entry(AshErofsReader *reader, const Inode *directory, EntryFunc func, gpointer user_data,
+each_entry(AshErofsReader *reader, const Inode *directory, AshErofsEntryFunc func, gpointer user_data,
 	   GError **error)
 {
 	DirBlock block;
@@ -679,23 +677,83 @@ search_xattrs(const guint8 *data, gsize length, const char *name, GError **error
 	return NULL;
 }
 
-GBytes *
-ash_erofs_get_xattr(AshErofsReader *reader, const char *path, const char *name, GError **error)
+static GBytes *
+get_xattr(AshErofsReader *reader, const Inode *inode, const char *name, GError **error)
 {
 	g_autofree guint8 *data = NULL;
 	g_autoptr(GError) local = NULL;
 	GBytes *value;
-	Inode inode;
 
-	if (!find(reader, path, false, &inode, error) || inode.xattr_bytes == 0)
+	if (inode->xattr_bytes == 0)
 		return NULL;
-	data = g_malloc0(inode.xattr_bytes);
-	if (!read_at(reader, inode.xattr, data, inode.xattr_bytes, error))
+	data = g_malloc0(inode->xattr_bytes);
+	if (!read_at(reader, inode->xattr, data, inode->xattr_bytes, error))
 		return NULL;
-	value = search_shared(reader, data, inode.xattr_bytes, name, &local);
+	value = search_shared(reader, data, inode->xattr_bytes, name, &local);
 	if (local != NULL)
 		g_propagate_error(error, g_steal_pointer(&local));
 	else if (value == NULL)
-		value = search_xattrs(data, inode.xattr_bytes, name, error);
+		value = search_xattrs(data, inode->xattr_bytes, name, error);
 	return value;
+}
+
+GBytes *
+ash_erofs_get_xattr(AshErofsReader *reader, const char *path, const char *name, GError **error)
+{
+	Inode inode;
+
+	return find(reader, path, false, &inode, error) ? get_xattr(reader, &inode, name, error) : NULL;
+}
+
+guint64
+ash_erofs_get_root(const AshErofsReader *reader)
+{
+	return reader->root_nid;
+}
+
+gboolean
+ash_erofs_stat_nid(AshErofsReader *reader, guint64 nid, AshErofsStat *ret_stat, GError **error)
+{
+	Inode inode;
+
+	if (!read_inode(reader, nid, &inode, error))
+		return FALSE;
+	*ret_stat = inode.stat;
+	return TRUE;
+}
+
+gboolean
+ash_erofs_each_entry(AshErofsReader *reader, guint64 nid, AshErofsEntryFunc func, gpointer user_data, GError **error)
+{
+	Inode inode;
+
+	return read_inode(reader, nid, &inode, error) && each_entry(reader, &inode, func, user_data, error);
+}
+
+gboolean
+ash_erofs_read_nid(AshErofsReader *reader, guint64 nid, guint64 at, void *buffer, gsize length, GError **error)
+{
+	Inode inode;
+
+	if (!read_inode(reader, nid, &inode, error))
+		return FALSE;
+	if (!S_ISREG(inode.stat.mode) || at > inode.stat.size || length > inode.stat.size - at)
+		return ash_throw(error, ASH_ERROR_CONFIG, "EROFS: no regular file, or shorter than that");
+	return read_data(reader, &inode, at, buffer, length, error);
+}
+
+char *
+ash_erofs_read_link_nid(AshErofsReader *reader, guint64 nid, GError **error)
+{
+	Inode inode;
+
+	return read_inode(reader, nid, &inode, error) ? read_target(reader, &inode, error) : NULL;
+}
+
+GBytes *
+ash_erofs_get_xattr_nid(AshErofsReader *reader, guint64 nid, const char *name, GError **error)
+{
+	Inode inode;
+
+	return read_inode(reader, nid, &inode, error) ? get_xattr(reader, &inode, name, error) : NULL;
 }

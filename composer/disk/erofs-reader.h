@@ -40,6 +40,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshErofsReader, ash_erofs_close)
 /** Borrowed. */
 const AshErofsInfo *ash_erofs_get_info(const AshErofsReader *reader);
 
+/** The same by the number of an inode, for whole trees; the root's first. None changes @reader: they may be called from any thread. */
+guint64 ash_erofs_get_root(const AshErofsReader *reader);
+gboolean ash_erofs_stat_nid(AshErofsReader *reader, guint64 nid, AshErofsStat *ret_stat, GError **error);
+/** Is given one name of a directory, "." and ".." among them; returns true to stop. */
+typedef bool (*AshErofsEntryFunc)(const char *name, guint64 nid, gpointer user_data);
+gboolean ash_erofs_each_entry(AshErofsReader *reader, guint64 nid, AshErofsEntryFunc func, gpointer user_data, GError **error);
+/** Reads @length bytes at @at of a regular file, which must have them. */
+gboolean ash_erofs_read_nid(AshErofsReader *reader, guint64 nid, guint64 at, void *buffer, gsize length, GError **error);
+char *ash_erofs_read_link_nid(AshErofsReader *reader, guint64 nid, GError **error);
+GBytes *ash_erofs_get_xattr_nid(AshErofsReader *reader, guint64 nid, const char *name, GError **error);
+
 /** Finds @path; symbolic links are followed inside the file system (at most 40), the last one too
  * if @follow. */
 gboolean ash_erofs_stat(AshErofsReader *reader, const char *path, bool follow,

@@ -175,6 +175,19 @@ open_disk(AshContext *ctx, AshDiskInfo *info, GError **error)
 	return ash_fd_steal(&fd);
 }
 
+int
+ash_disk_open_raw(AshContext *ctx, const char *path, AshDiskFormat *ret_format, guint64 *ret_bytes, GError **error)
+{
+	g_autoptr(AshDiskInfo) info = info_new(path);
+	int fd = open_disk(ctx, info, error);
+
+	if (fd < 0)
+		return -1;
+	*ret_format = info->format;
+	*ret_bytes = info->disk_bytes;
+	return fd;
+}
+
 static void
 list_contents(AshDiskInfo *info, int fd)
 {

@@ -66,3 +66,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshDiskInfo, ash_disk_info_free)
  * ASH_ERROR_CONFIG only if this is no disk image.
  */
 AshDiskInfo *ash_disk_inspect(AshContext *ctx, const char *path, GError **error);
+
+/**
+ * Opens a raw disk, a fixed VHD or a qcow2 file for reading as a raw disk (qcow2: a temporary copy, which is gone when it is
+ * closed). An owned descriptor, or -1. *@ret_bytes: what a machine sees.
+ */
+int ash_disk_open_raw(AshContext *ctx, const char *path, AshDiskFormat *ret_format, guint64 *ret_bytes, GError **error);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/imagetree.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/size.h"
+#include "disk/erofs-tree.h"
+#include "disk/ext4-reader.h"
+#include "disk/gpt.h"
+#include "disk/inspect.h"
+#include "disk/probe.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COPY_BYTES   ((guint64) ASH_MIB)
+#define MEMORY_BYTES (64 * ASH_MIB)
+/* No file of a system is larger; what claims to be would fill the disk. */
+#define MAX_FILE_BYTES (16 * ASH_GIB)
+
+/* A file system: one of the two. */
+typedef struct {
+	AshErofsReader *erofs;
+	AshExt4Reader *ext4;
+} Source;
+
+/* What an open tree needs. */
+typedef struct {
+	int fd;
+	GArray *sources; /* of Source; a node's number is its index */
+} Image;
+
+static void
+source_clear(gpointer data)
+{
+	Source *source = data;
+
+	g_clear_pointer(&source->erofs, ash_erofs_close);
+	g_clear_pointer(&source->ext4, ash_ext4_reader_free);
+}
+
+static void
+image_free(gpointer data)
+{
+	Image *image = data;
+
+	g_array_unref(image->sources);
+	ash_fd_clear(&image->fd);
+	g_free(image);
+}
+
+/* In memory, or nameless on the disk. */
+static int
+make_copy_fd(guint64 size, GError **error)
+{
+	int fd;
+
+	if (size <= MEMORY_BYTES) {
+		fd = memfd_create("file", MFD_CLOEXEC);
+	} else {
+		g_autofree char *path = g_build_filename(g_get_tmp_dir(), ".ashlar-audit-XXXXXX", NULL);
+
+		fd = g_mkstemp_full(path, O_RDWR | O_CLOEXEC, 0600);
+		if (fd >= 0)
+			(void) unlink(path);
+	}
+	if (fd < 0)
+		ash_throw_errno(error, "cannot make a temporary file");
+	return fd;
+}
+
+static gboolean
+copy_erofs(AshErofsReader *reader, guint64 nid, guint64 size, int to_fd, GError **error)
+{
+	g_autofree guint8 *buffer = g_malloc(MIN(COPY_BYTES, size));
+
+	for (guint64 at = 0; at < size; at += COPY_BYTES) {
+		gsize part = (gsize) MIN(COPY_BYTES, size - at);
+
+		if (!ash_erofs_read_nid(reader, nid, at, buffer, part, error) || !ash_fd_write_all(to_fd, buffer, part, at, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static int
+open_node(const AshFsNode *node, gpointer user_data, GError **error)
+{
+	const Image *image = user_data;
+	const Source *source = &g_array_index(image->sources, Source, node->number);
+	guint64 number = g_ascii_strtoull(node->content, NULL, 10);
+	ash_autofd int fd = -1;
+	gboolean ok;
+
+	if (node->size > MAX_FILE_BYTES) {
+		ash_throw(error, ASH_ERROR_CONFIG, "it claims to have %" G_GUINT64_FORMAT " bytes", node->size);
+		return -1;
+	}
+	fd = make_copy_fd(node->size, error);
+	if (fd < 0)
+		return -1;
+	ok = source->erofs != NULL ? copy_erofs(source->erofs, number, node->size, fd, error)
+				   : ash_ext4_reader_copy(source->ext4, (guint32) number, fd, error);
+	return ok ? ash_fd_steal(&fd) : -1;
+}
+
+/* Puts the file system at @offset below @root. FALSE without an error: it is of another kind, *@ret_kind (static, may be NULL). */
+static gboolean
+fill(Image *image, AshFsNode *root, guint64 offset, guint64 size, const char **ret_kind, GError **error)
+{
+	g_auto(AshProbe) probe = { 0 };
+	guint32 index = image->sources->len;
+	Source source = { NULL, NULL };
+
+	ash_probe_read(image->fd, offset, size, &probe);
+	*ret_kind = probe.content;
+	if (g_strcmp0(probe.content, "erofs") == 0)
+		source.erofs = ash_erofs_open(image->fd, offset, size, error);
+	else if (g_strcmp0(probe.content, "ext4") == 0)
+		source.ext4 = ash_ext4_reader_open(image->fd, offset, error);
+	if (source.erofs == NULL && source.ext4 == NULL)
+		return FALSE;
+	g_array_append_val(image->sources, source);
+	return source.erofs != NULL ? ash_erofs_tree_fill(source.erofs, root, index, error)
+				    : ash_ext4_reader_fill(source.ext4, root, index, error);
+}
+
+/* Moves what is in @from into @into, which keeps what it has. */
+static void
+graft(AshFsNode *into, AshFsTree *from)
+{
+	into->mode = from->root->mode;
+	into->uid = from->root->uid;
+	into->gid = from->root->gid;
+	while (from->root->children != NULL && from->root->children->len > 0) {
+		AshFsNode *child = g_ptr_array_steal_index(from->root->children, 0);
+
+		child->parent = into;
+		g_ptr_array_add(into->children, child);
+	}
+}
+
+/* A partition's content is mounted over what the root has there. */
+static void
+add_var(Image *image, AshFsTree *tree, const AshPartition *partition, GPtrArray *notices)
+{
+	AshFsNode *var = ash_fs_tree_lookup(tree, "var");
+	g_autoptr(AshFsTree) content = ash_fs_tree_new();
+	g_autoptr(GError) error = NULL;
+	const char *kind = NULL;
+
+	if (var == NULL || !S_ISDIR(var->mode))
+		return;
+	if (!fill(image, content->root, partition->offset, partition->size, &kind, &error)) {
+		if (error != NULL || (kind != NULL && strcmp(kind, "zero") != 0))
+			g_ptr_array_add(notices, g_strdup_printf("partition \"%s\": %s", partition->label,
+								 error != NULL ? error->message : kind));
+		return;
+	}
+	g_ptr_array_set_size(var->children, 0);
+	graft(var, content);
+}
+
+static gboolean
+fill_from_layout(Image *image, AshFsTree *tree, const AshLayout *layout, GPtrArray *notices, GError **error)
+{
+	for (guint i = 0; i < layout->partitions->len; i++) {
+		const AshPartition *partition = layout->partitions->pdata[i];
+		g_autoptr(GError) local = NULL;
+		const char *kind = NULL;
+
+		if (partition->role != ASH_PARTITION_ROOT)
+			continue;
+		if (fill(image, tree->root, partition->offset, partition->size, &kind, &local))
+			return TRUE;
+		if (local != NULL) {
+			g_propagate_prefixed_error(error, g_steal_pointer(&local), "partition \"%s\": ", partition->label);
+			return FALSE;
+		}
+		if (kind != NULL && strcmp(kind, "zero") != 0)
+			g_ptr_array_add(notices, g_strdup_printf("partition \"%s\": %s is not looked into", partition->label, kind));
+	}
+	return ash_throw(error, ASH_ERROR_CONFIG, "no root partition with EROFS or ext4%s%s", notices->len > 0 ? ": " : "",
+			 notices->len > 0 ? (const char *) g_ptr_array_index(notices, 0) : "");
+}
+
+static gboolean
+fill_from_disk(Image *image, AshFsTree *tree, guint64 size, GPtrArray *notices, GError **error)
+{
+	g_autoptr(AshLayout) layout = NULL;
+	g_autoptr(GError) local = NULL;
+	const AshPartition *var;
+	const char *kind = NULL;
+
+	/* One file system without a partition table. */
+	if (fill(image, tree->root, 0, size, &kind, &local))
+		return TRUE;
+	if (local != NULL) {
+		g_propagate_error(error, g_steal_pointer(&local));
+		return FALSE;
+	}
+	layout = ash_gpt_read(image->fd, error);
+	if (layout == NULL || !fill_from_layout(image, tree, layout, notices, error))
+		return FALSE;
+	ash_fs_tree_finish(tree);
+	var = ash_layout_find(layout, ASH_PARTITION_VAR, 0);
+	if (var != NULL)
+		add_var(image, tree, var, notices);
+	return TRUE;
+}
+
+AshFsTree *
+ash_image_load_tree(AshContext *ctx, const char *path, GPtrArray **ret_notices, GError **error)
+{
+	g_autoptr(GPtrArray) notices = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(AshFsTree) tree = ash_fs_tree_new();
+	AshDiskFormat format = ASH_DISK_RAW;
+	guint64 size = 0;
+	int fd = ash_disk_open_raw(ctx, path, &format, &size, error);
+	Image *image;
+
+	if (fd < 0)
+		return NULL;
+	image = g_new0(Image, 1);
+	image->fd = fd;
+	image->sources = g_array_new(FALSE, FALSE, sizeof(Source));
+	g_array_set_clear_func(image->sources, source_clear);
+	tree->open = open_node;
+	tree->user_data = image;
+	tree->free_user_data = image_free;
+	if (!fill_from_disk(image, tree, size, notices, error))
+		return ash_prefix(error, "\"%s\"", path), NULL;
+	ash_fs_tree_finish(tree);
+	*ret_notices = g_steal_pointer(&notices);
+	return g_steal_pointer(&tree);
+}
