@@ -73,7 +73,9 @@ check_compiler(const File *file)
 		add(file, ASH_RULE_ELF_NO_FORTIFY, NULL, "no checked function of the C library");
 	if (elf->x86 && elf->has_code && !(elf->ibt && elf->shstk)) {
 		const char *missing = elf->ibt ? "no shadow stack (SHSTK)" : elf->shstk ? "no branch tracking (IBT)" : "neither IBT nor SHSTK";
-		add(file, ASH_RULE_ELF_NO_CET, NULL, missing);
+
+		/* Mostly all of a system has it or nothing has: no more of a concern for some. */
+		ash_audit_report_add(file->audit->report, ASH_RULE_ELF_NO_CET, file->path, NULL, "%s", missing);
 	}
 }
 

@@ -117,3 +117,14 @@ ash_audit_render_text(const AshAuditReport *report, guint most)
 	print_groups(report, most);
 	print_summary(report);
 }
+
+void
+ash_audit_render_rules(void)
+{
+	for (guint i = 0; i < _ASH_RULE_COUNT; i++) {
+		const AshAuditRule *rule = ash_audit_rule_get((AshAuditRuleId) i);
+
+		printf("%s%s (%s): %s\n  %s\n  Remedy: %s\n", i > 0 ? "\n" : "", rule->id, ash_audit_level_to_string(rule->level), rule->title,
+		       rule->why, rule->remedy);
+	}
+}
