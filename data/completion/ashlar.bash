@@ -19,6 +19,10 @@ _ashlar_refs() { # PROGRAM [OPTION OF THE STORE]
 	"$@" log --progress=none 2>/dev/null | sed -n 's/^  ref \([^ ]*\) .*/\1/p' | sort -u
 }
 
+_ashlar_rules() {
+	"$1" audit --list-rules --progress=none 2>/dev/null | sed -n 's/^\([a-z-]*\) (.*/\1/p'
+}
+
 # Refs (column 1) or versions (column 3) of a release directory.
 _ashlar_published() { # PROGRAM DIR COLUMN
 	"$1" channel show "$2" --progress=none 2>/dev/null | awk -v column="$3" 'NR > 1 { print $column }' | sort -u
@@ -66,7 +70,9 @@ _ashlar() {
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
-	--lock | --anchor) _ashlar_files; return ;;
+	--lock | --anchor | --allow | --baseline) _ashlar_files; return ;;
+	--fail-on) _ashlar_reply "none note warning error"; return ;;
+	--rule | --ignore) _ashlar_reply "$(_ashlar_rules "$program")"; return ;;
 	-l | --listen) _ashlar_reply "127.0.0.1:8080 [::1]:8080 *:8080"; return ;;
 	--ref) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")"; return ;;
 	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from | --deltas | --last | --grace | --connections | --report-rate | --keep-days | --max-nodes | --max-connections)
@@ -90,6 +96,9 @@ _ashlar() {
 	fi
 	case $command in
 	image | log | ls | diff | cat | publish) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")" ;;
+	audit)
+		_ashlar_files
+		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "$(_ashlar_refs "$program" "${store[@]}")" -- "$cur") ;;
 	delta)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;

@@ -22,7 +22,7 @@ fails() {
 
 check "--version" sh -c "'$ASHLAR' --version | grep -q '^ashlar [0-9]'"
 check "--help lists every command" sh -c "'$ASHLAR' --help | grep -q '^  inspect '"
-for command in build plan resolve image publish push channel log ls diff cat inspect boot prune fsck key types serve delta; do
+for command in build plan resolve image publish push channel log ls diff cat inspect audit boot prune fsck key types serve delta; do
 	check "$command --help" sh -c "'$ASHLAR' $command --help | grep -q -- --progress"
 done
 check "the image types are listed" sh -c "'$ASHLAR' types --progress=none | grep -q '^qemu-vm '"
@@ -39,6 +39,13 @@ fails 2 "exclude each other" build ok.ks -t wsl --locked --update-lock
 fails 2 "is not a UUID" build ok.ks -t wsl --seed 123
 fails 2 "may only have" build ok.ks -t wsl --version 'a/b'
 fails 2 "NAME=URL" build ok.ks -t wsl --repo foo
+fails 2 "none of none, note" audit x --fail-on=all
+fails 2 "exclude one another" audit x --json --sarif
+fails 2 "needs --json" audit x --inventory
+fails 2 "an argument is missing" audit
+fails 2 "takes no argument" audit x --list-rules
+fails 3 "there is no rule \"no-such\"" audit x --rule no-such
+fails 3 "there is no rule \"no-such\"" audit x --ignore no-such:/etc
 fails 3 "typo.ks:1: timezon:" build typo.ks -t wsl -o images
 fails 3 "timezone" build typo.ks -t wsl -o images
 fails 3 "partition.ks:2: partition" build partition.ks -t wsl -o images

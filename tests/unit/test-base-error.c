@@ -64,6 +64,7 @@ test_exit_status(void)
 		{ ASH_ERROR_FETCH, 5, "fetch" },            { ASH_ERROR_TRUST, 6, "trust" },
 		{ ASH_ERROR_SCRIPT, 7, "script" },          { ASH_ERROR_NO_SPACE, 8, "no-space" },
 		{ ASH_ERROR_EXPIRED, 9, "expired" },        { ASH_ERROR_ROLLBACK, 10, "rollback" },
+		{ ASH_ERROR_FINDINGS, 11, "findings" },
 		{ ASH_ERROR_UNCHANGED, 77, "unchanged" },   { ASH_ERROR_CANCELLED, 130, "cancelled" },
 	};
 
