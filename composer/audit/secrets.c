@@ -11,6 +11,8 @@
 /* The longest label, "OPENSSH PRIVATE KEY" or "PGP PRIVATE KEY BLOCK" and some more. */
 #define LABEL_MOST     40
 
+#define FACTORY "usr/share/factory"
+
 /* When a file of a table is a finding. */
 typedef enum {
 	IF_NOT_EMPTY,
@@ -161,49 +163,64 @@ check_place(const AshAudit *audit, const Place *place, const char *base)
 }
 
 static void
-check_home(const AshAudit *audit, const char *home)
+check_authorized_keys(const AshAudit *audit, const char *home)
 {
-	g_autofree char *keys_path = g_build_filename(home, ".ssh/authorized_keys", NULL);
-	g_autofree char *keys = ash_audit_load_text(audit, keys_path);
+	g_autofree char *path = g_build_filename(home, ".ssh/authorized_keys", NULL);
+	g_autofree char *keys = ash_audit_load_text(audit, path);
 	g_auto(GStrv) lines = g_strsplit(keys != NULL ? keys : "", "\n", -1);
 	guint n = 0;
 
-	for (gsize i = 0; i < G_N_ELEMENTS(home_places); i++)
-		check_place(audit, &home_places[i], home);
 	for (char **line = lines; *line != NULL; line++) {
 		g_strstrip(*line);
 		n += (*line)[0] != '\0' && (*line)[0] != '#';
 	}
 	if (n > 0)
-		ash_audit_report_add(audit->report, ASH_RULE_SECRET_AUTHORIZED_KEYS, keys_path, NULL, "%u key%s may log in", n, n == 1 ? "" : "s");
+		ash_audit_report_add(audit->report, ASH_RULE_SECRET_AUTHORIZED_KEYS, path, NULL, "%u key%s may log in", n, n == 1 ? "" : "s");
+}
+
+/* @done: homes that were looked at, which may have other names by links. */
+static void
+check_home(const AshAudit *audit, const AshFsNode *home, GHashTable *done)
+{
+	g_autofree char *path = NULL;
+
+	if (home == NULL || !S_ISDIR(home->mode) || !g_hash_table_add(done, (gpointer) home))
+		return;
+	path = ash_fs_node_dup_path(home);
+	for (gsize i = 0; i < G_N_ELEMENTS(home_places); i++)
+		check_place(audit, &home_places[i], path);
+	check_authorized_keys(audit, path);
 }
 
 static void
-check_homes(const AshAudit *audit, const char *parent)
+check_base(const AshAudit *audit, const char *base, GHashTable *done)
 {
-	const AshFsNode *directory = ash_fs_tree_resolve(audit->tree, parent);
+	static const char *const homes[] = { "root", "var/roothome", "etc/skel" }, *const parents[] = { "home", "var/home" };
 
-	for (guint i = 0; directory != NULL && directory->children != NULL && i < directory->children->len; i++) {
-		const AshFsNode *node = g_ptr_array_index(directory->children, i);
-		g_autofree char *home = ash_fs_node_dup_path(node);
+	for (gsize i = 0; i < G_N_ELEMENTS(places); i++)
+		check_place(audit, &places[i], base);
+	for (gsize i = 0; i < G_N_ELEMENTS(homes); i++) {
+		g_autofree char *path = g_build_filename(base, homes[i], NULL);
 
-		if (S_ISDIR(node->mode))
-			check_home(audit, home);
+		check_home(audit, ash_fs_tree_resolve(audit->tree, path), done);
+	}
+	for (gsize i = 0; i < G_N_ELEMENTS(parents); i++) {
+		g_autofree char *path = g_build_filename(base, parents[i], NULL);
+		const AshFsNode *parent = ash_fs_tree_resolve(audit->tree, path);
+
+		for (guint j = 0; parent != NULL && parent->children != NULL && j < parent->children->len; j++)
+			check_home(audit, g_ptr_array_index(parent->children, j), done);
 	}
 }
 
 void
 ash_secrets_check(const AshAudit *audit)
 {
-	const AshFsNode *root_home = ash_fs_tree_resolve(audit->tree, "root");
-	g_autofree char *root_path = root_home != NULL ? ash_fs_node_dup_path(root_home) : NULL;
+	g_autoptr(GHashTable) done = g_hash_table_new(NULL, NULL);
 
-	for (gsize i = 0; i < G_N_ELEMENTS(places); i++)
-		check_place(audit, &places[i], "");
-	if (root_path != NULL)
-		check_home(audit, root_path);
-	check_home(audit, "etc/skel");
-	check_homes(audit, "home");
+	check_base(audit, "", done);
+	/* What tmpfiles.d(5) copies into /var when a machine starts. */
+	check_base(audit, FACTORY, done);
 }
 
 /* Letters of base64, across lines and the "\n" of JSON, up to KEY_BODY_LEAST; headers of old PEM ("Proc-Type: ...") are passed over. */
@@ -318,7 +335,9 @@ has_token(const char *data, gsize length, gsize row)
 static void
 scan_tokens(const AshAudit *audit, const char *path, const char *data, gsize length)
 {
-	if (g_str_has_prefix(path, "usr/") && !g_str_has_prefix(path, "usr/local/") && !g_str_has_prefix(path, "usr/etc/"))
+	bool written = g_str_has_prefix(path, "usr/local/") || g_str_has_prefix(path, "usr/etc/") || g_str_has_prefix(path, FACTORY "/");
+
+	if (g_str_has_prefix(path, "usr/") && !written)
 		return;
 	for (gsize i = 0; i < G_N_ELEMENTS(tokens); i++) {
 		if (has_token(data, length, i))

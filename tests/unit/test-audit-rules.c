@@ -65,6 +65,7 @@ plant(AshFsTree *tree)
 	tree_text(tree, "var/log/dnf.log", 0600, "log");
 	tree_text(tree, "root/.bash_history", 0600, "secret\n");
 	tree_text(tree, "root/.aws/credentials", 0600, "[default]\n");
+	tree_text(tree, "usr/share/factory/var/home/u/.netrc", 0600, "machine x\n");
 	tree_text(tree, "root/.ssh/authorized_keys", 0600, "# comment\nssh-ed25519 AAAA x\n");
 	tree_text(tree, "etc/sudoers", 0440, "%wheel ALL=(ALL) NOPASSWD: ALL\n# x NOPASSWD: ALL\n");
 	tree_text(tree, "etc/sysctl.d/90-bad.conf", 0644, "kernel.randomize_va_space = 0\n");
@@ -86,6 +87,7 @@ static const char *const planted[] = {
 	"error identity-random-seed var/lib/systemd/random-seed ",
 	"error identity-ssh-host-key etc/ssh/ssh_host_rsa_key ",
 	"error secret-credentials root/.aws/credentials ",
+	"error secret-credentials usr/share/factory/var/home/u/.netrc ",
 	"error secret-private-key etc/server.pem ",
 	"error secret-token etc/token.conf AKIA",
 	"warning elf-no-pie usr/bin/weak ",
