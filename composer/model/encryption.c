@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "model/encryption.h"
+
+#include <string.h>
+
+static const char *const kinds[] = { [ASH_ENCRYPTION_NONE] = "none", [ASH_ENCRYPTION_LUKS2] = "luks2" };
+static const char *const pbkdfs[] = { [ASH_PBKDF_ARGON2ID] = "argon2id", [ASH_PBKDF_PBKDF2] = "pbkdf2" };
+
+static const struct {
+	int memory, iterations, threads;
+} defaults[] = {
+	[ASH_PBKDF_ARGON2ID] = { 64 * 1024, 4, 4 },
+	[ASH_PBKDF_PBKDF2] = { 0, 1000000, 0 },
+};
+
+static bool
+find(const char *text, const char *const *names, guint n, guint *ret_index)
+{
+	for (guint i = 0; i < n; i++) {
+		if (strcmp(names[i], text) == 0) {
+			*ret_index = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *
+ash_encryption_kind_to_string(AshEncryptionKind kind)
+{
+	return kinds[kind];
+}
+
+gboolean
+ash_encryption_kind_parse(const char *text, AshEncryptionKind *ret_kind)
+{
+	guint index = 0;
+
+	if (!find(text, kinds, G_N_ELEMENTS(kinds), &index))
+		return FALSE;
+	*ret_kind = (AshEncryptionKind) index;
+	return TRUE;
+}
+
+const char *
+ash_pbkdf_to_string(AshPbkdf pbkdf)
+{
+	return pbkdfs[pbkdf];
+}
+
+gboolean
+ash_pbkdf_parse(const char *text, AshPbkdf *ret_pbkdf)
+{
+	guint index = 0;
+
+	if (!find(text, pbkdfs, G_N_ELEMENTS(pbkdfs), &index))
+		return FALSE;
+	*ret_pbkdf = (AshPbkdf) index;
+	return TRUE;
+}
+
+static void
+set_default(int *field, int value)
+{
+	if (*field == 0)
+		*field = value;
+}
+
+void
+ash_encryption_fill_defaults(AshEncryption *encryption)
+{
+	if (!encryption->passphrase && !encryption->key_file && !encryption->recovery_key)
+		encryption->passphrase = true;
+	set_default(&encryption->key_bits, 256);
+	set_default(&encryption->sector_bytes, 4096);
+	set_default(&encryption->pbkdf_memory, defaults[encryption->pbkdf].memory);
+	set_default(&encryption->pbkdf_iterations, defaults[encryption->pbkdf].iterations);
+	set_default(&encryption->pbkdf_threads, defaults[encryption->pbkdf].threads);
+}
