@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/render.h"
+#include "cli/sealing.h"
 #include "compose/build.h"
 
 #include <fcntl.h>
@@ -39,6 +40,7 @@ typedef struct {
 	char **arguments;
 	AshUuid seed;
 	GBytes *anchor;
+	AshSealing sealing;
 	AshBuildRequest request;
 } Invocation;
 
@@ -49,6 +51,7 @@ invocation_clear(Invocation *invocation)
 	build_options_clear(&invocation->options);
 	g_strfreev(invocation->arguments);
 	g_clear_pointer(&invocation->anchor, g_bytes_unref);
+	ash_sealing_clear(&invocation->sealing);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Invocation, invocation_clear)
@@ -123,6 +126,7 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 		  "Derive identifiers from this (default: from the content)", "UUID" },
 		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &o->anchor,
 		  "Keep what is unchanged where this layout of an earlier version has it; \"none\": pack anew", "FILE" },
+		ASH_SEALING_ENTRIES(&invocation->sealing),
 		{ "checksums", 0, 0, G_OPTION_ARG_NONE, &o->checksums, "Compute a SHA-256 of raw disks, too", NULL },
 		{ "dry-run", 'n', 0, G_OPTION_ARG_NONE, &o->dry_run, "Show the plan and stop", NULL },
 		{ "unchanged-exit-77", 0, 0, G_OPTION_ARG_NONE, &o->unchanged_exit_77,
@@ -133,8 +137,11 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 		{ NULL },
 	};
 
-	return ash_command_parse(env, entries, argc, argv, 1, 1, &invocation->common, &invocation->arguments, error) &&
-	       fill_request(invocation, error);
+	if (!ash_command_parse(env, entries, argc, argv, 1, 1, &invocation->common, &invocation->arguments, error) ||
+	    !fill_request(invocation, error))
+		return FALSE;
+	invocation->request.images.secrets = ash_sealing_prepare(&invocation->sealing, env, error);
+	return invocation->request.images.secrets != NULL;
 }
 
 /* A plan may be made without a store; a build makes one. */

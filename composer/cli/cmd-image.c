@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "cli/render.h"
+#include "cli/sealing.h"
 #include "base/table.h"
 #include "compose/build.h"
 #include "config/imgtype.h"
@@ -13,6 +14,7 @@ typedef struct {
 	AshCommonOptions common;
 	char **arguments, **types, **formats;
 	char *out_dir, *seed, *anchor;
+	AshSealing sealing;
 	gboolean explain, checksums;
 } ImageOptions;
 
@@ -26,6 +28,7 @@ image_options_clear(ImageOptions *options)
 	g_free(options->out_dir);
 	g_free(options->seed);
 	g_free(options->anchor);
+	ash_sealing_clear(&options->sealing);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImageOptions, image_options_clear)
@@ -42,6 +45,7 @@ parse(AshCommandEnv *env, int argc, char **argv, ImageOptions *options, AshUuid 
 		  "Derive identifiers from this (default: from the content)", "UUID" },
 		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &options->anchor,
 		  "Keep what is unchanged where this layout of an earlier version has it; \"none\": pack anew", "FILE" },
+		ASH_SEALING_ENTRIES(&options->sealing),
 		{ "checksums", 0, 0, G_OPTION_ARG_NONE, &options->checksums, "Compute a SHA-256 of raw disks, too", NULL },
 		{ "explain", 0, 0, G_OPTION_ARG_NONE, &options->explain, "Say of each image why it was written, or not", NULL },
 		{ NULL },
@@ -71,10 +75,14 @@ ash_command_image(AshCommandEnv *env, int argc, char **argv, GError **error)
 	g_autoptr(GBytes) anchor = NULL;
 	if (!ash_command_load_anchor(options.anchor, &anchor, error))
 		return FALSE;
+	const AshSecretSource *secrets = ash_sealing_prepare(&options.sealing, env, error);
+	if (secrets == NULL)
+		return FALSE;
 	const AshImageOptions images = { .seed = options.seed != NULL ? &seed : NULL,
 					 .formats = (const char *const *) options.formats,
 					 .checksums = options.checksums,
-					 .anchor = anchor };
+					 .anchor = anchor,
+					 .secrets = secrets };
 	g_autoptr(AshBuildResult) result =
 		ash_build_images(env->ctx, store, options.arguments[0], (const char *const *) options.types,
 				 options.out_dir != NULL ? options.out_dir : ".", &images, error);

@@ -235,6 +235,8 @@ artifact_to_json(const AshArtifact *artifact)
 	json_object_set_string_member(object, "commit", artifact->commit);
 	if (artifact->root_hash != NULL)
 		json_object_set_string_member(object, "root_hash", artifact->root_hash);
+	if (artifact->test_keys)
+		json_object_set_boolean_member(object, "test_keys", TRUE);
 	return object;
 }
 

@@ -120,6 +120,7 @@ make_disk_request(const Job *job, AshErofsLayout **ret_previous, AshDiskRequest 
 		.commit = job->info->checksum,
 		.checksums = job->options->checksums,
 		.layout = true,
+		.secrets = job->options->keys != NULL ? &job->options->keys->disk : NULL,
 		.previous_layout = previous,
 		.leaf_cache = job->leaf_cache,
 	};

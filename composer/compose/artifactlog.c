@@ -16,6 +16,7 @@ static const AshField artifact_fields[] = {
 	ASH_FIELD(AshArtifact, sha256, ASH_FIELD_STRING),
 	ASH_FIELD(AshArtifact, root_hash, ASH_FIELD_STRING),
 	ASH_FIELD(AshArtifact, commit, ASH_FIELD_STRING),
+	ASH_FIELD(AshArtifact, test_keys, ASH_FIELD_BOOL),
 	{ NULL },
 };
 
@@ -41,6 +42,8 @@ ash_artifact_log_key(const char *commit, const AshImageType *type, const AshImag
 	ash_stage_key_add(key, "formats", formats);
 	ash_stage_key_add(key, "seed", text);
 	ash_stage_key_add(key, "anchor", anchor);
+	if (options->keys != NULL && ash_image_type_is_encrypted(type))
+		ash_stage_key_add(key, "secrets", options->keys->digest);
 	ash_stage_key_add(key, "checksums", options->checksums ? "all" : NULL);
 	return key;
 }

@@ -54,6 +54,7 @@ struct Build {
 	AshContext *ctx;        /* borrowed */
 	AshStore *store;        /* borrowed */
 	AshImageOptions options;
+	AshSecrets secrets;     /* that options has */
 	const char *out_dir;    /* borrowed */
 	AshOutdir *outdir;
 	AshTasks *tasks;
@@ -146,6 +147,7 @@ build_clear(Build *build)
 	g_clear_pointer(&build->outdir, ash_outdir_free);
 	g_clear_pointer(&build->variants, g_ptr_array_unref);
 	g_clear_pointer(&build->times, g_ptr_array_unref);
+	ash_secrets_clear(&build->secrets);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
@@ -165,6 +167,21 @@ build_begin(Build *build, AshContext *ctx, AshStore *store, const char *out_dir,
 		return FALSE;
 	build->tasks = ash_tasks_new(ctx);
 	return TRUE;
+}
+
+/* Once its types are known, and before anything is done. */
+static gboolean
+load_secrets(Build *build, const char *spoken, GError **error)
+{
+	g_autoptr(GPtrArray) types = g_ptr_array_new();
+
+	for (guint i = 0; i < build->variants->len; i++) {
+		const VariantWork *work = g_ptr_array_index(build->variants, i);
+		for (guint j = 0; j < work->types->len; j++)
+			g_ptr_array_add(types, (gpointer) ((const TypeWork *) g_ptr_array_index(work->types, j))->type);
+	}
+	build->options.keys = &build->secrets;
+	return ash_secrets_load(build->options.secrets, spoken, types, ash_store_get_dir(build->store), &build->secrets, error);
 }
 
 static VariantWork *
@@ -448,6 +465,8 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 		return NULL;
 	ash_progress_set_total_weight(ctx->progress, total_weight(plan));
 	add_variants(&build, plan, request);
+	if (!load_secrets(&build, NULL, error))
+		return NULL;
 	if (!result->unchanged && !ash_stage_run(ctx, build.times, WEIGHT_PREPARE, "Fetch and unpack packages", NULL, prepare,
 						 g_ptr_array_index(build.variants, 0), error))
 		return NULL;
@@ -481,7 +500,7 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 		add_type(work, type);
 	}
 	ash_progress_set_total_weight(ctx->progress, WEIGHT_ARTIFACT * loaded->len);
-	if (!begin_types(work, checksum, error) || !finish(ctx, &build, result, error))
+	if (!load_secrets(&build, NULL, error) || !begin_types(work, checksum, error) || !finish(ctx, &build, result, error))
 		return NULL;
 	return g_steal_pointer(&result);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "base/digest.h"
+#include "compose/secrets.h"
 
 #include <stdbool.h>
 
@@ -11,4 +11,6 @@ typedef struct {
 	const char *const *formats; /* of disks, instead of their types'; NULL: those */
 	bool checksums;      /* also where another digest tells the same (AshDiskRequest) */
 	GBytes *anchor;      /* layout of an earlier version (ash_erofs_layout_parse()), for types with an erofs root; NULL: none */
+	const AshSecretSource *secrets; /* of encrypted partitions; NULL: none are given */
+	const AshSecrets *keys; /* loaded from there by ash_build_run() and its like; NULL before */
 } AshImageOptions;

@@ -62,6 +62,43 @@ fs_goes_with_role(AshPartitionRole role, AshFsKind fs)
 }
 
 static gboolean
+check_pbkdf(const AshEncryption *encryption, const char *file, guint line, GError **error)
+{
+	if (encryption->pbkdf != ASH_PBKDF_PBKDF2)
+		return TRUE;
+	if (encryption->pbkdf_memory != 0)
+		return ash_img_throw(file, line, "partition.encryption.pbkdf_memory", error, "goes with \"argon2id\" only");
+	if (encryption->pbkdf_threads != 0)
+		return ash_img_throw(file, line, "partition.encryption.pbkdf_threads", error, "goes with \"argon2id\" only");
+	if (encryption->pbkdf_iterations != 0 && encryption->pbkdf_iterations < ASH_PBKDF_MIN_PBKDF2_ITERATIONS)
+		return ash_img_throw(file, line, "partition.encryption.pbkdf_iterations", error, "with \"pbkdf2\" there are at least %d",
+				     ASH_PBKDF_MIN_PBKDF2_ITERATIONS);
+	return TRUE;
+}
+
+static gboolean
+check_encryption(const AshPartition *partition, const char *file, guint line, GError **error)
+{
+	const AshEncryption *encryption = &partition->encryption;
+	const char *role = ash_partition_role_to_string(partition->role);
+
+	if (encryption->kind == ASH_ENCRYPTION_NONE)
+		return !ash_encryption_is_described(encryption) ||
+		       ash_img_throw(file, line, "partition.encryption.kind", error, "is not \"luks2\", so the other keys of encryption say nothing");
+	if (partition->role == ASH_PARTITION_ESP)
+		return ash_img_throw(file, line, "partition.encryption.kind", error, "role \"esp\" cannot be encrypted: the firmware reads it");
+	if (partition->role == ASH_PARTITION_ROOT_VERITY)
+		return ash_img_throw(file, line, "partition.encryption.kind", error, "role \"%s\" cannot be encrypted: the kernel checks it by its root hash", role);
+	if (partition->empty)
+		return ash_img_throw(file, line, "partition.encryption.kind", error, "a partition without content cannot be encrypted");
+	if (encryption->key_bits != 0 && encryption->key_bits != 128 && encryption->key_bits != 256)
+		return ash_img_throw(file, line, "partition.encryption.key_size", error, "%d is none of 128, 256", encryption->key_bits);
+	if (encryption->sector_bytes != 0 && encryption->sector_bytes != 512 && encryption->sector_bytes != 4096)
+		return ash_img_throw(file, line, "partition.encryption.sector_size", error, "%d is none of 512, 4096", encryption->sector_bytes);
+	return check_pbkdf(encryption, file, line, error);
+}
+
+static gboolean
 check_partition(const AshPartition *partition, const char *file, guint line, GError **error)
 {
 	const char *role = NULL;
@@ -93,7 +130,7 @@ check_partition(const AshPartition *partition, const char *file, guint line, GEr
 	    partition->role != ASH_PARTITION_ROOT_VERITY)
 		return ash_img_throw(file, line, "partition.slot", error,
 				     "role \"%s\" has no slots", role);
-	return TRUE;
+	return check_encryption(partition, file, line, error);
 }
 
 /* True if an earlier partition has the same role and slot. */
@@ -154,6 +191,11 @@ check_slots(AshImgLoader *loader, GError **error)
 		bool has_root = ash_layout_find(layout, ASH_PARTITION_ROOT, *slot) != NULL;
 		bool has_hash = ash_layout_find(layout, ASH_PARTITION_ROOT_VERITY, *slot) != NULL;
 
+		const AshPartition *slot_root = ash_layout_find(layout, ASH_PARTITION_ROOT, *slot);
+
+		if (has_hash && has_root && slot_root->encryption.kind != ASH_ENCRYPTION_NONE)
+			return ash_img_throw(file, line, "partition.encryption.kind", error,
+					     "role \"root\" of slot \"%c\" is protected by a hash tree: what everybody may read cannot be encrypted as well", *slot);
 		if (has_hash && !has_root)
 			return ash_img_throw(
 				file, line, "partition", error,
@@ -189,6 +231,7 @@ check_disk(AshImgLoader *loader, const char *file, GError **error)
 		return FALSE;
 	for (guint i = 0; i < type->layout->partitions->len; i++)
 		finish_partition(g_ptr_array_index(type->layout->partitions, i));
+	ash_image_type_finish_encryption(loader->type);
 	return TRUE;
 }
 

@@ -185,6 +185,18 @@ set_slot(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has
 }
 
 static gboolean
+set_encryption_kind(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return ash_encryption_kind_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
+set_pbkdf(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return ash_pbkdf_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
 set_formats(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
 	    GError **error)
 {
@@ -255,6 +267,20 @@ static const AshImgKey keys[] = {
 	{ "partition.empty", ASH_TOML_BOOLEAN, set_bool, PARTITION(empty) },
 	{ "partition.grow", ASH_TOML_BOOLEAN, set_bool, PARTITION(grow) },
 	{ "partition.read_only", ASH_TOML_BOOLEAN, set_bool, PARTITION(read_only) },
+
+	{ "partition.encryption.kind", ASH_TOML_STRING, set_encryption_kind, PARTITION(encryption.kind), .choices = "none luks2" },
+	{ "partition.encryption.passphrase", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.passphrase) },
+	{ "partition.encryption.key_file", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.key_file) },
+	{ "partition.encryption.recovery_key", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.recovery_key) },
+	{ "partition.encryption.pbkdf", ASH_TOML_STRING, set_pbkdf, PARTITION(encryption.pbkdf), .choices = "argon2id pbkdf2" },
+	{ "partition.encryption.pbkdf_memory", ASH_TOML_INTEGER, set_int, PARTITION(encryption.pbkdf_memory),
+	  .min = ASH_PBKDF_MIN_MEMORY, .max = ASH_PBKDF_MAX_MEMORY },
+	{ "partition.encryption.pbkdf_iterations", ASH_TOML_INTEGER, set_int, PARTITION(encryption.pbkdf_iterations),
+	  .min = ASH_PBKDF_MIN_ARGON2_ITERATIONS, .max = ASH_PBKDF_MAX_ITERATIONS },
+	{ "partition.encryption.pbkdf_threads", ASH_TOML_INTEGER, set_int, PARTITION(encryption.pbkdf_threads), .min = 1, .max = ASH_PBKDF_MAX_THREADS },
+	{ "partition.encryption.key_size", ASH_TOML_INTEGER, set_int, PARTITION(encryption.key_bits), .min = 128, .max = 256 },
+	{ "partition.encryption.sector_size", ASH_TOML_INTEGER, set_int, PARTITION(encryption.sector_bytes), .min = 512, .max = 4096 },
+	{ "partition.encryption.fill", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.fill) },
 
 	{ "archive.compression", ASH_TOML_STRING, set_compression, TYPE(compression), .choices = "none gzip zstd" },
 	{ "archive.level", ASH_TOML_INTEGER, set_int, TYPE(compression_level), .min = 1, .max = 22 },

@@ -40,6 +40,7 @@ typedef struct {
 	GArray *files;     /* of AshFileCopy: of the root in it, if they are as they are; or NULL */
 	char *root_hash;   /* hex; NULL without verity */
 	AshUuid root_uuid; /* PARTUUID of the first root partition */
+	GPtrArray *secret_files; /* of char *: paths of recovery keys */
 } Build;
 
 static void
@@ -54,6 +55,7 @@ build_clear(Build *build)
 	g_clear_pointer(&build->root_hash, g_free);
 	g_clear_pointer(&build->used, ash_used_map_free);
 	g_clear_pointer(&build->files, g_array_unref);
+	g_clear_pointer(&build->secret_files, g_ptr_array_unref);
 	ash_fd_clear(&build->fd);
 	ash_fd_clear(&build->dir_fd);
 }
@@ -281,6 +283,7 @@ plan_disk(Build *build, GError **error)
 		identify_partition(request, partition, i);
 		if (!measure_partition(build, partition, &build->content[i], error))
 			return FALSE;
+		build->content[i] += ash_seal_overhead(partition);
 	}
 	return ash_place_layout(build->layout, build->content, error);
 }
@@ -424,7 +427,7 @@ write_erofs(Build *build, const AshPartition *partition, AshVerityTree *hash_tre
 	ash_erofs_leave_files(build->erofs, leave);
 	if (!ash_erofs_write(build->ctx, build->erofs, build->fd, partition->offset, show_written, &onlookers, error))
 		return FALSE;
-	if (is_first)
+	if (is_first && partition->encryption.kind == ASH_ENCRYPTION_NONE)
 		build->files = ash_erofs_list_files(build->erofs, partition->offset);
 	return !leave || hash_files(build, &onlookers, salt, error);
 }
@@ -524,7 +527,7 @@ make_cmdline(const Build *build)
 {
 	const AshPartition *root = ash_layout_find(build->layout, ASH_PARTITION_ROOT, 0);
 	g_autofree char *root_arg = NULL;
-	const char *parts[3] = {NULL, build->request->type->kernel_cmdline,
+	const char *parts[4] = {NULL, ash_seal_cmdline(build->layout), build->request->type->kernel_cmdline,
 				build->request->kernel_append};
 	char uuid[ASH_UUID_STRING_SIZE];
 
@@ -587,25 +590,56 @@ write_esp(Build *build, AshPartition *esp, GError **error)
 	       ash_vfat_fill(build->ctx, &fat, files, build->fd, esp->offset, esp->size, error);
 }
 
+/* @partition has the place of the content: behind the LUKS header if it is encrypted. */
+static gboolean
+write_content(Build *build, AshPartition *partition, guint index, GError **error)
+{
+	const AshFsTree *tree = partition->role == ASH_PARTITION_VAR ? build->request->var_tree : NULL;
+
+	if (partition->role == ASH_PARTITION_ROOT)
+		return write_root(build, partition, index, error);
+	if (partition->role == ASH_PARTITION_ESP)
+		return write_esp(build, partition, error) || ash_prefix(error, "EFI system partition");
+	return partition->fs != ASH_FS_EXT4 || write_ext4(build, partition, tree, error) ||
+	       ash_prefix(error, "partition \"%s\"", partition->label);
+}
+
+static gboolean
+write_sealed(Build *build, AshPartition *partition, guint index, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	const AshDiskSecrets none = { 0 };
+	AshPartition inner = ash_seal_inner(partition);
+	const AshSealRequest seal = {
+		.partition = partition,
+		.seed = request->seed,
+		.content_bytes = build->content[index] - ash_seal_overhead(partition),
+		.secrets = request->secrets != NULL ? request->secrets : &none,
+		.output_dir = request->output_dir,
+		.stem = request->stem,
+	};
+	char *recovery_path = NULL;
+
+	if (!write_content(build, &inner, index, error))
+		return FALSE;
+	if (!ash_seal_partition(build->ctx, &seal, build->fd, build->used, &recovery_path, error))
+		return ash_prefix(error, "encrypted partition \"%s\"", partition->label);
+	if (recovery_path != NULL)
+		g_ptr_array_add(build->secret_files, recovery_path);
+	return TRUE;
+}
+
 static gboolean
 write_role(Build *build, AshPartitionRole role, GError **error)
 {
 	for (guint i = 0; i < build->layout->partitions->len; i++) {
 		AshPartition *partition = build->layout->partitions->pdata[i];
-		gboolean ok = TRUE;
+		gboolean ok;
 
 		if (partition->role != role || partition->empty)
 			continue;
-		if (role == ASH_PARTITION_ROOT)
-			ok = write_root(build, partition, i, error);
-		else if (role == ASH_PARTITION_ESP)
-			ok = write_esp(build, partition, error) ||
-			     ash_prefix(error, "EFI system partition");
-		else if (partition->fs == ASH_FS_EXT4)
-			ok = write_ext4(build, partition,
-					role == ASH_PARTITION_VAR ? build->request->var_tree : NULL,
-					error) ||
-			     ash_prefix(error, "partition \"%s\"", partition->label);
+		ok = partition->encryption.kind != ASH_ENCRYPTION_NONE ? write_sealed(build, partition, i, error)
+								       : write_content(build, partition, i, error);
 		if (!ok)
 			return FALSE;
 	}
@@ -651,6 +685,7 @@ describe_artifact(const Build *build, AshDiskFormat format, const char *sha256, 
 	artifact->sha256 = g_strdup(sha256);
 	artifact->root_hash = g_strdup(build->root_hash);
 	artifact->commit = g_strdup(request->commit);
+	artifact->test_keys = ash_image_type_is_encrypted(request->type) && request->secrets != NULL && request->secrets->test_seed != NULL;
 	return artifact;
 }
 
@@ -676,6 +711,26 @@ write_layout(Build *build, GPtrArray *ret_artifacts, GError **error)
 	artifact->sha256 = ash_sha256_hex(data, (gssize) length);
 	artifact->commit = g_strdup(request->commit);
 	g_ptr_array_add(ret_artifacts, artifact);
+	return TRUE;
+}
+
+static gboolean
+list_secret_files(Build *build, GPtrArray *ret_artifacts, GError **error)
+{
+	for (guint i = 0; i < build->secret_files->len; i++) {
+		AshArtifact *artifact;
+		struct stat st;
+
+		if (stat(build->secret_files->pdata[i], &st) < 0)
+			return ash_throw_errno(error, "cannot stat \"%s\"", (const char *) build->secret_files->pdata[i]);
+		artifact = g_new0(AshArtifact, 1);
+		artifact->type = g_strdup(build->request->type->name);
+		artifact->path = g_strdup(build->secret_files->pdata[i]);
+		artifact->format = g_strdup("recovery-key");
+		artifact->size = (guint64) st.st_size;
+		artifact->commit = g_strdup(build->request->commit);
+		g_ptr_array_add(ret_artifacts, artifact);
+	}
 	return TRUE;
 }
 
@@ -719,12 +774,16 @@ ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_ar
 	       GError **error)
 {
 	g_auto(Build) build = {.ctx = ctx, .request = request, .fd = -1, .dir_fd = -1};
-	gboolean ok = plan_disk(&build, error) && write_raw(&build, error);
+	gboolean ok;
+
+	build.secret_files = g_ptr_array_new_with_free_func(g_free);
+	ok = plan_disk(&build, error) && write_raw(&build, error);
 
 	if (ok) {
 		ash_progress_begin(ctx->progress, "Disk formats", 20);
 		ok = write_formats(&build, ret_artifacts, error) &&
-		     (!request->layout || build.erofs == NULL || write_layout(&build, ret_artifacts, error));
+		     (!request->layout || build.erofs == NULL || write_layout(&build, ret_artifacts, error)) &&
+		     list_secret_files(&build, ret_artifacts, error);
 		ash_progress_end(ctx->progress);
 	}
 	if (!ok && build.partial != NULL)

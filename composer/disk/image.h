@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "disk/erofs-layout.h"
+#include "disk/seal.h"
 #include "model/fstree.h"
 #include "model/imagetype.h"
 #include "model/manifest.h"
@@ -25,6 +26,7 @@ typedef struct {
 	const char *commit;        /* for the artifacts; may be NULL */
 	bool checksums;            /* as in AshFormatsRequest */
 	bool layout;               /* also writes STEM.layout, if the root is erofs */
+	const AshDiskSecrets *secrets; /* for encrypted partitions; NULL if there are none */
 	const AshErofsLayout *previous_layout; /* of an earlier version; NULL: none */
 	const char *leaf_cache;    /* directory (disk/leafcache.h); NULL: nothing is kept */
 } AshDiskRequest;
@@ -35,7 +37,8 @@ typedef struct {
  *
  * Discoverable Partitions Specification; every partition with role root that is not "empty" gets
  * the tree, as erofs or ext4; a hash partition of its slot makes it dm-verity protected: PARTUUIDs
- * are then halves of the root hash and the command line begins with "roothash=". The verity salt
+ * are then halves of the root hash and the command line begins with "roothash=". Encrypted partitions are LUKS2 volumes: their bytes are not
+ * the same twice; a recovery key is an artifact of its own. The verity salt
  * depends on the name only, so that versions share block hashes. Files appear under their names
  * only when they are complete; they are not synced. Same request, same bytes.
  */

@@ -59,6 +59,16 @@ ash_pbkdf_parse(const char *text, AshPbkdf *ret_pbkdf)
 	return TRUE;
 }
 
+bool
+ash_encryption_is_described(const AshEncryption *encryption)
+{
+	const int numbers = encryption->pbkdf_memory | encryption->pbkdf_iterations | encryption->pbkdf_threads | encryption->key_bits |
+			    encryption->sector_bytes;
+
+	return encryption->passphrase || encryption->key_file || encryption->recovery_key || encryption->fill || numbers != 0 ||
+	       encryption->pbkdf != ASH_PBKDF_ARGON2ID;
+}
+
 static void
 set_default(int *field, int value)
 {

@@ -34,6 +34,9 @@ gboolean ash_encryption_kind_parse(const char *text, AshEncryptionKind *ret_kind
 const char *ash_pbkdf_to_string(AshPbkdf pbkdf);
 gboolean ash_pbkdf_parse(const char *text, AshPbkdf *ret_pbkdf);
 
+/** Whether anything but the kind is said. */
+bool ash_encryption_is_described(const AshEncryption *encryption);
+
 /** Limits of libcryptsetup, which are those of LUKS2 (Argon2: RFC 9106; PBKDF2: RFC 8018). */
 #define ASH_PBKDF_MIN_MEMORY            32          /* KiB */
 #define ASH_PBKDF_MAX_MEMORY            (4 << 20)   /* KiB */

@@ -207,6 +207,34 @@ ash_image_type_free(AshImageType *type)
 	g_free(type);
 }
 
+bool
+ash_image_type_is_encrypted(const AshImageType *type)
+{
+	for (guint i = 0; type->layout != NULL && i < type->layout->partitions->len; i++) {
+		const AshPartition *partition = g_ptr_array_index(type->layout->partitions, i);
+
+		if (partition->encryption.kind != ASH_ENCRYPTION_NONE)
+			return true;
+	}
+	return false;
+}
+
+void
+ash_image_type_finish_encryption(AshImageType *type)
+{
+	for (guint i = 0; type->layout != NULL && i < type->layout->partitions->len; i++) {
+		AshPartition *partition = g_ptr_array_index(type->layout->partitions, i);
+
+		if (partition->encryption.kind == ASH_ENCRYPTION_NONE)
+			continue;
+		ash_encryption_fill_defaults(&partition->encryption);
+		if (partition->role == ASH_PARTITION_VAR || partition->role == ASH_PARTITION_ROOT)
+			ash_strv_add_unique(&type->initramfs_modules, "crypt");
+		if (partition->role == ASH_PARTITION_VAR)
+			type->var_encrypted = true;
+	}
+}
+
 /* Groups describe whole machines: a type that only wants names leaves them, and the implied core,
  * out. */
 static AshPackageRequest *

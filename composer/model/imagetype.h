@@ -60,6 +60,7 @@ typedef struct {
 	/* disk */
 	GArray *formats;    /* of AshDiskFormat: files written */
 	AshLayout *layout;  /* NULL unless disk */
+	bool var_encrypted; /* the initramfs opens /var before it mounts it */
 	AshRootCompression root_compression; /* zstd needs Linux 6.10 */
 	guint boot_tries;   /* tries in the UKI's name (BLS boot counting); 0: none */
 	guint boot_timeout; /* systemd-boot menu, seconds, if the kickstart does not say */
@@ -80,6 +81,15 @@ typedef struct {
 AshImageType *ash_image_type_new(const char *name);
 void ash_image_type_free(AshImageType *type);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshImageType, ash_image_type_free)
+
+/** Whether any partition is encrypted. */
+bool ash_image_type_is_encrypted(const AshImageType *type);
+
+/**
+ * What follows from the encryption that the layout says now: numbers that are not said, the dracut module "crypt" for what the initramfs has
+ * to open, var_encrypted.
+ */
+void ash_image_type_finish_encryption(AshImageType *type);
 
 /**
  * What @type asks the solver for: @request filtered by from_kickstart, then the type's packages and groups

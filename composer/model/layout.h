@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/digest.h"
+#include "model/encryption.h"
 
 #include <stdbool.h>
 
@@ -39,6 +40,7 @@ typedef struct {
 	bool empty;        /* reserved: label "_empty", no content */
 	bool grow;         /* GPT flag 59: grown at first boot */
 	bool read_only;    /* GPT flag 60 */
+	AshEncryption encryption;
 	/* filled in by disk/: */
 	guint64 offset;    /* bytes from the start of the disk */
 	AshUuid type_guid, uuid;

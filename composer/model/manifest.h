@@ -12,6 +12,7 @@ typedef struct {
 	char *sha256;    /* hex; NULL: it was not asked for, and another artifact has the same content */
 	char *root_hash; /* dm-verity root hash in hex, NULL if the artifact has none */
 	char *commit;    /* it was written from */
+	gboolean test_keys; /* encrypted, but by keys that a test seed gives: not secret */
 } AshArtifact;
 
 void ash_artifact_free(AshArtifact *artifact);

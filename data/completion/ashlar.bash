@@ -64,7 +64,7 @@ _ashlar() {
 	--accel) _ashlar_reply "kvm tcg"; return ;;
 	--role) _ashlar_reply "root targets snapshot timestamp"; return ;;
 	--kind) _ashlar_reply "ed25519 ecdsa rsa"; return ;;
-	-k | --key | --add | --passphrase-file | --credentials | --ca-file | --tls-certificate | --tls-key | --access-log | --database) _ashlar_files; return ;;
+	-k | --key | --add | --passphrase-file | --luks-passphrase-file | --luks-key-file | --credentials | --ca-file | --tls-certificate | --tls-key | --access-log | --database) _ashlar_files; return ;;
 	--with) _ashlar_reply "sysupdate ostree sysupdate,ostree"; return ;;
 	-o | --output | --repos | --store | --to | --key-dir)
 		compopt -o filenames
@@ -75,7 +75,7 @@ _ashlar() {
 	--rule | --ignore) _ashlar_reply "$(_ashlar_rules "$program")"; return ;;
 	-l | --listen) _ashlar_reply "127.0.0.1:8080 [::1]:8080 *:8080"; return ;;
 	--ref) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")"; return ;;
-	-j | --jobs | -V | --version | --repo | --seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from | --deltas | --last | --grace | --connections | --report-rate | --keep-days | --max-nodes | --max-connections)
+	-j | --jobs | -V | --version | --repo | --seed | --test-seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from | --deltas | --last | --grace | --connections | --report-rate | --keep-days | --max-nodes | --max-connections)
 		[[ $previous = -n && $command != log ]] || return ;;
 	esac
 	if [[ $command = key && $COMP_CWORD = 2 && $cur != -* ]]; then

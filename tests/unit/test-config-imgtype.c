@@ -54,7 +54,7 @@ test_shipped(void)
 
 	g_assert_no_error(error);
 	list = g_strjoinv(" ", names);
-	g_assert_cmpstr(list, ==, "azure-vm container qemu-vm wsl");
+	g_assert_cmpstr(list, ==, "azure-vm container qemu-vm qemu-vm-encrypted wsl");
 	for (guint i = 0; names[i] != NULL; i++) {
 		g_autoptr(AshImageType) type = load(names[i]);
 
@@ -118,6 +118,26 @@ test_qemu_vm(void)
 	g_assert_true(contains(type->initramfs_drivers, "dm_verity"));
 	g_assert_cmpint(type->initramfs_compression, ==, ASH_INITRAMFS_COMPRESSION_NONE);
 	check_vm_layout(type->layout);
+}
+
+static void
+test_encryption(void)
+{
+	g_autoptr(AshImageType) type = load("qemu-vm-encrypted");
+	const AshPartition *var = ash_layout_find(type->layout, ASH_PARTITION_VAR, 0);
+	const AshPartition *root = ash_layout_find(type->layout, ASH_PARTITION_ROOT, 'a');
+
+	check_vm_layout(type->layout);
+	g_assert_cmpint(var->encryption.kind, ==, ASH_ENCRYPTION_LUKS2);
+	g_assert_cmpint(root->encryption.kind, ==, ASH_ENCRYPTION_NONE);
+	g_assert_true(var->encryption.passphrase && var->encryption.recovery_key && !var->encryption.key_file);
+	g_assert_cmpint(var->encryption.pbkdf, ==, ASH_PBKDF_ARGON2ID);
+	g_assert_cmpint(var->encryption.pbkdf_memory, ==, 65536);
+	g_assert_cmpint(var->encryption.key_bits, ==, 256);
+	g_assert_cmpint(var->encryption.sector_bytes, ==, 4096);
+	/* The initramfs must open it. */
+	g_assert_true(type->var_encrypted);
+	g_assert_true(contains(type->initramfs_modules, "crypt"));
 }
 
 static void
@@ -406,6 +426,7 @@ main(int argc, char **argv)
 	g_test_add_func("/imgtype/shipped", test_shipped);
 	g_test_add_func("/imgtype/qemu-vm", test_qemu_vm);
 	g_test_add_func("/imgtype/azure-vm", test_azure_vm);
+	g_test_add_func("/imgtype/encryption", test_encryption);
 	g_test_add_func("/imgtype/azurelinux", test_azurelinux);
 	g_test_add_func("/imgtype/archives", test_archives);
 	g_test_add_func("/imgtype/request-of-container", test_request_of_container);

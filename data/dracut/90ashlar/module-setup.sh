@@ -29,12 +29,22 @@ installkernel() {
 	fi
 }
 
+# What the module crypt brings opens /var, if the kernel command line says that it is encrypted.
+install_crypt() {
+	local generator="${systemdutildir:?}/system-generators/ashlar-var-generator"
+
+	inst_script "${moddir:?}/ashlar-var-generator" "$generator"
+	chmod 755 "${initdir:?}$generator"
+	inst_simple "$moddir/device-var.conf" "/etc/systemd/system/dev-mapper-var.device.d/ashlar.conf"
+}
+
 install() {
 	local unit
 
 	inst_multiple mkdir
 	# systemd reads /sysroot/etc/fstab already in the initrd, and grows /var there.
 	inst_multiple -o e2fsck fsck fsck.ext4 "${systemdutildir:?}/systemd-growfs"
+	! dracut_module_included crypt || install_crypt
 	inst_simple "${moddir:?}/repart.conf" /etc/systemd/system/systemd-repart.service.d/ashlar.conf
 	for unit in sysroot-var.mount sysroot-etc.mount ashlar-etc.service; do
 		inst_simple "$moddir/$unit" "/etc/systemd/system/$unit"

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "cli/command.h"
+#include "cli/passphrase.h"
+#include "compose/secrets.h"
+
+/** Options of commands that write images with encrypted partitions. Zero-initialise; must stay where it is once it is used. */
+typedef struct {
+	char *passphrase_file; /* --luks-passphrase-file */
+	char *key_file;        /* --luks-key-file */
+	char *test_seed;       /* --test-seed */
+	AshUuid seed;
+	AshPassphraseSource terminal;
+	AshPassphrase ask;
+	AshSecretSource source;
+} AshSealing;
+
+void ash_sealing_clear(AshSealing *sealing);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshSealing, ash_sealing_clear)
+
+/** Rows of a table of options. */
+#define ASH_SEALING_ENTRIES(sealing) \
+	{ "luks-passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &(sealing)->passphrase_file, \
+	  "Passphrase of encrypted partitions: the first line of this file (default: it is asked for)", "FILE" }, \
+	{ "luks-key-file", 0, 0, G_OPTION_ARG_FILENAME, &(sealing)->key_file, "Key of encrypted partitions: this whole file", "FILE" }, \
+	{ "test-seed", 0, 0, G_OPTION_ARG_STRING, &(sealing)->test_seed, \
+	  "For tests: derive secret keys from this, which then are none", "UUID" }
+
+/** Checks the options. Borrowed, for ash_build_run() and its like; NULL and ASH_ERROR_USAGE if one is wrong. */
+const AshSecretSource *ash_sealing_prepare(AshSealing *sealing, AshCommandEnv *env, GError **error);
