@@ -63,19 +63,20 @@ read_line(int fd, AshContext *ctx, GError **error)
 }
 
 static char *
-ask_terminal(AshContext *ctx, const char *prompt, const char *what, GError **error)
+ask_terminal(const AshPassphraseSource *source, const char *prompt, const char *what, GError **error)
 {
 	struct termios before, silent;
 
 	ash_autofd int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0 || tcgetattr(fd, &before) != 0)
 		return ash_throw_null(error, ASH_ERROR_USAGE,
-				      "\"%s\" needs a passphrase or PIN, and there is no terminal to ask; give --passphrase-file", what);
+				      "\"%s\" needs a passphrase or PIN, and there is no terminal to ask; give %s", what,
+				      source->option);
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t) ECHO;
 	(void) tcsetattr(fd, TCSAFLUSH, &silent);
 	(void) dprintf(fd, "%s \"%s\": ", prompt, what);
-	char *text = read_line(fd, ctx, error);
+	char *text = read_line(fd, source->ctx, error);
 	(void) tcsetattr(fd, TCSAFLUSH, &before);
 	(void) dprintf(fd, "\n");
 	return text;
@@ -88,13 +89,13 @@ ask(gpointer data, const char *what, GError **error)
 
 	if (source->file != NULL)
 		return read_file(source->file, error);
-	return ask_terminal(source->ctx, "Passphrase or PIN of", what, error);
+	return ask_terminal(source, "Passphrase or PIN of", what, error);
 }
 
 void
 ash_passphrase_source_init(AshPassphraseSource *source, AshContext *ctx, const char *file)
 {
-	*source = (AshPassphraseSource) { .ctx = ctx, .file = file, .ask = { ask, source } };
+	*source = (AshPassphraseSource) { .ctx = ctx, .file = file, .option = "--passphrase-file", .ask = { ask, source } };
 }
 
 char *
@@ -102,8 +103,8 @@ ash_passphrase_choose(const AshPassphraseSource *source, const char *what, GErro
 {
 	if (source->file != NULL)
 		return read_file(source->file, error);
-	char *first = ask_terminal(source->ctx, "New passphrase for", what, error);
-	char *second = first != NULL ? ask_terminal(source->ctx, "The same again for", what, error) : NULL;
+	char *first = ask_terminal(source, "New passphrase for", what, error);
+	char *second = first != NULL ? ask_terminal(source, "The same again for", what, error) : NULL;
 	bool same = second != NULL && strcmp(first, second) == 0;
 	if (second != NULL && !same)
 		ash_throw(error, ASH_ERROR_USAGE, "the two passphrases differ");

@@ -10,6 +10,7 @@
 typedef struct {
 	AshContext *ctx;
 	const char *file;  /* its first line is used; may be NULL */
+	const char *option; /* that names the file, in errors; "--passphrase-file" */
 	AshPassphrase ask; /* set up by ash_passphrase_source_init() */
 } AshPassphraseSource;
 

@@ -14,9 +14,7 @@ ash_sealing_clear(AshSealing *sealing)
 static char *
 ask(gpointer data, const char *what, GError **error)
 {
-	char *text = ash_passphrase_choose(data, what, error);
-
-	return text != NULL ? text : (ash_prefix(error, "--luks-passphrase-file"), NULL);
+	return ash_passphrase_choose(data, what, error);
 }
 
 const AshSecretSource *
@@ -28,6 +26,7 @@ ash_sealing_prepare(AshSealing *sealing, AshCommandEnv *env, GError **error)
 		ash_progress_message(env->ctx->progress,
 				     "warning: --test-seed: whoever knows the seed can read the encrypted partitions; this image is for tests only");
 	ash_passphrase_source_init(&sealing->terminal, env->ctx, NULL);
+	sealing->terminal.option = "--luks-passphrase-file";
 	sealing->ask = (AshPassphrase) { ask, &sealing->terminal };
 	sealing->source = (AshSecretSource) {
 		.passphrase_file = sealing->passphrase_file,

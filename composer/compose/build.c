@@ -159,6 +159,7 @@ build_begin(Build *build, AshContext *ctx, AshStore *store, const char *out_dir,
 	build->ctx = ctx;
 	build->store = store;
 	build->options = *options;
+	build->options.keys = &build->secrets;
 	build->out_dir = out_dir;
 	build->variants = g_ptr_array_new_with_free_func(variant_work_free);
 	build->times = new_times();
@@ -167,21 +168,6 @@ build_begin(Build *build, AshContext *ctx, AshStore *store, const char *out_dir,
 		return FALSE;
 	build->tasks = ash_tasks_new(ctx);
 	return TRUE;
-}
-
-/* Once its types are known, and before anything is done. */
-static gboolean
-load_secrets(Build *build, const char *spoken, GError **error)
-{
-	g_autoptr(GPtrArray) types = g_ptr_array_new();
-
-	for (guint i = 0; i < build->variants->len; i++) {
-		const VariantWork *work = g_ptr_array_index(build->variants, i);
-		for (guint j = 0; j < work->types->len; j++)
-			g_ptr_array_add(types, (gpointer) ((const TypeWork *) g_ptr_array_index(work->types, j))->type);
-	}
-	build->options.keys = &build->secrets;
-	return ash_secrets_load(build->options.secrets, spoken, types, ash_store_get_dir(build->store), &build->secrets, error);
 }
 
 static VariantWork *
@@ -453,6 +439,20 @@ save_lock(const AshPlan *plan, const AshBuildRequest *request, GError **error)
 	       ash_file_save(AT_FDCWD, plan->lock_path, plan->lock_text, -1, 0644, error);
 }
 
+/* Whoever forgot a key hears of it before anything is made. */
+static gboolean
+load_secrets_of_plan(Build *build, const AshPlan *plan, const AshBuildRequest *request, const char *store_dir, GError **error)
+{
+	g_autoptr(GPtrArray) types = g_ptr_array_new();
+
+	for (guint i = 0; i < plan->variants->len; i++) {
+		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
+		for (guint j = 0; j < variant->types->len; j++)
+			g_ptr_array_add(types, g_ptr_array_index(variant->types, j));
+	}
+	return ash_secrets_load(request->images.secrets, NULL, types, store_dir, &build->secrets, error);
+}
+
 AshBuildResult *
 ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildRequest *request, GError **error)
 {
@@ -460,13 +460,13 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 	g_auto(Build) build = { 0 };
 
 	result->unchanged = ash_plan_is_unchanged(plan);
+	if (!load_secrets_of_plan(&build, plan, request, ash_store_get_dir(store), error))
+		return NULL;
 	if ((!result->unchanged && !ash_worker_check(error)) || !ash_store_use(ctx, store, error) ||
 	    !build_begin(&build, ctx, store, request->out_dir, &request->images, error))
 		return NULL;
 	ash_progress_set_total_weight(ctx->progress, total_weight(plan));
 	add_variants(&build, plan, request);
-	if (!load_secrets(&build, NULL, error))
-		return NULL;
 	if (!result->unchanged && !ash_stage_run(ctx, build.times, WEIGHT_PREPARE, "Fetch and unpack packages", NULL, prepare,
 						 g_ptr_array_index(build.variants, 0), error))
 		return NULL;
@@ -474,6 +474,20 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 	if (!finish(ctx, &build, result, error) || !save_lock(plan, request, error))
 		return NULL;
 	return g_steal_pointer(&result);
+}
+
+static gboolean
+load_types(AshContext *ctx, const char *const *names, const char *const *formats, GPtrArray *loaded, GError **error)
+{
+	for (; *names != NULL; names++) {
+		AshImageType *type = ash_imgtype_load(*names, ctx->data_dir, error);
+		if (type == NULL)
+			return FALSE;
+		g_ptr_array_add(loaded, type);
+		if (!ash_imgtype_set_formats(type, formats, error))
+			return FALSE;
+	}
+	return TRUE;
 }
 
 AshBuildResult *
@@ -485,22 +499,16 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 	g_autofree char *checksum = ash_store_resolve(store, commit, error);
 	g_auto(Build) build = { 0 };
 
-	if (checksum == NULL || !ash_store_use(ctx, store, error) ||
-	    !build_begin(&build, ctx, store, out_dir, options, error))
+	if (checksum == NULL || !load_types(ctx, types, options->formats, loaded, error) ||
+	    !ash_secrets_load(options->secrets, NULL, loaded, ash_store_get_dir(store), &build.secrets, error) ||
+	    !ash_store_use(ctx, store, error) || !build_begin(&build, ctx, store, out_dir, options, error))
 		return NULL;
 	result->unchanged = true;
 	VariantWork *work = add_variant(&build);
-	for (; *types != NULL; types++) {
-		AshImageType *type = ash_imgtype_load(*types, ctx->data_dir, error);
-		if (type == NULL)
-			return NULL;
-		g_ptr_array_add(loaded, type);
-		if (!ash_imgtype_set_formats(type, options->formats, error))
-			return NULL;
-		add_type(work, type);
-	}
+	for (guint i = 0; i < loaded->len; i++)
+		add_type(work, g_ptr_array_index(loaded, i));
 	ash_progress_set_total_weight(ctx->progress, WEIGHT_ARTIFACT * loaded->len);
-	if (!load_secrets(&build, NULL, error) || !begin_types(work, checksum, error) || !finish(ctx, &build, result, error))
+	if (!begin_types(work, checksum, error) || !finish(ctx, &build, result, error))
 		return NULL;
 	return g_steal_pointer(&result);
 }

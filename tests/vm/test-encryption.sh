@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A machine with an encrypted /var: it asks on the console, takes passphrase and recovery key, grows, keeps what it is given; and does not take a
+# plain partition for its own. Three boots.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need_distro
+need qemu-system-x86_64 ssh ssh-keygen jq sfdisk mkfs.ext4
+cd "$work" || exit 1
+export ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg}
+
+vm=
+power_off() {
+	[ -z "$vm" ] || kill "$vm" 2>/dev/null
+	[ -z "$vm" ] || wait "$vm" 2>/dev/null
+	vm=
+}
+on_exit() { power_off; }
+
+ssh-keygen -q -t ed25519 -N '' -f key
+{
+	echo "%include $top_srcdir/kickstarts/demo-vm.ks"
+	echo "sshkey --username=demo \"$(cat key.pub)\""
+} >demo-vm.ks
+umask 077
+echo "correct horse battery" >passphrase
+umask 022
+check "the demo system builds with an encrypted /var" "$ASHLAR" build demo-vm.ks -t qemu-vm-encrypted --repos "$distro/release" \
+	--store "$cache/test-store" -o out --progress=plain --luks-passphrase-file passphrase
+image=out/demo-vm-qemu-vm-encrypted.raw
+[ -f "$image" ] || { finish; exit; }
+truncate -s +1G "$image"
+
+port=$((20000 + $$ % 20000))
+console=console
+mkfifo typed
+exec 9<>typed
+power_on() { # CONSOLE
+	console=$1
+	"$ASHLAR" boot "$image" --keep --ssh $port <typed >"$console" 2>&1 &
+	vm=$!
+}
+type_line() { printf '%s\n' "$1" >&9; }
+wait_for() { # SECONDS COMMAND...
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $deadline ] && kill -0 "$vm" 2>/dev/null || return 1
+		sleep 2
+	done
+}
+prompts() { [ "$(grep -ac 'Please enter passphrase or recovery key for disk' "$console")" -ge "$1" ]; }
+remote() {
+	ssh -q -i key -p $port -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o BatchMode=yes demo@127.0.0.1 "$@"
+}
+as_root() { remote "echo demo | sudo -S -p '' sh -c '$*'"; }
+up() { remote true; }
+show_console() { tail -n 30 "$console" | tr -d '\r' | sed 's/^/# /'; }
+
+power_on first
+check "the passphrase is asked for on the console" wait_for 600 prompts 1
+type_line "wrong"
+check "a wrong one is asked for again" wait_for 300 prompts 2
+type_line "correct horse battery"
+check "the right one boots the system" wait_for 900 up
+up || { show_console; finish; exit; }
+state=$(remote "systemctl is-system-running --wait" 2>&1)
+check_equal "the system is running with no failed unit" running "$state"
+check_equal "/var is the opened volume" "/dev/mapper/var ext4" "$(remote "findmnt -n -o SOURCE,FSTYPE /var")"
+check "dm-crypt has it" as_root "dmsetup table var | grep -q \"crypt aes-xts-plain64\""
+check "it has grown over the room that the disk has" remote "test \$(df --output=size -k /var | tail -n 1) -gt 1200000"
+check "systemd-cryptenroll lists the recovery key" as_root "systemd-cryptenroll /dev/disk/by-partlabel/var | grep -q recovery"
+as_root "echo kept > /etc/ashlar-test; echo kept > /var/lib/ashlar-test; sync; systemctl poweroff" >/dev/null 2>&1
+gone() { ! kill -0 "$vm"; }
+wait_for 300 gone
+power_off
+
+power_on second
+check "the next boot asks as well" wait_for 600 prompts 1
+type_line "$(cat out/demo-vm-qemu-vm-encrypted.var.recovery-key)"
+check "the recovery key boots the system" wait_for 900 up
+up || { show_console; finish; exit; }
+check_equal "a file put into /var is there" kept "$(remote "cat /var/lib/ashlar-test")"
+check_equal "a file put into /etc is there" kept "$(remote "cat /etc/ashlar-test")"
+as_root "systemctl poweroff" >/dev/null 2>&1
+wait_for 300 gone
+power_off
+
+# Somebody who has the disk puts a /var of his own in the place of ours.
+read -r start size < <(sfdisk --json "$image" 2>/dev/null | jq -r '[.partitiontable.partitions[] | select(.name == "var")][0] | "\(.start) \(.size)"')
+truncate -s $((size * 512)) plain
+mkfs.ext4 -q -F -L var plain
+dd if=plain of="$image" bs=512 seek="$start" conv=notrunc,sparse status=none
+dd if=plain of="$image" bs=1M seek=$((start / 2048)) count=64 conv=notrunc status=none
+refused() { grep -aq 'Failed to start.*systemd-crypt\|Dependency failed for.*ariable data\|Dependency failed for.*var' "$console"; }
+power_on third
+check "a plain /var in its place is refused" wait_for 600 refused
+refute "and the system does not come up" grep -aq ' login: ' "$console"
+power_off
+finish
