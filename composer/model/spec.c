@@ -221,6 +221,7 @@ ash_spec_new(const char *name)
 	spec->firewall.ports = ash_strv_new();
 	spec->firewall.trusts = ash_strv_new();
 	spec->networks = ARRAY_OF(ash_network_spec_free);
+	ash_storage_spec_init(&spec->storage);
 	spec->boot_timeout = -1;
 	spec->firstboot = -1;
 	spec->post_scripts = ARRAY_OF(ash_script_spec_free);
@@ -256,6 +257,7 @@ ash_spec_free(AshSpec *spec)
 	g_free(spec->hostname);
 	g_ptr_array_unref(spec->networks);
 	g_free(spec->kernel_append);
+	ash_storage_spec_clear(&spec->storage);
 	g_ptr_array_unref(spec->post_scripts);
 	g_ptr_array_unref(spec->notices);
 	g_free(spec);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/repoconf.h"
+#include "model/storagespec.h"
 
 /** Plain data that a kickstart file becomes. Strings are owned; vectors are never NULL. -1 means "not said". */
 
@@ -111,6 +112,7 @@ typedef struct {
 	GPtrArray *networks;  /* of AshNetworkSpec */
 	char *kernel_append;  /* bootloader --append; may be NULL */
 	int boot_timeout;     /* seconds; -1 not said */
+	AshStorageSpec storage; /* partitions and encryption */
 	int firstboot;        /* 1 enabled, 0 disabled, -1 not said */
 	bool skip_x;
 	GPtrArray *post_scripts; /* of AshScriptSpec, in order */

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "model/storagespec.h"
+
+#include "model/strv.h"
+
+static const char *const kind_names[] = {
+	[ASH_VOLUME_PARTITION] = "part", [ASH_VOLUME_LOGICAL] = "logvol",
+	[ASH_VOLUME_RAID] = "raid",      [ASH_VOLUME_BTRFS] = "btrfs",
+	[ASH_VOLUME_GROUP] = "volgroup", [ASH_VOLUME_MOUNT] = "mount",
+};
+
+static const char *const scheme_names[] = {
+	[ASH_AUTOPART_UNSET] = NULL,     [ASH_AUTOPART_PLAIN] = "plain",
+	[ASH_AUTOPART_LVM] = "lvm",      [ASH_AUTOPART_THINP] = "thinp",
+	[ASH_AUTOPART_BTRFS] = "btrfs",
+};
+
+const char *
+ash_volume_kind_to_string(AshVolumeKind kind)
+{
+	return kind_names[kind];
+}
+
+const char *
+ash_autopart_scheme_to_string(AshAutopartScheme scheme)
+{
+	return scheme_names[scheme];
+}
+
+gboolean
+ash_autopart_scheme_parse(const char *text, AshAutopartScheme *ret_scheme)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(scheme_names); i++) {
+		if (g_strcmp0(scheme_names[i], text) != 0)
+			continue;
+		*ret_scheme = i;
+		return TRUE;
+	}
+	return FALSE;
+}
+
+void
+ash_encryption_spec_clear(AshEncryptionSpec *encryption)
+{
+	const AshEncryptionSpec empty = ASH_ENCRYPTION_SPEC_INIT;
+
+	g_free(encryption->passphrase);
+	g_free(encryption->cipher);
+	g_free(encryption->luks_version);
+	g_free(encryption->pbkdf);
+	*encryption = empty;
+}
+
+AshVolumeSpec *
+ash_volume_spec_new(AshVolumeKind kind, const char *origin)
+{
+	const AshEncryptionSpec plain = ASH_ENCRYPTION_SPEC_INIT;
+	AshVolumeSpec *volume = g_new0(AshVolumeSpec, 1);
+
+	volume->kind = kind;
+	volume->percent = -1;
+	volume->members = ash_strv_new();
+	volume->encryption = plain;
+	volume->origin = g_strdup(origin);
+	return volume;
+}
+
+void
+ash_volume_spec_free(AshVolumeSpec *volume)
+{
+	if (volume == NULL)
+		return;
+	g_free(volume->mount_point);
+	g_free(volume->fstype);
+	g_free(volume->label);
+	g_free(volume->fsoptions);
+	g_free(volume->mkfsoptions);
+	g_free(volume->disk);
+	g_free(volume->name);
+	g_free(volume->group);
+	g_free(volume->level);
+	g_strfreev(volume->members);
+	ash_encryption_spec_clear(&volume->encryption);
+	g_free(volume->origin);
+	g_free(volume);
+}
+
+void
+ash_storage_spec_init(AshStorageSpec *storage)
+{
+	const AshEncryptionSpec plain = ASH_ENCRYPTION_SPEC_INIT;
+
+	*storage = (AshStorageSpec){
+		.autopart = { .home = true, .boot = true, .swap = true, .encryption = plain },
+		.volumes = g_ptr_array_new_with_free_func((GDestroyNotify) ash_volume_spec_free),
+	};
+}
+
+void
+ash_storage_spec_clear(AshStorageSpec *storage)
+{
+	ash_encryption_spec_clear(&storage->autopart.encryption);
+	g_clear_pointer(&storage->autopart.fstype, g_free);
+	g_clear_pointer(&storage->autopart.origin, g_free);
+	g_clear_pointer(&storage->reqpart, g_free);
+	g_clear_pointer(&storage->disk_label, g_free);
+	g_clear_pointer(&storage->volumes, g_ptr_array_unref);
+}
+
+const AshVolumeSpec *
+ash_storage_spec_find(const AshStorageSpec *storage, const char *mount_point)
+{
+	for (guint i = storage->volumes->len; i > 0; i--) {
+		const AshVolumeSpec *volume = g_ptr_array_index(storage->volumes, i - 1);
+
+		if (g_strcmp0(volume->mount_point, mount_point) == 0)
+			return volume;
+	}
+	return NULL;
+}
+
+bool
+ash_storage_spec_is_set(const AshStorageSpec *storage)
+{
+	return storage->autopart.set || storage->reqpart != NULL || storage->volumes->len > 0;
+}
