@@ -66,15 +66,35 @@ static const AshField network_fields[] = {
 	ASH_FIELD(AshNetworkSpec, ipv6, ASH_FIELD_BOOL),
 	ASH_FIELD(AshNetworkSpec, default_route, ASH_FIELD_BOOL),
 	ASH_FIELD(AshNetworkSpec, dns, ASH_FIELD_BOOL),
+	ASH_FIELD(AshNetworkSpec, dns4, ASH_FIELD_BOOL),
+	ASH_FIELD(AshNetworkSpec, dns6, ASH_FIELD_BOOL),
+	ASH_FIELD(AshNetworkSpec, kind, ASH_FIELD_INT),
+	ASH_FIELD(AshNetworkSpec, members, ASH_FIELD_STRV),
+	ASH_FIELD(AshNetworkSpec, options, ASH_FIELD_STRV),
+	ASH_FIELD(AshNetworkSpec, parent, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, vlan, ASH_FIELD_INT),
+	ASH_FIELD(AshNetworkSpec, search4, ASH_FIELD_STRV),
+	ASH_FIELD(AshNetworkSpec, search6, ASH_FIELD_STRV),
+	ASH_FIELD(AshNetworkSpec, dhcp_class, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, essid, ASH_FIELD_STRING),
+	ASH_FIELD(AshNetworkSpec, wpa_key, ASH_FIELD_STRING),
 	ASH_FIELD(AshNetworkSpec, origin, ASH_FIELD_NOTE),
 	{ NULL },
 };
 
-static const AshField script_fields[] = {
+static const AshField certificate_fields[] = {
+	ASH_FIELD(AshCertificateSpec, path, ASH_FIELD_STRING),
+	ASH_FIELD(AshCertificateSpec, text, ASH_FIELD_STRING),
+	ASH_FIELD(AshCertificateSpec, origin, ASH_FIELD_NOTE),
+	{ NULL },
+};
+
+const AshField ash_script_spec_fields[] = {
 	ASH_FIELD(AshScriptSpec, interpreter, ASH_FIELD_STRING),
 	ASH_FIELD(AshScriptSpec, body, ASH_FIELD_STRING),
 	ASH_FIELD(AshScriptSpec, log, ASH_FIELD_STRING),
 	ASH_FIELD(AshScriptSpec, error_on_fail, ASH_FIELD_BOOL),
+	ASH_FIELD(AshScriptSpec, outside, ASH_FIELD_BOOL),
 	ASH_FIELD(AshScriptSpec, origin, ASH_FIELD_NOTE),
 	{ NULL },
 };
@@ -89,6 +109,7 @@ const AshField ash_spec_fields[] = {
 	ASH_FIELD(AshSpec, timezone_utc, ASH_FIELD_BOOL),
 	ASH_FIELD(AshSpec, ntp_servers, ASH_FIELD_STRV),
 	ASH_FIELD(AshSpec, ntp_pools, ASH_FIELD_STRV),
+	ASH_FIELD(AshSpec, ntp_nts, ASH_FIELD_STRV),
 	ASH_FIELD(AshSpec, ntp_disabled, ASH_FIELD_BOOL),
 	ASH_FIELD_IN(AshSpec, root_password, root_password_fields),
 	ASH_FIELD_EACH(AshSpec, users, user_fields, AshUserSpec),
@@ -102,7 +123,11 @@ const AshField ash_spec_fields[] = {
 	ASH_FIELD_EACH(AshSpec, networks, network_fields, AshNetworkSpec),
 	ASH_FIELD(AshSpec, firstboot, ASH_FIELD_INT),
 	ASH_FIELD(AshSpec, skip_x, ASH_FIELD_BOOL),
-	ASH_FIELD_EACH(AshSpec, post_scripts, script_fields, AshScriptSpec),
+	ASH_FIELD(AshSpec, start_x, ASH_FIELD_BOOL),
+	ASH_FIELD(AshSpec, desktop, ASH_FIELD_STRING),
+	ASH_FIELD(AshSpec, authselect, ASH_FIELD_STRV),
+	ASH_FIELD_EACH(AshSpec, certificates, certificate_fields, AshCertificateSpec),
+	ASH_FIELD_EACH(AshSpec, post_scripts, ash_script_spec_fields, AshScriptSpec),
 	{ NULL },
 };
 

@@ -10,6 +10,8 @@
 
 /** AshSpec, all that shapes a tree: repositories and the package request are not in it, the lock is what counts of them, nor the boot loader's options. */
 extern const AshField ash_spec_fields[];
+/** AshScriptSpec, whole. */
+extern const AshField ash_script_spec_fields[];
 /** AshImageType, all that shapes a tree: disks and archives are written later, from the commit. */
 extern const AshField ash_image_type_tree_fields[];
 /** AshPackageRequest, whole. */

@@ -148,7 +148,14 @@ ash_network_spec_new(const char *device, const char *origin)
 	network->device = g_strdup(device);
 	network->origin = g_strdup(origin);
 	network->nameservers = ash_strv_new();
+	network->members = ash_strv_new();
+	network->options = ash_strv_new();
+	network->search4 = ash_strv_new();
+	network->search6 = ash_strv_new();
 	network->mtu = -1;
+	network->vlan = -1;
+	network->dns4 = true;
+	network->dns6 = true;
 	network->onboot = true;
 	network->ipv4 = true;
 	network->ipv6 = true;
@@ -170,6 +177,14 @@ ash_network_spec_free(AshNetworkSpec *network)
 	g_free(network->ipv6_address);
 	g_free(network->ipv6_gateway);
 	g_strfreev(network->nameservers);
+	g_strfreev(network->members);
+	g_strfreev(network->options);
+	g_free(network->parent);
+	g_strfreev(network->search4);
+	g_strfreev(network->search6);
+	g_free(network->dhcp_class);
+	g_free(network->essid);
+	g_free(network->wpa_key);
 	g_free(network->origin);
 	g_free(network);
 }
@@ -197,6 +212,28 @@ ash_script_spec_free(AshScriptSpec *script)
 	g_free(script);
 }
 
+AshCertificateSpec *
+ash_certificate_spec_new(const char *path, const char *text, const char *origin)
+{
+	AshCertificateSpec *certificate = g_new0(AshCertificateSpec, 1);
+
+	certificate->path = g_strdup(path);
+	certificate->text = g_strdup(text);
+	certificate->origin = g_strdup(origin);
+	return certificate;
+}
+
+void
+ash_certificate_spec_free(AshCertificateSpec *certificate)
+{
+	if (certificate == NULL)
+		return;
+	g_free(certificate->path);
+	g_free(certificate->text);
+	g_free(certificate->origin);
+	g_free(certificate);
+}
+
 #define ARRAY_OF(free_func) g_ptr_array_new_with_free_func((GDestroyNotify) (free_func))
 
 AshSpec *
@@ -211,6 +248,10 @@ ash_spec_new(const char *name)
 	spec->xlayouts = ash_strv_new();
 	spec->ntp_servers = ash_strv_new();
 	spec->ntp_pools = ash_strv_new();
+	spec->ntp_nts = ash_strv_new();
+	spec->authselect = ash_strv_new();
+	spec->certificates = ARRAY_OF(ash_certificate_spec_free);
+	spec->ostree.verify = true;
 	spec->users = ARRAY_OF(ash_user_spec_free);
 	spec->groups = ARRAY_OF(ash_group_spec_free);
 	spec->ssh_keys = ARRAY_OF(ash_ssh_key_spec_free);
@@ -229,6 +270,17 @@ ash_spec_new(const char *name)
 	return spec;
 }
 
+static void
+ostree_clear(AshOstreeSpec *ostree)
+{
+	g_free(ostree->osname);
+	g_free(ostree->remote);
+	g_free(ostree->url);
+	g_free(ostree->ref);
+	g_free(ostree->transport);
+	g_free(ostree->origin);
+}
+
 void
 ash_spec_free(AshSpec *spec)
 {
@@ -244,6 +296,11 @@ ash_spec_free(AshSpec *spec)
 	g_free(spec->timezone);
 	g_strfreev(spec->ntp_servers);
 	g_strfreev(spec->ntp_pools);
+	g_strfreev(spec->ntp_nts);
+	g_free(spec->desktop);
+	g_strfreev(spec->authselect);
+	g_ptr_array_unref(spec->certificates);
+	ostree_clear(&spec->ostree);
 	g_free(spec->root_password.password);
 	g_ptr_array_unref(spec->users);
 	g_ptr_array_unref(spec->groups);

@@ -67,9 +67,11 @@ typedef struct {
 	char **trusts;   /* interfaces */
 } AshFirewallSpec;
 
+typedef enum { ASH_NETWORK_ETHERNET, ASH_NETWORK_BOND, ASH_NETWORK_BRIDGE, ASH_NETWORK_VLAN, ASH_NETWORK_WIFI } AshNetworkKind;
+
 typedef struct {
-	char *device;    /* name, or "link" */
-	char *bootproto; /* dhcp or static */
+	char *device;    /* name, MAC address, or "link" */
+	char *bootproto; /* dhcp, static, or none: what is below a VLAN */
 	char *ip, *netmask, *gateway; /* static, IPv4; may be NULL */
 	char *ipv6_address;  /* "auto", "dhcp" or ADDRESS/PREFIX; NULL: auto */
 	char *ipv6_gateway;  /* may be NULL */
@@ -78,15 +80,39 @@ typedef struct {
 	bool onboot, ipv4, ipv6;
 	bool default_route; /* unless --nodefroute */
 	bool dns;        /* unless --nodns: resolvers from DHCP are used */
+	bool dns4, dns6; /* unless --ipv4-ignore-auto-dns, --ipv6-ignore-auto-dns */
+	AshNetworkKind kind;
+	char **members;  /* of a bond or bridge: names of interfaces */
+	char **options;  /* of a bond or bridge: "NAME=VALUE" */
+	char *parent;    /* of a VLAN */
+	int vlan;        /* its number; -1 */
+	char **search4, **search6; /* domains */
+	char *dhcp_class; /* may be NULL */
+	char *essid, *wpa_key; /* may be NULL */
 	char *origin;    /* "file:line" */
 } AshNetworkSpec;
+
+/** A system that is not composed of packages: ostreesetup and ostreecontainer. */
+typedef struct {
+	bool set, container; /* container: url is an image reference */
+	char *osname, *remote, *url, *ref, *transport; /* may be NULL but url */
+	bool verify;         /* unless --nogpg, --no-signature-verification */
+	char *origin;        /* "file:line" */
+} AshOstreeSpec;
+
+typedef struct {
+	char *path;          /* absolute, in the system; a bare name: an authority that it trusts, where it looks for those */
+	char *text;          /* PEM, as it was said */
+	char *origin;        /* "file:line" of %certificate */
+} AshCertificateSpec;
 
 typedef struct {
 	char *interpreter; /* default /bin/sh */
 	char *body;
 	char *log;         /* path in the system, may be NULL */
 	bool error_on_fail;
-	char *origin;      /* "file:line" of %post */
+	bool outside;      /* %post --nochroot: the system is at /mnt/sysimage */
+	char *origin;      /* "file:line" of the section */
 } AshScriptSpec;
 
 typedef struct {
@@ -100,6 +126,7 @@ typedef struct {
 	char *timezone;       /* NULL: UTC */
 	bool timezone_utc;    /* hardware clock in UTC */
 	char **ntp_servers, **ntp_pools;
+	char **ntp_nts;       /* those among them that are asked with NTS (RFC 8915) */
 	bool ntp_disabled;
 	AshRootPassword root_password;
 	GPtrArray *users;     /* of AshUserSpec */
@@ -115,6 +142,11 @@ typedef struct {
 	AshStorageSpec storage; /* partitions and encryption */
 	int firstboot;        /* 1 enabled, 0 disabled, -1 not said */
 	bool skip_x;
+	bool start_x;         /* xconfig --startxonboot: boot into graphical.target */
+	char *desktop;        /* xconfig --defaultdesktop; may be NULL */
+	char **authselect;    /* arguments of authselect(8); empty: it is not called */
+	GPtrArray *certificates; /* of AshCertificateSpec */
+	AshOstreeSpec ostree;
 	GPtrArray *post_scripts; /* of AshScriptSpec, in order */
 	GPtrArray *notices;   /* of char *: what was accepted without effect, "file:line: ..." */
 } AshSpec;
@@ -136,11 +168,17 @@ void ash_group_spec_free(AshGroupSpec *group);
 void ash_ssh_key_spec_free(AshSshKeySpec *key);
 void ash_network_spec_free(AshNetworkSpec *network);
 void ash_script_spec_free(AshScriptSpec *script);
+AshCertificateSpec *ash_certificate_spec_new(const char *path, const char *text, const char *origin);
+void ash_certificate_spec_free(AshCertificateSpec *certificate);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshUserSpec, ash_user_spec_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshGroupSpec, ash_group_spec_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshSshKeySpec, ash_ssh_key_spec_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshNetworkSpec, ash_network_spec_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshScriptSpec, ash_script_spec_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshCertificateSpec, ash_certificate_spec_free)
+
+/** "ethernet", "bond", "bridge", "vlan", "wifi" */
+const char *ash_network_kind_to_string(AshNetworkKind kind);
 
 /** "unset", "enforcing", "permissive", "disabled" */
 const char *ash_selinux_mode_to_string(AshSelinuxMode mode);

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/spec.h"
 
+const char *
+ash_network_kind_to_string(AshNetworkKind kind)
+{
+	static const char *const names[] = { "ethernet", "bond", "bridge", "vlan", "wifi" };
+
+	return (guint) kind < G_N_ELEMENTS(names) ? names[kind] : "ethernet";
+}
+
 /* The text of a spec: each helper writes nothing for what was not said. */
 
 const char *
@@ -95,6 +103,7 @@ put_locale(GString *out, const AshSpec *spec)
 	put_flag(out, "timezone-utc", spec->timezone_utc, false);
 	put_strv(out, "ntp-server", spec->ntp_servers);
 	put_strv(out, "ntp-pool", spec->ntp_pools);
+	put_strv(out, "ntp-nts", spec->ntp_nts);
 	put_flag(out, "ntp-disabled", spec->ntp_disabled, false);
 }
 
@@ -172,6 +181,19 @@ put_network(GString *out, const AshNetworkSpec *network)
 	put_flag(out, "  use-ipv6", network->ipv6, true);
 	put_flag(out, "  default-route", network->default_route, true);
 	put_flag(out, "  dns", network->dns, true);
+	put_flag(out, "  dns4", network->dns4, network->dns);
+	put_flag(out, "  dns6", network->dns6, network->dns);
+	if (network->kind != ASH_NETWORK_ETHERNET)
+		put_string(out, "  kind", ash_network_kind_to_string(network->kind));
+	put_strv(out, "  member", network->members);
+	put_strv(out, "  option", network->options);
+	put_string(out, "  parent", network->parent);
+	put_number(out, "  vlan", network->vlan);
+	put_strv(out, "  search4", network->search4);
+	put_strv(out, "  search6", network->search6);
+	put_string(out, "  dhcp-class", network->dhcp_class);
+	put_string(out, "  essid", network->essid);
+	put_string(out, "  wpa-key", network->wpa_key);
 }
 
 static void
@@ -179,7 +201,7 @@ put_script(GString *out, const AshScriptSpec *script)
 {
 	g_auto(GStrv) lines = g_strsplit(script->body, "\n", -1);
 
-	put_string(out, "post", script->origin);
+	put_string(out, script->outside ? "post-outside" : "post", script->origin);
 	put_string(out, "  interpreter", script->interpreter);
 	put_string(out, "  log", script->log);
 	put_flag(out, "  error-on-fail", script->error_on_fail, false);
@@ -203,6 +225,97 @@ put_system(GString *out, const AshSpec *spec)
 	put_number(out, "boot-timeout", spec->boot_timeout);
 	put_number(out, "firstboot", spec->firstboot);
 	put_flag(out, "skip-x", spec->skip_x, false);
+	put_flag(out, "start-x", spec->start_x, false);
+	put_string(out, "desktop", spec->desktop);
+	put_strv(out, "authselect", spec->authselect);
+}
+
+static void
+put_encryption(GString *out, const AshEncryptionSpec *encryption)
+{
+	put_flag(out, "  encrypted", encryption->encrypted, false);
+	put_string(out, "  passphrase", encryption->passphrase);
+	put_string(out, "  cipher", encryption->cipher);
+	put_string(out, "  luks-version", encryption->luks_version);
+	put_string(out, "  pbkdf", encryption->pbkdf);
+	put_number(out, "  pbkdf-memory", encryption->pbkdf_memory);
+	put_number(out, "  pbkdf-time", encryption->pbkdf_time);
+	put_number(out, "  pbkdf-iterations", encryption->pbkdf_iterations);
+}
+
+static void
+put_bytes(GString *out, const char *key, guint64 bytes)
+{
+	if (bytes != 0)
+		g_string_append_printf(out, "%s: %" G_GUINT64_FORMAT "\n", key, bytes);
+}
+
+static void
+put_volume(GString *out, const AshVolumeSpec *volume)
+{
+	g_string_append_printf(out, "%s: %s\n", ash_volume_kind_to_string(volume->kind),
+			       volume->mount_point != NULL ? volume->mount_point : volume->name);
+	put_string(out, "  origin", volume->origin);
+	put_string(out, "  fstype", volume->fstype);
+	put_bytes(out, "  size", volume->size);
+	put_bytes(out, "  max-size", volume->max_size);
+	put_number(out, "  percent", volume->percent);
+	put_flag(out, "  grow", volume->grow, false);
+	put_flag(out, "  recommended", volume->recommended, false);
+	put_flag(out, "  existing", volume->existing, false);
+	put_string(out, "  label", volume->label);
+	put_string(out, "  fsoptions", volume->fsoptions);
+	put_string(out, "  mkfsoptions", volume->mkfsoptions);
+	put_string(out, "  disk", volume->disk);
+	put_string(out, "  name", volume->name);
+	put_string(out, "  group", volume->group);
+	put_string(out, "  level", volume->level);
+	put_strv(out, "  member", volume->members);
+	put_encryption(out, &volume->encryption);
+}
+
+static void
+put_storage(GString *out, const AshStorageSpec *storage)
+{
+	const AshAutopartSpec *autopart = &storage->autopart;
+
+	put_string(out, "autopart", autopart->origin);
+	put_string(out, "  scheme", ash_autopart_scheme_to_string(autopart->scheme));
+	put_string(out, "  fstype", autopart->fstype);
+	put_flag(out, "  home", autopart->home, true);
+	put_flag(out, "  boot", autopart->boot, true);
+	put_flag(out, "  swap", autopart->swap, true);
+	put_encryption(out, &autopart->encryption);
+	put_string(out, "reqpart", storage->reqpart);
+	put_flag(out, "  add-boot", storage->reqpart_boot, false);
+	put_string(out, "disk-label", storage->disk_label);
+	for (guint i = 0; i < storage->volumes->len; i++)
+		put_volume(out, g_ptr_array_index(storage->volumes, i));
+}
+
+static void
+put_ostree(GString *out, const AshOstreeSpec *ostree)
+{
+	if (!ostree->set)
+		return;
+	put_string(out, ostree->container ? "ostree-container" : "ostree", ostree->url);
+	put_string(out, "  origin", ostree->origin);
+	put_string(out, "  osname", ostree->osname);
+	put_string(out, "  remote", ostree->remote);
+	put_string(out, "  ref", ostree->ref);
+	put_string(out, "  transport", ostree->transport);
+	put_flag(out, "  verify", ostree->verify, true);
+}
+
+static void
+put_certificates(GString *out, const AshSpec *spec)
+{
+	for (guint i = 0; i < spec->certificates->len; i++) {
+		const AshCertificateSpec *certificate = g_ptr_array_index(spec->certificates, i);
+
+		put_string(out, "certificate", certificate->path);
+		put_string(out, "  origin", certificate->origin);
+	}
 }
 
 char *
@@ -217,6 +330,9 @@ ash_spec_format(const AshSpec *spec)
 	put_locale(out, spec);
 	put_accounts(out, spec);
 	put_system(out, spec);
+	put_storage(out, &spec->storage);
+	put_ostree(out, &spec->ostree);
+	put_certificates(out, spec);
 	for (guint i = 0; i < spec->post_scripts->len; i++)
 		put_script(out, g_ptr_array_index(spec->post_scripts, i));
 	for (guint i = 0; i < spec->notices->len; i++)

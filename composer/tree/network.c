@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/digest.h"
 #include "base/error.h"
+#include "model/strv.h"
+#include "tree/netfiles.h"
 #include "tree/steps.h"
 
 #include <arpa/inet.h>
@@ -8,17 +9,39 @@
 
 #define IN_LINE(text) ((text) != NULL ? (text) : "")
 
-/* "link" and nothing at all mean every Ethernet card; "bootif" can only be known at boot. */
-static bool
-is_any_device(const char *device)
+bool
+ash_net_is_any(const AshNetworkSpec *network)
 {
-	return device == NULL || strcmp(device, "link") == 0 || strcmp(device, "bootif") == 0;
+	return network->device == NULL || strcmp(network->device, "link") == 0;
 }
 
-static bool
-is_mac(const char *device)
+bool
+ash_net_is_mac(const char *device)
 {
 	return strlen(device) == 17 && device[2] == ':' && device[5] == ':';
+}
+
+bool
+ash_net_is_dhcp(const AshNetworkSpec *network)
+{
+	return network->bootproto == NULL || strcmp(network->bootproto, "dhcp") == 0;
+}
+
+bool
+ash_net_is_static(const AshNetworkSpec *network)
+{
+	return network->ipv4 && g_strcmp0(network->bootproto, "static") == 0;
+}
+
+const char *
+ash_net_option(const AshNetworkSpec *network, const char *name)
+{
+	gsize length = strlen(name);
+
+	for (gsize i = 0; network->options[i] != NULL; i++)
+		if (strncmp(network->options[i], name, length) == 0 && network->options[i][length] == '=')
+			return network->options[i] + length + 1;
+	return NULL;
 }
 
 /* The prefix length of a dotted netmask; -1 if it is none. */
@@ -52,115 +75,57 @@ check_static(const AshNetworkSpec *network, int *ret_prefix, GError **error)
 	return TRUE;
 }
 
-static bool
-is_dhcp(const AshNetworkSpec *network)
-{
-	return network->bootproto == NULL || g_ascii_strcasecmp(network->bootproto, "static") != 0;
-}
-
-/* systemd.network(5). Owned. */
-static char *
-format_networkd(const AshNetworkSpec *network, int prefix)
-{
-	g_autoptr(GString) text = g_string_new("[Match]\n");
-	bool dhcp4 = network->ipv4 && is_dhcp(network);
-	bool dhcp6 = network->ipv6 && g_strcmp0(network->ipv6_address, "dhcp") == 0;
-	bool fixed6 = network->ipv6_address != NULL && strchr(network->ipv6_address, '/') != NULL;
-
-	if (is_any_device(network->device))
-		g_string_append(text, "Type=ether\nKind=!*\n");
-	else
-		g_string_append_printf(text, "%s=%s\n", is_mac(network->device) ? "MACAddress" : "Name", network->device);
-	if (network->mtu > 0 || !network->onboot)
-		g_string_append(text, "\n[Link]\n");
-	if (network->mtu > 0)
-		g_string_append_printf(text, "MTUBytes=%d\n", network->mtu);
-	if (!network->onboot)
-		g_string_append(text, "ActivationPolicy=manual\nRequiredForOnline=no\n");
-	g_string_append_printf(text, "\n[Network]\nDHCP=%s\n", dhcp4 ? (dhcp6 ? "yes" : "ipv4") : (dhcp6 ? "ipv6" : "no"));
-	if (!network->ipv6)
-		g_string_append(text, "LinkLocalAddressing=no\nIPv6AcceptRA=no\n");
-	if (network->ipv4 && !is_dhcp(network))
-		g_string_append_printf(text, "Address=%s/%d\n", network->ip, prefix);
-	if (network->ipv4 && !is_dhcp(network) && network->gateway != NULL && network->default_route)
-		g_string_append_printf(text, "Gateway=%s\n", network->gateway);
-	if (network->ipv6 && fixed6)
-		g_string_append_printf(text, "Address=%s\n", network->ipv6_address);
-	if (network->ipv6 && network->ipv6_gateway != NULL && network->default_route)
-		g_string_append_printf(text, "Gateway=%s\n", network->ipv6_gateway);
-	for (gsize i = 0; network->nameservers != NULL && network->nameservers[i] != NULL; i++)
-		g_string_append_printf(text, "DNS=%s\n", network->nameservers[i]);
-	if (dhcp4 && (!network->default_route || !network->dns))
-		g_string_append_printf(text, "\n[DHCPv4]\nUseRoutes=%s\nUseDNS=%s\n", network->default_route ? "yes" : "no",
-				       network->dns ? "yes" : "no");
-	return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-/* nm-settings-keyfile(5). The UUID follows from the names, as all our identifiers do. Owned. */
-static char *
-format_keyfile(const AshTreeRoot *root, const AshNetworkSpec *network, const char *name, int prefix)
-{
-	static const AshUuid space = { { 0x3b, 0x7a, 0x0b, 0x3a, 0x9c, 0x51, 0x4e, 0x0f, 0x8d, 0x52, 0x0c, 0x5e, 0x6d, 0x7f, 0x21, 0x44 } };
-	g_autofree char *purpose = g_strdup_printf("connection %s %s", root->request->spec->name, name);
-	AshUuid uuid = ash_uuid_derive(&space, purpose);
-	g_autofree char *id = ash_uuid_to_string(&uuid);
-	g_autofree char *servers = network->nameservers != NULL ? g_strjoinv(";", network->nameservers) : g_strdup("");
-	g_autoptr(GString) text = g_string_new(NULL);
-	bool fixed6 = network->ipv6_address != NULL && strchr(network->ipv6_address, '/') != NULL;
-
-	g_string_append_printf(text, "[connection]\nid=%s\nuuid=%s\ntype=ethernet\nautoconnect=%s\n", name, id,
-			       network->onboot ? "true" : "false");
-	if (!is_any_device(network->device) && !is_mac(network->device))
-		g_string_append_printf(text, "interface-name=%s\n", network->device);
-	g_string_append(text, "\n[ethernet]\n");
-	if (network->device != NULL && is_mac(network->device))
-		g_string_append_printf(text, "mac-address=%s\n", network->device);
-	if (network->mtu > 0)
-		g_string_append_printf(text, "mtu=%d\n", network->mtu);
-	g_string_append_printf(text, "\n[ipv4]\nmethod=%s\n", !network->ipv4 ? "disabled" : is_dhcp(network) ? "auto" : "manual");
-	if (network->ipv4 && !is_dhcp(network))
-		g_string_append_printf(text, "address1=%s/%d%s%s\n", network->ip, prefix, network->gateway != NULL ? "," : "",
-				       IN_LINE(network->gateway));
-	if (*servers != '\0')
-		g_string_append_printf(text, "dns=%s;\n", servers);
-	if (!network->default_route)
-		g_string_append(text, "never-default=true\n");
-	if (!network->dns)
-		g_string_append(text, "ignore-auto-dns=true\n");
-	g_string_append_printf(text, "\n[ipv6]\nmethod=%s\n",
-			       !network->ipv6 ? "disabled" : fixed6 ? "manual" : g_strcmp0(network->ipv6_address, "dhcp") == 0 ? "dhcp" : "auto");
-	if (network->ipv6 && fixed6)
-		g_string_append_printf(text, "address1=%s%s%s\n", network->ipv6_address, network->ipv6_gateway != NULL ? "," : "",
-				       IN_LINE(network->ipv6_gateway));
-	return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
 /* The file's name: cards that are named come before the rule for all others. */
 static char *
-network_file(const AshNetworkSpec *network, guint index)
+dup_file_name(const AshNetworkSpec *network, guint index)
 {
-	g_autofree char *name = g_strdup(is_any_device(network->device) ? "ethernet" : network->device);
+	g_autofree char *name = g_strdup(ash_net_is_any(network) ? "ethernet" : network->device);
 
 	g_strdelimit(name, ":/", '-');
-	return g_strdup_printf("%u-%s", (is_any_device(network->device) ? 80 : 60) + MIN(index, 19), name);
+	return g_strdup_printf("%u-%s", (ash_net_is_any(network) ? 80 : 60) + MIN(index, 18), name);
+}
+
+/* Names of the VLANs whose frames go through @device. Owned. */
+static char **
+list_vlans(const GPtrArray *networks, const char *device)
+{
+	char **vlans = ash_strv_new();
+
+	for (guint i = 0; i < networks->len; i++) {
+		const AshNetworkSpec *network = g_ptr_array_index(networks, i);
+		if (network->kind == ASH_NETWORK_VLAN && g_strcmp0(network->parent, device) == 0)
+			ash_strv_add(&vlans, network->device);
+	}
+	return vlans;
+}
+
+static bool
+has_device(const GPtrArray *networks, const char *device)
+{
+	for (guint i = 0; i < networks->len; i++)
+		if (g_strcmp0(((const AshNetworkSpec *) g_ptr_array_index(networks, i))->device, device) == 0)
+			return true;
+	return false;
 }
 
 static gboolean
 write_network(const AshTreeRoot *root, const AshNetworkSpec *network, guint index, bool manager, GError **error)
 {
-	g_autofree char *name = network_file(network, index);
-	int prefix = 0;
+	const GPtrArray *networks = root->request->spec->networks;
+	g_autofree char *name = dup_file_name(network, index);
+	g_auto(GStrv) vlans = list_vlans(networks, network->device);
+	AshNetFiles files = { .root = root, .network = network, .name = name, .vlans = vlans };
 
-	if (network->ipv4 && !is_dhcp(network) && !check_static(network, &prefix, error))
+	if (ash_net_is_static(network) && !check_static(network, &files.prefix, error))
 		return FALSE;
-	if (manager) {
-		g_autofree char *text = format_keyfile(root, network, name, prefix);
-		g_autofree char *path = g_strdup_printf("etc/NetworkManager/system-connections/%s.nmconnection", name);
-		return ash_tree_root_save(root, path, text, 0600, error);
-	}
-	g_autofree char *text = format_networkd(network, prefix);
-	g_autofree char *path = g_strdup_printf("etc/systemd/network/%s.network", name);
-	return ash_tree_root_save(root, path, text, 0644, error);
+	if (manager)
+		return ash_nmconnection_write(&files, error);
+	if (!ash_networkd_write(&files, error))
+		return FALSE;
+	if (network->kind != ASH_NETWORK_VLAN || has_device(networks, network->parent))
+		return TRUE;
+	g_auto(GStrv) siblings = list_vlans(networks, network->parent);
+	return ash_networkd_write_parent(root, network->parent, siblings, error);
 }
 
 /* Where systemd-resolved is to serve, programs must find it. */
@@ -201,33 +166,4 @@ ash_step_network(AshTreeRoot *root, GError **error)
 			return FALSE;
 	}
 	return link_resolver(root, error);
-}
-
-/* timezone --ntpservers: chrony's sources (chrony.conf(5), sourcedir) or timesyncd.conf(5). */
-gboolean
-ash_step_ntp(AshTreeRoot *root, GError **error)
-{
-	const AshSpec *spec = root->request->spec;
-	g_autoptr(GString) sources = g_string_new(NULL), names = g_string_new(NULL);
-
-	for (gsize i = 0; spec->ntp_servers != NULL && spec->ntp_servers[i] != NULL; i++) {
-		g_string_append_printf(sources, "server %s iburst\n", spec->ntp_servers[i]);
-		g_string_append_printf(names, "%s%s", names->len > 0 ? " " : "", spec->ntp_servers[i]);
-	}
-	for (gsize i = 0; spec->ntp_pools != NULL && spec->ntp_pools[i] != NULL; i++) {
-		g_string_append_printf(sources, "pool %s iburst\n", spec->ntp_pools[i]);
-		g_string_append_printf(names, "%s%s", names->len > 0 ? " " : "", spec->ntp_pools[i]);
-	}
-	if (sources->len == 0)
-		return TRUE;
-	if (ash_tree_root_has_program(root, "chronyd")) {
-		const char *dir = ash_tree_root_has(root, "etc/chrony") ? "etc/chrony/sources.d" : "etc/chrony.d";
-		g_autofree char *path = g_build_filename(dir, "ashlar.sources", NULL);
-		return ash_tree_root_save(root, path, sources->str, 0644, error);
-	}
-	if (!ash_tree_root_has_unit(root, "systemd-timesyncd.service"))
-		return ash_throw(error, ASH_ERROR_CONFIG,
-				 "timezone --ntpservers: this system has neither chrony nor systemd-timesyncd");
-	g_autofree char *text = g_strdup_printf("[Time]\nNTP=%s\n", names->str);
-	return ash_tree_root_save(root, "etc/systemd/timesyncd.conf.d/ashlar.conf", text, 0644, error);
 }

@@ -40,6 +40,8 @@ run_script(AshTreeRoot *root, const AshScriptSpec *script, GError **error)
 	g_autofree char *output = NULL;
 	int status = 0;
 
+	if (script->outside)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s: %%post --nochroot is not carried out yet", script->origin);
 	if (!g_shell_parse_argv(script->interpreter != NULL ? script->interpreter : "/bin/sh", NULL, &words, NULL))
 		return ash_throw(error, ASH_ERROR_CONFIG, "%s: %%post: \"%s\" is no interpreter", script->origin,
 				 script->interpreter);

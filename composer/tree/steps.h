@@ -21,7 +21,13 @@ gboolean ash_step_users(AshTreeRoot *root, GError **error);
 /* network.c */
 gboolean ash_step_network(AshTreeRoot *root, GError **error);
 gboolean ash_step_firewall(AshTreeRoot *root, GError **error);
+/* timesource.c */
 gboolean ash_step_ntp(AshTreeRoot *root, GError **error);
+/* login.c */
+gboolean ash_step_authselect(AshTreeRoot *root, GError **error);
+gboolean ash_step_desktop(AshTreeRoot *root, GError **error);
+/* certificates.c */
+gboolean ash_step_certificates(AshTreeRoot *root, GError **error);
 /* services.c */
 gboolean ash_step_services(AshTreeRoot *root, GError **error);
 gboolean ash_step_selinux(AshTreeRoot *root, GError **error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/file.h"
+#include "model/strv.h"
 #include "tree/steps.h"
 
 #include <fcntl.h>
@@ -174,6 +175,125 @@ test_network(Fixture *fixture, gconstpointer data)
 	fail(fixture, ash_step_network, "no netmask");
 }
 
+/* A bond with a VLAN on it, a bridge, and a VLAN on a card that nothing else is said of. */
+static void
+add_virtual_networks(Fixture *fixture)
+{
+	AshNetworkSpec *bond = ash_network_spec_new("bond0", "demo.ks:1");
+	AshNetworkSpec *above = ash_network_spec_new("bond0.7", "demo.ks:1");
+	AshNetworkSpec *bridge = ash_network_spec_new("br0", "demo.ks:2");
+	AshNetworkSpec *vlan = ash_network_spec_new("guests", "demo.ks:3");
+
+	bond->kind = ASH_NETWORK_BOND;
+	bond->bootproto = g_strdup("none");
+	bond->ipv6 = false;
+	ash_strv_add(&bond->members, "eth1");
+	ash_strv_add(&bond->members, "eth2");
+	ash_strv_add(&bond->options, "mode=1");
+	ash_strv_add(&bond->options, "miimon=100");
+	ash_strv_add(&bond->options, "primary=eth2");
+	above->kind = vlan->kind = ASH_NETWORK_VLAN;
+	above->parent = g_strdup("bond0");
+	above->vlan = 7;
+	bridge->kind = ASH_NETWORK_BRIDGE;
+	ash_strv_add(&bridge->members, "eth3");
+	ash_strv_add(&bridge->options, "stp=no");
+	vlan->parent = g_strdup("eth4");
+	vlan->vlan = 171;
+	ash_strv_add(&vlan->search4, "a.example");
+	g_ptr_array_add(fixture->spec->networks, bond);
+	g_ptr_array_add(fixture->spec->networks, above);
+	g_ptr_array_add(fixture->spec->networks, bridge);
+	g_ptr_array_add(fixture->spec->networks, vlan);
+}
+
+static void
+test_network_virtual(Fixture *fixture, gconstpointer data)
+{
+	add_virtual_networks(fixture);
+	make(fixture, "usr/lib/systemd/system/systemd-networkd.service", "");
+	run(fixture, ash_step_network);
+	assert_file(fixture, "etc/systemd/network/60-bond0.netdev",
+		    "[NetDev]\nName=bond0\nKind=bond\n\n[Bond]\nMode=active-backup\nMIIMonitorSec=100ms\n");
+	assert_contains(fixture, "etc/systemd/network/60-bond0.network", "DHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nVLAN=bond0.7\n");
+	assert_file(fixture, "etc/systemd/network/60-bond0-eth2.network",
+		    "[Match]\nName=eth2\n\n[Network]\nBond=bond0\nPrimarySlave=yes\nLinkLocalAddressing=no\n");
+	assert_file(fixture, "etc/systemd/network/61-bond0.7.netdev", "[NetDev]\nName=bond0.7\nKind=vlan\n\n[VLAN]\nId=7\n");
+	assert_contains(fixture, "etc/systemd/network/62-br0.netdev", "[Bridge]\nSTP=no\n");
+	assert_contains(fixture, "etc/systemd/network/62-br0-eth3.network", "Bridge=br0\n");
+	assert_contains(fixture, "etc/systemd/network/79-eth4.network", "VLAN=guests\n");
+	assert_contains(fixture, "etc/systemd/network/63-guests.network", "Domains=a.example\n");
+}
+
+static void
+test_network_virtual_manager(Fixture *fixture, gconstpointer data)
+{
+	add_virtual_networks(fixture);
+	make(fixture, "usr/lib/systemd/system/NetworkManager.service", "");
+	run(fixture, ash_step_network);
+#define CONNECTIONS "etc/NetworkManager/system-connections/"
+	assert_contains(fixture, CONNECTIONS "60-bond0.nmconnection", "[bond]\nmode=1\nmiimon=100\nprimary=eth2\n");
+	assert_contains(fixture, CONNECTIONS "60-bond0.nmconnection", "[ipv4]\nmethod=disabled\n");
+	assert_contains(fixture, CONNECTIONS "60-bond0-eth1.nmconnection", "master=bond0\nslave-type=bond\n");
+	assert_contains(fixture, CONNECTIONS "61-bond0.7.nmconnection", "[vlan]\nid=7\nparent=bond0\n");
+	assert_contains(fixture, CONNECTIONS "62-br0.nmconnection", "[bridge]\nstp=false\n");
+	assert_contains(fixture, CONNECTIONS "63-guests.nmconnection", "dns-search=a.example;\n");
+}
+
+static void
+test_network_option(Fixture *fixture, gconstpointer data)
+{
+	AshNetworkSpec *bond = ash_network_spec_new("bond0", "demo.ks:1");
+
+	bond->kind = ASH_NETWORK_BOND;
+	ash_strv_add(&bond->options, "use_carrier=1");
+	g_ptr_array_add(fixture->spec->networks, bond);
+	make(fixture, "usr/lib/systemd/system/systemd-networkd.service", "");
+	fail(fixture, ash_step_network, "use_carrier");
+}
+
+static void
+test_chrony(Fixture *fixture, gconstpointer data)
+{
+	ash_strv_add(&fixture->spec->ntp_servers, "time.example");
+	fail(fixture, ash_step_ntp, "neither chrony");
+	make(fixture, "usr/lib/systemd/system/systemd-timesyncd.service", "");
+	ash_strv_add(&fixture->spec->ntp_nts, "time.example");
+	fail(fixture, ash_step_ntp, "chrony");
+	make(fixture, "usr/sbin/chronyd", "");
+	make(fixture, "etc/chrony.conf", "pool 2.distribution.example iburst\ndriftfile /var/lib/chrony/drift\n");
+	run(fixture, ash_step_ntp);
+	run(fixture, ash_step_ntp);
+	assert_file(fixture, "etc/chrony.conf",
+		    "# pool 2.distribution.example iburst\ndriftfile /var/lib/chrony/drift\nsourcedir /etc/chrony.d\n");
+	assert_contains(fixture, "etc/chrony.d/ashlar.sources", "server time.example iburst nts\n");
+}
+
+static void
+test_certificates(Fixture *fixture, gconstpointer data)
+{
+	g_ptr_array_add(fixture->spec->certificates, ash_certificate_spec_new("/etc/pki/dns/a.pem", "A\n", "demo.ks:1"));
+	run(fixture, ash_step_certificates);
+	assert_file(fixture, "etc/pki/dns/a.pem", "A\n");
+	g_ptr_array_add(fixture->spec->certificates, ash_certificate_spec_new("b.pem", "B\n", "demo.ks:5"));
+	fail(fixture, ash_step_certificates, "demo.ks:5");
+}
+
+static void
+test_login(Fixture *fixture, gconstpointer data)
+{
+	run(fixture, ash_step_authselect);
+	ash_strv_add(&fixture->spec->authselect, "select");
+	fail(fixture, ash_step_authselect, "add the package");
+	fixture->spec->start_x = true;
+	fixture->spec->desktop = g_strdup("GNOME");
+	fail(fixture, ash_step_desktop, "graphical.target");
+	make(fixture, "usr/lib/systemd/system/graphical.target", "");
+	run(fixture, ash_step_desktop);
+	assert_link(fixture, "etc/systemd/system/default.target", "/usr/lib/systemd/system/graphical.target");
+	assert_contains(fixture, "etc/sysconfig/desktop", "DESKTOP=GNOME\n");
+}
+
 static void
 test_network_default(Fixture *fixture, gconstpointer data)
 {
@@ -311,6 +431,12 @@ main(int argc, char **argv)
 	TEST("timezone", test_timezone);
 	TEST("release", test_release);
 	TEST("network", test_network);
+	TEST("network-virtual", test_network_virtual);
+	TEST("network-virtual-manager", test_network_virtual_manager);
+	TEST("network-option", test_network_option);
+	TEST("chrony", test_chrony);
+	TEST("certificates", test_certificates);
+	TEST("login", test_login);
 	TEST("network-default", test_network_default);
 	TEST("selinux", test_selinux);
 	TEST("wsl", test_wsl);
