@@ -15,7 +15,7 @@
 typedef struct {
 	gboolean locked, update_lock, dry_run, unchanged_exit_77, explain, no_import_cache, checksums;
 	char **types, **formats, **repo_dirs, **repo_urls;
-	char *out_dir, *version, *lock, *seed, *anchor;
+	char *out_dir, *version, *lock, *seed, *anchor, *releasever;
 } BuildOptions;
 
 static void
@@ -30,6 +30,7 @@ build_options_clear(BuildOptions *options)
 	g_free(options->lock);
 	g_free(options->seed);
 	g_free(options->anchor);
+	g_free(options->releasever);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BuildOptions, build_options_clear)
@@ -94,6 +95,7 @@ fill_request(Invocation *invocation, GError **error)
 		.lock_path = options->lock,
 		.repo_dirs = (const char *const *) options->repo_dirs,
 		.repo_urls = (const char *const *) options->repo_urls,
+		.releasever = options->releasever,
 		.images = { .seed = options->seed != NULL ? &invocation->seed : NULL,
 			    .formats = (const char *const *) options->formats,
 			    .checksums = options->checksums,
@@ -118,6 +120,7 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 		  "Version of the system (default: day of its newest package)", "VERSION" },
 		{ "repos", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->repo_dirs, "A directory with .repo files", "DIR" },
 		{ "repo", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->repo_urls, "Take repository NAME from URL", "NAME=URL" },
+		{ "releasever", 0, 0, G_OPTION_ARG_STRING, &o->releasever, "What $releasever stands for in URLs of repositories", "RELEASE" },
 		{ "lock", 0, 0, G_OPTION_ARG_FILENAME, &o->lock,
 		  "Prefer exactly what this lock says; written if absent (default: written to DIR/NAME.lock)", "FILE" },
 		{ "locked", 0, 0, G_OPTION_ARG_NONE, &o->locked, "Fail if anything would differ from the lock", NULL },

@@ -67,4 +67,5 @@ gboolean ash_command_boot(AshCommandEnv *env, int argc, char **argv, GError **er
 gboolean ash_command_prune(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_fsck(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_key(AshCommandEnv *env, int argc, char **argv, GError **error);
+gboolean ash_command_kickstart(AshCommandEnv *env, int argc, char **argv, GError **error);
 gboolean ash_command_types(AshCommandEnv *env, int argc, char **argv, GError **error);

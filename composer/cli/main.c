@@ -73,6 +73,12 @@ static const AshCommand commands[] = {
 	  "  sign FILE.json          add signatures to a metadata file, here or on the machine with the offline keys\n"
 	  "  refresh DIR             sign anew what expires, and put a signed draft of the root in force; for a timer",
 	  ash_command_key },
+	{ "kickstart", "check|flatten|commands [FILE...]", "check kickstart files, or make one file of several",
+	  "  check FILE...    every problem of each file: what is wrong, what is refused, what has no effect\n"
+	  "  flatten FILE     the file with what it includes in it\n"
+	  "  commands         which commands, sections and options there are, and what becomes of them\n"
+	  "Scripts of %pre are not run; nothing is fetched.",
+	  ash_command_kickstart },
 	{ "types", "", "list the image types", NULL, ash_command_types },
 };
 

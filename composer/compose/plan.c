@@ -54,7 +54,11 @@ check_keys(const AshSpec *spec, GError **error)
 static gboolean
 load_spec(AshPlan *plan, const AshBuildRequest *request, GError **error)
 {
-	const AshKickstartOptions options = { .repo_dirs = request->repo_dirs, .repo_urls = request->repo_urls };
+	const AshKickstartOptions options = {
+		.repo_dirs = request->repo_dirs,
+		.repo_urls = request->repo_urls,
+		.vars = { .releasever = request->releasever },
+	};
 
 	plan->spec = ash_kickstart_load_full(request->kickstart, &options, error);
 	if (plan->spec == NULL)

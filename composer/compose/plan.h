@@ -18,6 +18,7 @@ typedef struct {
 	const char *version;           /* NULL: the day of the newest package, YYYYMMDD */
 	const char *lock_path;         /* NULL: OUT_DIR/NAME.lock, written but not read unless @locked */
 	const char *const *repo_dirs;  /* directories with .repo files, NULL-terminated; may be NULL */
+	const char *releasever;        /* for $releasever in URLs; may be NULL */
 	const char *const *repo_urls;  /* NAME=URL overrides, NULL-terminated; may be NULL */
 	AshImageOptions images;
 	bool locked;                   /* fail if the resolution differs from the lock */

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "config/imgtype.h"
+#include "config/kslayout.h"
 #include "model/records.h"
 
 #include <string.h>
@@ -108,7 +109,13 @@ ash_plan_variants_load(AshContext *ctx, const AshSpec *spec, const char *const *
 		if (g_strv_contains(types + i + 1, types[i]))
 			continue;
 		AshImageType *type = ash_imgtype_load(types[i], ctx->data_dir, error);
-		if (type == NULL || !add_type(variants, type, spec, error) || !ash_imgtype_set_formats(type, formats, error))
+		if (type == NULL)
+			return NULL;
+		if (!ash_kslayout_apply(spec, type, spec->notices, error)) {
+			ash_image_type_free(type);
+			return NULL;
+		}
+		if (!add_type(variants, type, spec, error) || !ash_imgtype_set_formats(type, formats, error))
 			return NULL;
 	}
 	return g_steal_pointer(&variants);

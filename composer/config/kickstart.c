@@ -9,6 +9,7 @@
 #include "model/strv.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -31,9 +32,48 @@ typedef struct {
 	AshKsState state;
 	AshKsSection *section;      /* that is being read, or NULL */
 	const Frame *section_frame; /* it began in */
+	bool skipping;              /* up to %end: the section's header was wrong */
+	bool resolved;              /* the line read last was an include, and its file has been read */
+	const AshKickstartOptions *options; /* never NULL */
 } Reader;
 
 static gboolean read_frame(Reader *reader, Frame *frame, GError **error);
+
+AshKsFindings *
+ash_ks_findings_new(void)
+{
+	AshKsFindings *findings = g_new0(AshKsFindings, 1);
+
+	findings->problems = g_ptr_array_new_with_free_func((GDestroyNotify) g_error_free);
+	findings->refusals = g_ptr_array_new_with_free_func(g_free);
+	findings->notices = g_ptr_array_new_with_free_func(g_free);
+	return findings;
+}
+
+void
+ash_ks_findings_free(AshKsFindings *findings)
+{
+	if (findings == NULL)
+		return;
+	g_ptr_array_unref(findings->problems);
+	g_ptr_array_unref(findings->refusals);
+	g_ptr_array_unref(findings->notices);
+	g_free(findings);
+}
+
+/* A step that failed is a finding, if they are asked for; the reading goes on then. */
+static gboolean
+go_on(Reader *reader, gboolean done, GError *problem, GError **error)
+{
+	if (done)
+		return TRUE;
+	if (reader->options->findings == NULL) {
+		g_propagate_error(error, problem);
+		return FALSE;
+	}
+	g_ptr_array_add(reader->options->findings->problems, problem);
+	return TRUE;
+}
 
 static bool
 is_remote(const char *path)
@@ -56,6 +96,13 @@ throw_at(const char *origin, GError **error, const char *format, ...)
 	return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s", origin, text);
 }
 
+/* Whether @path is the name of a file that a script of %pre can have written. */
+static bool
+is_from_pre(const char *path)
+{
+	return g_str_has_prefix(path, "/tmp/") || g_str_has_prefix(path, "/run/");
+}
+
 /* The file is identified by device and inode: names can differ. */
 static gboolean
 identify(Frame *frame, const char *path, const char *origin, const char *command, GError **error)
@@ -63,10 +110,8 @@ identify(Frame *frame, const char *path, const char *origin, const char *command
 	struct stat status;
 
 	if (stat(path, &status) != 0)
-		return throw_at(origin, error,
-				"%s: \"%s\" cannot be read: %s (what %%pre writes is not there: "
-				"%%pre is not run)",
-				command, path, g_strerror(errno));
+		return throw_at(origin, error, "%s: \"%s\" cannot be read: %s", command, path,
+				g_strerror(errno));
 	if (!S_ISREG(status.st_mode))
 		return throw_at(origin, error, "%s: \"%s\" is no regular file", command, path);
 	frame->device = status.st_dev;
@@ -75,6 +120,21 @@ identify(Frame *frame, const char *path, const char *origin, const char *command
 		if (below->device == status.st_dev && below->inode == status.st_ino)
 			return throw_at(origin, error, "%s: \"%s\" includes itself", command, path);
 	return TRUE;
+}
+
+/* What %pre wrote may not be a link to a file of the host. */
+static gboolean
+check_beneath(const char *path, const char *dir, const char *origin, const char *command, GError **error)
+{
+	g_autofree char *real = realpath(path, NULL);
+	g_autofree char *real_dir = realpath(dir, NULL);
+	gsize length = real_dir != NULL ? strlen(real_dir) : 0;
+
+	if (real != NULL && length > 0 && strncmp(real, real_dir, length) == 0 && real[length] == '/')
+		return TRUE;
+	if (real == NULL)
+		return TRUE; /* identify() says why */
+	return throw_at(origin, error, "%s: \"%s\" leads out of the folder of %%pre", command, path);
 }
 
 static gboolean
@@ -105,21 +165,38 @@ static gboolean
 read_include(Reader *reader, Frame *frame, const char *origin, const char *const *words,
 	     GError **error)
 {
+	const AshKickstartOptions *options = reader->options;
+	const AshOptionPlace place = { .origin = origin,
+				       .command = words[0],
+				       .notices = reader->state.spec->notices,
+				       .refusals = reader->state.refusals };
 	g_autofree char *path = NULL;
 
 	if (words[1] == NULL || *words[1] == '\0' || words[2] != NULL)
 		return throw_at(origin, error, "%s: one file is expected", words[0]);
 	if (is_remote(words[1]))
-		return throw_at(origin, error,
-				"%s: \"%s\" is not fetched; download it and name the file",
-				words[0], words[1]);
+		return ash_option_refuse(&place, error, "\"%s\" is not fetched; download it and name the file",
+					 words[1]);
 	if (frame->dir == NULL)
 		return throw_at(origin, error, "%s: no file can be included here", words[0]);
-	if (g_path_is_absolute(words[1]) || g_str_equal(frame->dir, "."))
+	if (g_str_has_prefix(words[1], "/tmp/") && options->pre_dir != NULL)
+		path = g_build_filename(options->pre_dir, words[1] + strlen("/tmp/"), NULL);
+	else if (g_path_is_absolute(words[1]) || g_str_equal(frame->dir, "."))
 		path = g_strdup(words[1]);
 	else
 		path = g_build_filename(frame->dir, words[1], NULL);
-	return include_path(reader, frame, path, origin, words[0], error);
+	if (is_from_pre(words[1]) && options->run_pre == NULL && reader->state.refusals != NULL &&
+	    !g_file_test(path, G_FILE_TEST_EXISTS)) {
+		ash_option_notice(&place, "\"%s\" is not read: it is for %%pre to write", words[1]);
+		return TRUE;
+	}
+	if (options->pre_dir != NULL && g_str_has_prefix(words[1], "/tmp/") &&
+	    !check_beneath(path, options->pre_dir, origin, words[0], error))
+		return FALSE;
+	if (!include_path(reader, frame, path, origin, words[0], error))
+		return FALSE;
+	reader->resolved = true;
+	return TRUE;
 }
 
 static bool
@@ -152,18 +229,23 @@ end_section(Reader *reader, const Frame *frame, const char *origin, GError **err
 		return throw_at(origin, error, "%%end: %s began in another file, at %s",
 				ash_kssection_get_name(reader->section),
 				ash_kssection_get_origin(reader->section));
-	ash_kssection_finish(reader->section);
+	gboolean finished = ash_kssection_finish(reader->section, error);
 	g_clear_pointer(&reader->section, ash_kssection_free);
-	return TRUE;
+	return finished;
 }
 
+/* The section is over, with an error. */
 static gboolean
 throw_unfinished(Reader *reader, GError **error)
 {
-	return throw_at(ash_kssection_get_origin(reader->section), error,
-			"%s: the section does not end with %%end",
-			ash_kssection_get_name(reader->section));
+	throw_at(ash_kssection_get_origin(reader->section), error,
+		 "%s: the section does not end with %%end", ash_kssection_get_name(reader->section));
+	g_clear_pointer(&reader->section, ash_kssection_free);
+	return FALSE;
 }
+
+static gboolean read_command_line(Reader *reader, Frame *frame, const char *line, const char *origin,
+				  GError **error);
 
 /* A line of a section. Only lines that begin with one of our own words are looked at; scripts may
  * have "%" too. */
@@ -176,8 +258,13 @@ read_section_line(Reader *reader, Frame *frame, const char *line, const char *or
 
 	if (g_str_equal(first, "%end"))
 		return end_section(reader, frame, origin, error);
-	if (ash_kssection_is_name(first))
-		return throw_unfinished(reader, error);
+	if (ash_kssection_is_name(first)) {
+		GError *problem = NULL;
+
+		throw_unfinished(reader, &problem);
+		return go_on(reader, FALSE, problem, error) &&
+		       read_command_line(reader, frame, line, origin, error);
+	}
 	if (is_include(first) && ash_kssection_follows_includes(reader->section)) {
 		g_auto(GStrv) words = split_line(reader, line, origin, error);
 
@@ -206,30 +293,72 @@ read_command_line(Reader *reader, Frame *frame, const char *line, const char *or
 		return ash_kscommand_run(&reader->state, origin, words, error);
 	reader->section = ash_kssection_begin(&reader->state, origin, words, error);
 	reader->section_frame = frame;
+	reader->skipping = reader->section == NULL;
 	return reader->section != NULL;
+}
+
+/* A line whose words are not looked at: it belongs to a section with a wrong header. */
+static void
+skip_line(Reader *reader, const char *line)
+{
+	const char *start = line + strspn(line, " \t");
+
+	if (g_str_has_prefix(start, "%end") && (start[4] == '\0' || g_ascii_isspace(start[4])))
+		reader->skipping = false;
+}
+
+static gboolean
+read_line(Reader *reader, Frame *frame, char *first, GError **error)
+{
+	g_autofree char *line = first;
+	g_autofree char *origin = g_strdup_printf("%s:%u", frame->file, frame->lexer.line);
+	GError *problem = NULL;
+	gboolean done = TRUE;
+
+	if (reader->skipping) {
+		skip_line(reader, line);
+	} else if (reader->section != NULL) {
+		done = read_section_line(reader, frame, line, origin, &problem);
+	} else {
+		line = ash_lexer_continue_line(&frame->lexer, g_steal_pointer(&line));
+		done = read_command_line(reader, frame, line, origin, &problem);
+	}
+	return go_on(reader, done, problem, error);
+}
+
+/* What has been read since @start, unless it stands for another file that is there instead. */
+static void
+keep_text(Reader *reader, const Frame *frame, const char *start)
+{
+	GString *flat = reader->options->flat;
+
+	if (flat == NULL || reader->resolved)
+		return;
+	g_string_append_len(flat, start, frame->lexer.next - start);
+	if (flat->len > 0 && flat->str[flat->len - 1] != '\n')
+		g_string_append_c(flat, '\n');
 }
 
 static gboolean
 read_frame(Reader *reader, Frame *frame, GError **error)
 {
 	for (;;) {
-		g_autofree char *line = ash_lexer_next_line(&frame->lexer);
-		g_autofree char *origin = NULL;
+		const char *start = frame->lexer.next;
+		char *line = ash_lexer_next_line(&frame->lexer);
 
 		if (line == NULL)
 			break;
-		origin = g_strdup_printf("%s:%u", frame->file, frame->lexer.line);
-		if (reader->section != NULL) {
-			if (!read_section_line(reader, frame, line, origin, error))
-				return FALSE;
-			continue;
-		}
-		line = ash_lexer_continue_line(&frame->lexer, g_steal_pointer(&line));
-		if (!read_command_line(reader, frame, line, origin, error))
+		reader->resolved = false;
+		if (!read_line(reader, frame, line, error))
 			return FALSE;
+		keep_text(reader, frame, start);
 	}
-	if (reader->section != NULL && reader->section_frame == frame)
-		return throw_unfinished(reader, error);
+	if (reader->section != NULL && reader->section_frame == frame) {
+		GError *problem = NULL;
+
+		throw_unfinished(reader, &problem);
+		return go_on(reader, FALSE, problem, error);
+	}
 	return TRUE;
 }
 
@@ -258,14 +387,14 @@ list_repo_dirs(const char *dir, const AshKickstartOptions *options)
 
 	if (dir != NULL)
 		ash_strv_add(&dirs, dir);
-	if (options != NULL && options->repo_dirs != NULL)
+	if (options->repo_dirs != NULL)
 		ash_strv_add_all(&dirs, options->repo_dirs);
 	return dirs;
 }
 
 static gboolean
 read_all(AshSpec *spec, Frame *frame, const char *const *repo_dirs,
-	 const AshKickstartOptions *options, GError **error)
+	 const AshKickstartOptions *options, GPtrArray *pre_scripts, GError **error)
 {
 	static const char *const none[] = { NULL };
 	g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -273,31 +402,65 @@ read_all(AshSpec *spec, Frame *frame, const char *const *repo_dirs,
 		.state = {
 			.spec = spec,
 			.repo_dirs = repo_dirs,
-			.repo_urls = options != NULL && options->repo_urls != NULL ? options->repo_urls : none,
-			.vars = options != NULL ? &options->vars : NULL,
+			.repo_urls = options->repo_urls != NULL ? options->repo_urls : none,
+			.vars = &options->vars,
 			.said = said,
+			.refusals = options->findings != NULL ? options->findings->refusals : NULL,
+			.pre_scripts = pre_scripts,
 		},
+		.options = options,
 	};
 	gboolean ok = read_frame(&reader, frame, error);
 
 	g_clear_pointer(&reader.section, ash_kssection_free);
+	if (ok && reader.state.pre_passed && options->run_pre == NULL)
+		g_ptr_array_add(spec->notices, g_strdup_printf("%s: %%pre is not run here", frame->file));
 	return ok && ash_ks_add_remaining_repos(&reader.state, error);
 }
 
+/*
+ * What %pre writes is included by lines that may stand before it, so its scripts run first. They are found by a reading that
+ * passes over all else, and over files that are not there yet.
+ */
+static gboolean
+run_pre_scripts(const Frame *frame, const char *text, gsize length, const char *const *repo_dirs,
+		const AshKickstartOptions *options, GError **error)
+{
+	g_autoptr(AshKsFindings) findings = ash_ks_findings_new();
+	g_autoptr(AshSpec) spec = ash_spec_new("pre");
+	g_autoptr(GPtrArray) scripts =
+		g_ptr_array_new_with_free_func((GDestroyNotify) ash_script_spec_free);
+	AshKickstartOptions scan = *options;
+	Frame scanned = *frame;
+
+	scan.findings = findings;
+	scan.run_pre = NULL;
+	scan.flat = NULL;
+	ash_lexer_init(&scanned.lexer, text, length);
+	read_all(spec, &scanned, repo_dirs, &scan, scripts, NULL);
+	return scripts->len == 0 || options->run_pre(scripts, options->run_pre_data, error);
+}
+
 static AshSpec *
-parse_frame(Frame *frame, const char *text, gsize length, const AshKickstartOptions *options,
+parse_frame(Frame *frame, const char *text, gsize length, const AshKickstartOptions *given,
 	    GError **error)
 {
+	const AshKickstartOptions none = { NULL }, *options = given != NULL ? given : &none;
 	g_autofree char *name = dup_system_name(frame->file, error);
-	g_auto(GStrv) repo_dirs = list_repo_dirs(frame->dir, options);
+	g_auto(GStrv) dirs = list_repo_dirs(frame->dir, options);
+	const char *const *repo_dirs = (const char *const *) dirs;
 	g_autoptr(AshSpec) spec = NULL;
 
 	if (name == NULL || !ash_lexer_check_text(text, length, frame->file, error))
 		return NULL;
+	if (options->run_pre != NULL && !run_pre_scripts(frame, text, length, repo_dirs, options, error))
+		return NULL;
 	spec = ash_spec_new(name);
 	ash_lexer_init(&frame->lexer, text, length);
-	if (!read_all(spec, frame, (const char *const *) repo_dirs, options, error))
+	if (!read_all(spec, frame, repo_dirs, options, NULL, error))
 		return NULL;
+	for (guint i = 0; options->findings != NULL && i < spec->notices->len; i++)
+		g_ptr_array_add(options->findings->notices, g_strdup(g_ptr_array_index(spec->notices, i)));
 	return g_steal_pointer(&spec);
 }
 

@@ -10,11 +10,36 @@
  * All errors are ASH_ERROR_CONFIG "file:line: command: what is wrong".
  */
 
+/** What the text of a notice about old syntax has after the name of its command. */
+#define ASH_KS_DEPRECATED "deprecated: "
+
+/** What a reading that goes on after errors has found; made by ash_ks_findings_new(). */
+typedef struct {
+	GPtrArray *problems; /* of GError *: what is wrong */
+	GPtrArray *refusals; /* of char *: what is right and cannot be carried out, "file:line: command: ..." */
+	GPtrArray *notices;  /* of char *: as those of the spec */
+} AshKsFindings;
+
+AshKsFindings *ash_ks_findings_new(void);
+void ash_ks_findings_free(AshKsFindings *findings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshKsFindings, ash_ks_findings_free)
+
+/**
+ * Runs %pre and %pre-install scripts (of AshScriptSpec), in that order. What they write below /tmp must then be found below the folder
+ * pre_dir of the options.
+ */
+typedef gboolean (*AshKsRunPre)(const GPtrArray *scripts, gpointer data, GError **error);
+
 /** What may accompany a kickstart file; all borrowed, all may be NULL. */
 typedef struct {
 	const char *const *repo_dirs; /* where .repo files are, after the folder of the kickstart itself */
 	const char *const *repo_urls; /* "ID=URL": replaces the URL of that repository, or adds one */
 	AshRepoVars vars;
+	AshKsRunPre run_pre;     /* NULL: %pre is not run; a file that only it could have written is an error, or a notice with @findings */
+	gpointer run_pre_data;
+	const char *pre_dir;     /* an absolute folder: what scripts of %pre see as /tmp */
+	AshKsFindings *findings; /* not NULL: errors of the file are collected there, and the reading goes on */
+	GString *flat;           /* not NULL: the text without includes is appended */
 } AshKickstartOptions;
 
 /** Reads @path, with what it includes, into a spec. Owned; NULL on failure. @repo_dirs may be NULL. */

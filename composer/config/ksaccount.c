@@ -5,15 +5,30 @@
 
 #include <string.h>
 
-/* A password that is said to be encrypted must be: a plain one would lock its owner out, and be
- * readable. */
-static gboolean
-check_password(AshKsCall *call, const char *password, bool crypted, GError **error)
+/*
+ * Whether a password that is said to be encrypted is a crypt(5) hash. Some files have a word there that no hash can be, so that
+ * nobody can log in: it is as good as a lock, and better not kept.
+ */
+static bool
+is_hash(const char *password)
 {
-	if (crypted && (strchr("$!*", *password) == NULL || !ash_check_field(password)))
-		return ash_option_throw(
-			&call->place, error,
-			"--iscrypted is given, but the password is no crypt(5) hash (\"$6$...\")");
+	return strchr("$!*_", *password) != NULL || (strlen(password) == 13 && ash_check_word(password, "./"));
+}
+
+static gboolean
+check_password(AshKsCall *call, char **password, bool crypted, bool *ret_locked, GError **error)
+{
+	*ret_locked = false;
+	if (*password == NULL || !crypted)
+		return TRUE;
+	if (!ash_check_field(*password))
+		return ash_option_throw(&call->place, error,
+					"the password has a colon or a control character, which no crypt(5) hash has");
+	if (is_hash(*password))
+		return TRUE;
+	ash_option_notice(&call->place, "the password is no crypt(5) hash: nobody can log in with it");
+	g_clear_pointer(password, g_free);
+	*ret_locked = true;
 	return TRUE;
 }
 
@@ -38,19 +53,18 @@ handle_rootpw(AshKsCall *call, GError **error)
 {
 	const RootValues *values = call->values;
 	AshRootPassword *root = &call->spec->root_password;
-	const char *password = call->args[0];
+	g_autofree char *password = call->args[0] != NULL && *call->args[0] != '\0' ? g_strdup(call->args[0]) : NULL;
+	bool locked = false;
 
-	if (password != NULL && *password == '\0')
-		password = NULL;
 	if (password == NULL && !values->lock)
 		return ash_option_throw(&call->place, error, "a password or --lock is expected");
-	if (password != NULL && !check_password(call, password, values->crypted, error))
+	if (!check_password(call, &password, values->crypted, &locked, error))
 		return FALSE;
 	g_free(root->password);
-	root->password = g_strdup(password);
 	root->set = true;
 	root->crypted = password != NULL && values->crypted;
-	root->locked = values->lock;
+	root->locked = values->lock || locked;
+	root->password = g_steal_pointer(&password);
 	root->allow_ssh = values->allow_ssh;
 	return TRUE;
 }
@@ -100,18 +114,11 @@ is_group_with_gid(const char *text)
 }
 
 static gboolean
-check_user(AshKsCall *call, const UserValues *values, GError **error)
+check_user(AshKsCall *call, UserValues *values, bool *ret_locked, GError **error)
 {
 	if (!ash_check_account_name(values->name))
 		return ash_option_throw(&call->place, error, "\"%s\" is no user name",
 					values->name);
-	for (guint i = 0; i < call->spec->users->len; i++) {
-		const AshUserSpec *other = g_ptr_array_index(call->spec->users, i);
-
-		if (g_str_equal(other->name, values->name))
-			return ash_option_throw(&call->place, error, "user \"%s\" is already at %s",
-						values->name, other->origin);
-	}
 	if (values->homedir != NULL && !ash_check_path(values->homedir))
 		return ash_option_throw(&call->place, error,
 					"--homedir: \"%s\" is no absolute path", values->homedir);
@@ -126,8 +133,23 @@ check_user(AshKsCall *call, const UserValues *values, GError **error)
 			return ash_option_throw(&call->place, error,
 						"--groups: \"%s\" is neither NAME nor NAME(GID)",
 						values->groups[i]);
-	return values->password == NULL ||
-	       check_password(call, values->password, values->crypted, error);
+	return check_password(call, &values->password, values->crypted, ret_locked, error);
+}
+
+/* As with anaconda, the first line about a user is the one that counts. */
+static bool
+is_known_user(AshKsCall *call, const char *name)
+{
+	for (guint i = 0; i < call->spec->users->len; i++) {
+		const AshUserSpec *other = g_ptr_array_index(call->spec->users, i);
+
+		if (!g_str_equal(other->name, name))
+			continue;
+		ash_option_notice(&call->place, "has no effect: user \"%s\" is already at %s", name,
+				  other->origin);
+		return true;
+	}
+	return false;
 }
 
 static gboolean
@@ -135,17 +157,20 @@ handle_user(AshKsCall *call, GError **error)
 {
 	UserValues *values = call->values;
 	AshUserSpec *user = NULL;
+	bool locked = false;
 
-	if (!check_user(call, values, error))
+	if (!check_user(call, values, &locked, error))
 		return FALSE;
+	if (is_known_user(call, values->name))
+		return TRUE;
 	user = ash_user_spec_new(values->name, call->place.origin);
 	user->gecos = g_steal_pointer(&values->gecos);
 	user->home = g_steal_pointer(&values->homedir);
 	user->shell = g_steal_pointer(&values->shell);
 	user->password = g_steal_pointer(&values->password);
 	ash_strv_replace(&user->groups, (const char *const *) values->groups);
-	user->crypted = values->crypted;
-	user->locked = values->lock;
+	user->crypted = values->crypted && user->password != NULL;
+	user->locked = values->lock || locked;
 	user->uid = values->uid;
 	user->gid = values->gid;
 	g_ptr_array_add(call->spec->users, user);

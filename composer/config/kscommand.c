@@ -9,8 +9,21 @@
 
 static const AshKsCommand *const tables[] = {
 	ash_ks_repo_commands,    ash_ks_account_commands, ash_ks_system_commands,
-	ash_ks_network_commands, ash_ks_other_commands,
+	ash_ks_network_commands, ash_ks_storage_commands, ash_ks_login_commands,   ash_ks_source_commands,
+	ash_ks_other_commands,
 };
+
+const char *
+ash_ks_status_to_string(AshKsStatus status)
+{
+	static const char *const names[] = {
+		[ASH_KS_DONE] = "carried out",
+		[ASH_KS_MOOT] = "no effect",
+		[ASH_KS_REFUSED] = "refused",
+	};
+
+	return names[status];
+}
 
 GPtrArray *
 ash_kscommand_list(void)
@@ -75,14 +88,35 @@ check_arguments(const AshKsCommand *command, AshKsCall *call, GError **error)
 }
 
 static gboolean
+check_conflicts(const AshKsCommand *command, const AshKsCall *call, GError **error)
+{
+	g_auto(GStrv) names = g_strsplit(command->conflicts != NULL ? command->conflicts : "", " ", -1);
+
+	for (guint i = 0; names[i] != NULL; i++) {
+		const char *where = g_hash_table_lookup(call->state->said, names[i]);
+
+		if (where != NULL)
+			return ash_option_throw(&call->place, error,
+						"cannot go together with \"%s\" at %s", names[i],
+						where);
+	}
+	return TRUE;
+}
+
+static gboolean
 run_done(const AshKsCommand *command, AshKsCall *call, const char *const *words, GError **error)
 {
 	const char *before = g_hash_table_lookup(call->state->said, command->name);
 
-	if (!ash_option_parse(&call->place, command->options, words + 1, call->values, &call->args,
-			      error) ||
-	    !check_arguments(command, call, error))
+	if (command->free_words)
+		ash_strv_replace(&call->args, words + 1);
+	else if (!ash_option_parse(&call->place, command->options, words + 1, call->values,
+				   &call->args, error))
 		return FALSE;
+	if (!check_arguments(command, call, error) || !check_conflicts(command, call, error))
+		return FALSE;
+	if (command->deprecated)
+		ash_option_notice(&call->place, ASH_OPTION_DEPRECATED "%s", command->text);
 	if (command->once && before != NULL)
 		ash_option_notice(&call->place, "replaces what %s said", before);
 	g_hash_table_replace(call->state->said, g_strdup(command->name),
@@ -116,21 +150,19 @@ parse_known_options(const char *known, char **ret_names)
 
 /* Wrong options are errors even where right ones do nothing. */
 static gboolean
-run_moot(const AshKsCommand *command, AshKsCall *call, const char *const *words, GError **error)
+check_known(const AshKsCommand *command, AshKsCall *call, const char *const *words, GError **error)
 {
 	gpointer values[2] = { NULL, NULL };
+	g_autofree char *names = NULL;
+	g_autofree AshOptionDef *defs = NULL;
 	gboolean ok = TRUE;
 
-	if (command->known != NULL) {
-		g_autofree char *names = NULL;
-		g_autofree AshOptionDef *defs = parse_known_options(command->known, &names);
-
-		ok = ash_option_parse(&call->place, defs, words + 1, values, &call->args, error) &&
-		     check_arguments(command, call, error);
-		g_free(values[1]);
-	}
-	if (ok)
-		ash_option_notice(&call->place, "has no effect: %s", command->text);
+	if (command->known == NULL)
+		return TRUE;
+	defs = parse_known_options(command->known, &names);
+	ok = ash_option_parse(&call->place, defs, words + 1, values, &call->args, error) &&
+	     check_arguments(command, call, error);
+	g_free(values[1]);
 	return ok;
 }
 
@@ -141,11 +173,16 @@ run_command(const AshKsCommand *command, AshKsCall *call, const char *const *wor
 	case ASH_KS_DONE:
 		return run_done(command, call, words, error);
 	case ASH_KS_MOOT:
-		return run_moot(command, call, words, error);
+		if (!check_known(command, call, words, error))
+			return FALSE;
+		ash_option_notice(&call->place, "%shas no effect: %s",
+				  command->deprecated ? ASH_OPTION_DEPRECATED : "", command->text);
+		return TRUE;
 	case ASH_KS_REFUSED:
 		break;
 	}
-	return ash_option_throw(&call->place, error, "is not carried out: %s", command->text);
+	return check_known(command, call, words, error) &&
+	       ash_option_refuse(&call->place, error, "is not carried out: %s", command->text);
 }
 
 gboolean
@@ -164,7 +201,8 @@ ash_kscommand_run(AshKsState *state, const char *origin, const char *const *word
 		.spec = state->spec,
 		.place = { .origin = origin,
 			   .command = command->name,
-			   .notices = state->spec->notices },
+			   .notices = state->spec->notices,
+			   .refusals = state->refusals },
 		.values = values,
 		.args = g_steal_pointer(&args),
 	};

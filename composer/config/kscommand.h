@@ -11,6 +11,9 @@ typedef struct {
 	const char *const *repo_urls; /* never NULL */
 	const AshRepoVars *vars;
 	GHashTable *said;             /* command name -> "file:line" it was last said at */
+	GPtrArray *refusals;          /* as in AshOptionPlace */
+	GPtrArray *pre_scripts;       /* of AshScriptSpec: %pre and then %pre-install; NULL: they are passed over */
+	bool pre_passed;              /* a %pre was passed over */
 } AshKsState;
 
 /** One command line, taken apart. */
@@ -38,13 +41,19 @@ typedef struct {
 	const AshOptionDef *options; /* of a DONE command */
 	gsize values_size;           /* bytes */
 	guint min_args, max_args;
+	bool free_words;             /* DONE: its words are another program's; all of them are arguments */
 	bool once;                   /* saying it again replaces what was said: worth a notice */
-	const char *text;            /* MOOT: why; REFUSED: what to do */
-	const char *known;           /* MOOT: its options, "--flag --with-value= ..."; NULL: any words */
+	bool deprecated;             /* kickstart has dropped it, or is about to: worth a notice */
+	const char *text;            /* MOOT: why; REFUSED: what to do; DONE and deprecated: what to say instead */
+	const char *conflicts;       /* DONE: names that cannot be said before it, between spaces; may be NULL */
+	const char *known;           /* MOOT, REFUSED: its options, "--flag --with-value= ..."; NULL: any words */
 } AshKsCommand;
 
 /** Carries out the command in words[0]. */
 gboolean ash_kscommand_run(AshKsState *state, const char *origin, const char *const *words, GError **error);
+
+/** "carried out", "no effect", "refused" */
+const char *ash_ks_status_to_string(AshKsStatus status);
 
 /** All names that pykickstart knows, with the status they have here: borrowed entries, in table order. Owned array. */
 GPtrArray *ash_kscommand_list(void);
@@ -54,6 +63,9 @@ extern const AshKsCommand ash_ks_repo_commands[];    /* ksrepo.c: url repo */
 extern const AshKsCommand ash_ks_account_commands[]; /* ksaccount.c: rootpw user group sshkey */
 extern const AshKsCommand ash_ks_system_commands[];  /* kssystem.c: lang ... bootloader */
 extern const AshKsCommand ash_ks_network_commands[]; /* ksnetwork.c: network firewall */
+extern const AshKsCommand ash_ks_storage_commands[]; /* ksstorage.c: part ... autopart */
+extern const AshKsCommand ash_ks_login_commands[];   /* kslogin.c: authselect auth xconfig langsupport */
+extern const AshKsCommand ash_ks_source_commands[];  /* kssource.c: ostreesetup ostreecontainer */
 extern const AshKsCommand ash_ks_other_commands[];   /* ksother.c: known, not carried out */
 
 /** Applies the "ID=URL" of state->repo_urls that no command did. */

@@ -2,111 +2,98 @@
 #include "config/kscommand.h"
 
 /*
- * Every other command that pykickstart knows (its F44 handler, and what older versions had): what
+ * Every other command that pykickstart knows (its newest Fedora handler and RHEL 9's, and what older versions had): what
  * an image build makes moot is noted, what would change the result is refused with a way out.
  */
 
-#define MOOT(command_name, why, options)                                                           \
+#define MOOT(command_name, why, most, options)                                                     \
 	{                                                                                          \
-		.name = command_name, .status = ASH_KS_MOOT, .text = why, .known = options         \
+		.name = command_name, .status = ASH_KS_MOOT, .text = why, .max_args = most,        \
+		.known = options                                                                   \
 	}
-#define REFUSED(command_name, remedy)                                                              \
+#define DROPPED(command_name, why, most, options)                                                  \
 	{                                                                                          \
-		.name = command_name, .status = ASH_KS_REFUSED, .text = remedy                     \
+		.name = command_name, .status = ASH_KS_MOOT, .text = why, .max_args = most,        \
+		.known = options, .deprecated = true                                               \
+	}
+#define REFUSED(command_name, remedy, least, most, options)                                        \
+	{                                                                                          \
+		.name = command_name, .status = ASH_KS_REFUSED, .text = remedy, .min_args = least, \
+		.max_args = most, .known = options                                                 \
 	}
 
-#define NO_OPTIONS   "--"
-#define NEW_DISK     "the disk of an image is new and empty"
-#define NO_INSTALLER "no installer runs"
-#define PARTITIONS                                                                                 \
-	"the image type decides the partitions for now (\"partition\" in ashlar.imgtype(5)); "     \
-	"remove the line"
-#define FROM_REPOSITORY "packages come from repositories; use \"url\" or \"repo\" instead"
+#define MANY            G_MAXUINT
+#define NO_OPTIONS      "--"
+#define NO_INSTALLER    "no installer runs"
+#define FROM_REPOSITORY "packages come from the repositories of \"url\" and \"repo\""
 #define FROM_PACKAGES   "the system is composed of packages; use \"repo\" and %packages instead"
 #define FIRST_BOOT      "it belongs to one machine; set it up at first boot"
-#define HARDWARE        "name kernel modules in \"initramfs.drivers\" of the image type instead"
-#define OBSOLETE        "kickstart has dropped it; remove the line"
+#define MODULES         "udev loads the modules of the hardware at boot"
+#define STORAGE         "an image has partitions and file systems only; use \"part\""
 
 /* clang-format off */
 const AshKsCommand ash_ks_other_commands[] = {
 	/* the machine's end of an installation */
-	MOOT("reboot", NO_INSTALLER, "--eject --kexec"),
-	MOOT("poweroff", NO_INSTALLER, "--eject --kexec"),
-	MOOT("halt", NO_INSTALLER, "--eject --kexec"),
-	MOOT("shutdown", NO_INSTALLER, "--eject --kexec"),
+	MOOT("reboot", NO_INSTALLER, 0, "--eject --kexec"),
+	MOOT("poweroff", NO_INSTALLER, 0, "--eject --kexec"),
+	MOOT("halt", NO_INSTALLER, 0, "--eject --kexec"),
+	MOOT("shutdown", NO_INSTALLER, 0, "--eject --kexec"),
 	/* how an installer looks and is watched */
-	MOOT("text", NO_INSTALLER, "--non-interactive"),
-	MOOT("cmdline", NO_INSTALLER, "--non-interactive"),
-	MOOT("graphical", NO_INSTALLER, "--non-interactive"),
-	MOOT("logging", NO_INSTALLER, "--host= --port= --level="),
-	MOOT("mediacheck", NO_INSTALLER, NO_OPTIONS),
-	MOOT("rdp", NO_INSTALLER, "--username= --password="),
-	MOOT("vnc", NO_INSTALLER, "--host= --password= --port="),
-	{ .name = "sshpw", .status = ASH_KS_MOOT, .text = "it is for the installer's own accounts; use \"user\" for the system's",
-	  .known = "--username= --iscrypted --plaintext --lock --sshkey", .max_args = G_MAXUINT },
-	{ .name = "updates", .status = ASH_KS_MOOT, .text = NO_INSTALLER, .known = NO_OPTIONS, .max_args = 1 },
-	MOOT("eula", "nobody is asked", "--agreed --agree --accepted --accept"),
-	MOOT("install", "composing is all that is done", NO_OPTIONS),
-	MOOT("autostep", NO_INSTALLER, "--autoscreenshot"),
-	MOOT("interactive", NO_INSTALLER, NO_OPTIONS),
-	/* what was on the disk before */
-	MOOT("clearpart", NEW_DISK, "--all --linux --none --initlabel --cdl --drives= --list= --disklabel="),
-	MOOT("zerombr", NEW_DISK, NO_OPTIONS),
-	MOOT("ignoredisk", NEW_DISK, "--drives= --only-use= --interactive"),
-	/* partitions */
-	REFUSED("part", PARTITIONS),
-	REFUSED("partition", PARTITIONS),
-	REFUSED("autopart", PARTITIONS),
-	REFUSED("reqpart", PARTITIONS),
-	REFUSED("raid", PARTITIONS),
-	REFUSED("volgroup", PARTITIONS),
-	REFUSED("logvol", PARTITIONS),
-	REFUSED("btrfs", PARTITIONS),
-	REFUSED("mount", PARTITIONS),
-	REFUSED("snapshot", PARTITIONS),
-	REFUSED("stratispool", PARTITIONS),
-	REFUSED("stratisfs", PARTITIONS),
-	/* where the system comes from */
-	REFUSED("cdrom", FROM_REPOSITORY),
-	REFUSED("harddrive", FROM_REPOSITORY),
-	REFUSED("hmc", FROM_REPOSITORY),
-	REFUSED("nfs", FROM_REPOSITORY),
-	REFUSED("method", FROM_REPOSITORY),
-	REFUSED("bootc", FROM_PACKAGES),
-	REFUSED("liveimg", FROM_PACKAGES),
-	REFUSED("ostreecontainer", FROM_PACKAGES),
-	REFUSED("ostreesetup", FROM_PACKAGES),
-	REFUSED("module", "module streams are not supported; name the packages, or a repository without modules"),
-	REFUSED("upgrade", "an image is always composed anew; remove the line"),
-	REFUSED("rescue", "an image is composed, none is rescued; remove the line"),
-	/* one machine's hardware and surroundings */
-	REFUSED("fcoe", FIRST_BOOT),
-	REFUSED("iscsi", FIRST_BOOT),
-	REFUSED("iscsiname", FIRST_BOOT),
-	REFUSED("nvdimm", FIRST_BOOT),
-	REFUSED("zfcp", FIRST_BOOT),
-	REFUSED("zipl", "images boot by UEFI; remove the line"),
-	REFUSED("realm", FIRST_BOOT),
-	REFUSED("rhsm", FIRST_BOOT),
-	REFUSED("syspurpose", FIRST_BOOT),
-	REFUSED("driverdisk", "add a repository with the driver's package instead"),
-	REFUSED("device", HARDWARE),
-	REFUSED("deviceprobe", HARDWARE),
-	REFUSED("dmraid", HARDWARE),
-	REFUSED("multipath", HARDWARE),
-	/* what else would change the system */
-	REFUSED("auth", "passwords are SHA-512 and shadowed anyway; for the rest run authselect in a %post script"),
-	REFUSED("authconfig", "passwords are SHA-512 and shadowed anyway; for the rest run authselect in a %post script"),
-	REFUSED("authselect", "run \"authselect select\" in a %post script"),
-	REFUSED("xconfig", "name graphical.target in a %post script: \"systemctl set-default graphical.target\""),
+	MOOT("text", NO_INSTALLER, 0, "--non-interactive"),
+	MOOT("cmdline", NO_INSTALLER, 0, "--non-interactive"),
+	MOOT("graphical", NO_INSTALLER, 0, "--non-interactive"),
+	MOOT("logging", NO_INSTALLER, 0, "--host= --port= --level="),
+	MOOT("mediacheck", NO_INSTALLER, 0, NO_OPTIONS),
+	MOOT("rdp", NO_INSTALLER, 0, "--username= --password="),
+	MOOT("sshpw", "it is for the installer's own accounts; use \"user\" for the system's", MANY,
+	     "--username= --iscrypted --plaintext --lock --sshkey"),
+	MOOT("updates", NO_INSTALLER, 1, NO_OPTIONS),
+	MOOT("eula", "nobody is asked", 0, "--agreed --agree --accepted --accept"),
+	DROPPED("vnc", NO_INSTALLER, 0, "--host= --password= --port= --connect="),
+	DROPPED("install", "composing is all that is done", 0, "--root-device="),
+	DROPPED("autostep", NO_INSTALLER, 0, "--autoscreenshot"),
+	DROPPED("interactive", NO_INSTALLER, 0, NO_OPTIONS),
+	DROPPED("installclass", NO_INSTALLER, MANY, NULL),
+	/* where packages come from: a build without a repository is an error of its own */
+	MOOT("cdrom", FROM_REPOSITORY, 0, NO_OPTIONS),
+	MOOT("hmc", FROM_REPOSITORY, 0, NO_OPTIONS),
+	MOOT("harddrive", FROM_REPOSITORY, 0, "--dir= --partition= --biospart="),
+	MOOT("nfs", FROM_REPOSITORY, 0, "--server= --dir= --opts="),
+	DROPPED("method", FROM_REPOSITORY, MANY, NULL),
+	/* what an installer has to be told about its hardware */
+	MOOT("zipl", "it is about the boot loader of s390", 0, "--secure-boot --no-secure-boot --force-secure-boot"),
+	MOOT("fcoe", "the disk of an image is a file", 0, "--nic= --dcb --autovlan"),
+	MOOT("zfcp", "the disk of an image is a file", 0, "--devnum= --wwpn= --fcplun= --scsiid= --scsilun="),
+	DROPPED("device", MODULES, MANY, "--opts="),
+	DROPPED("deviceprobe", MODULES, MANY, NO_OPTIONS),
+	DROPPED("dmraid", MODULES, MANY, "--name= --dev="),
+	DROPPED("multipath", MODULES, MANY, "--name= --device= --rule="),
+	DROPPED("nvdimm", "the disk of an image is a file", 1, "--namespace= --blockdevs= --mode= --sectorsize="),
+	REFUSED("iscsi", FIRST_BOOT, 0, 0, "--target= --ipaddr= --port= --user= --password= --reverse-user= --reverse-password= --iface="),
+	REFUSED("iscsiname", FIRST_BOOT, 1, 1, NO_OPTIONS),
+	REFUSED("driverdisk", "add a repository with the driver's package instead", 0, 1, "--source= --biospart= --type="),
+	/* disks */
+	REFUSED("snapshot", STORAGE, 1, 1, "--name= --when="),
+	REFUSED("stratispool", STORAGE, 0, MANY, NULL),
+	REFUSED("stratisfs", STORAGE, 0, MANY, NULL),
+	/* other ways to have a system */
+	REFUSED("bootc", FROM_PACKAGES, 0, 0, "--stateroot= --source-imgref= --target-imgref= --bootloader= --composefs"),
+	REFUSED("liveimg", FROM_PACKAGES, 0, 0, "--url= --proxy= --noverifyssl --checksum="),
+	REFUSED("module", "module streams are not supported; name the packages, or a repository without modules", 0, 0,
+		"--name= --stream= --disable"),
+	REFUSED("upgrade", "an image is always composed anew; remove the line", 0, MANY, NULL),
+	REFUSED("rescue", "an image is composed, none is rescued; remove the line", 0, 0, "--nomount --romount"),
+	/* one machine's surroundings */
+	REFUSED("realm", FIRST_BOOT, 0, MANY, NULL),
+	REFUSED("rhsm", FIRST_BOOT, 0, 0,
+		"--organization= --activation-key= --connect-to-insights --proxy= --server-hostname= --rhsm-baseurl= --flatpak-registry-url="),
+	REFUSED("syspurpose", FIRST_BOOT, 0, 0, "--role= --sla= --usage= --addon="),
 	/* gone from kickstart long ago */
-	REFUSED("key", OBSOLETE),
-	REFUSED("langsupport", "use \"lang --addsupport=\""),
-	REFUSED("lilocheck", OBSOLETE),
-	REFUSED("monitor", OBSOLETE),
-	REFUSED("mouse", OBSOLETE),
-	REFUSED("installclass", OBSOLETE),
-	REFUSED("unsupported_hardware", OBSOLETE),
+	DROPPED("key", NO_INSTALLER, 1, "--skip"),
+	DROPPED("lilocheck", NO_INSTALLER, 0, NO_OPTIONS),
+	DROPPED("monitor", MODULES, 0, "--hsync= --vsync= --monitor= --noprobe"),
+	DROPPED("mouse", MODULES, 1, "--device= --emulthree"),
+	DROPPED("unsupported_hardware", NO_INSTALLER, 0, NO_OPTIONS),
 	{ NULL },
 };
 /* clang-format on */

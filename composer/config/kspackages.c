@@ -116,6 +116,11 @@ add_group(AshKsCall *call, const char *text, GError **error)
 		return ash_option_throw(&call->place, error,
 					"--nodefaults and --optional contradict each other");
 	name = g_strjoinv(" ", name_words);
+	if (!is_group_name(name) && strchr(name, ':') != NULL && *name != ':')
+		return ash_option_refuse(&call->place, error,
+					 "\"@%s\" is not carried out: module streams are not supported; name "
+					 "the packages, or a repository without modules",
+					 text);
 	if (!is_group_name(name))
 		return ash_option_throw(&call->place, error, "\"@%s\" names no group", text);
 	forget_group(request, name);
@@ -164,7 +169,7 @@ exclude_environment(AshKsCall *call, const char *name, GError **error)
 }
 
 /* What a package name, glob, NEVRA or "name.arch" is made of. */
-#define PACKAGE_CHARACTERS "+-._:~^*?[]!{}"
+#define PACKAGE_CHARACTERS "+-._:~^*?[]!{}\\"
 
 static gboolean
 check_package(AshKsCall *call, const char *name, GError **error)

@@ -78,12 +78,19 @@ check_url(AshKsCall *call, char **url, const char *option, GError **error)
 	g_autofree char *place =
 		g_strdup_printf("%s: %s: %s", call->place.origin, call->place.command, option);
 	g_autofree char *expanded = NULL;
+	g_autoptr(GError) problem = NULL;
 
 	if (*url == NULL)
 		return TRUE;
-	expanded = ash_repofile_expand(*url, call->state->vars, place, error);
-	if (expanded == NULL)
+	expanded = ash_repofile_expand(*url, call->state->vars, place, &problem);
+	if (expanded == NULL && call->state->refusals != NULL) {
+		g_ptr_array_add(call->state->refusals, g_strdup(problem->message));
+		return TRUE;
+	}
+	if (expanded == NULL) {
+		g_propagate_error(error, g_steal_pointer(&problem));
 		return FALSE;
+	}
 	if (!ash_repofile_is_url(expanded))
 		return ash_option_throw(&call->place, error,
 					"%s: \"%s\" is not a file:, http: or https: URL", option,
@@ -200,7 +207,7 @@ add_repo(AshKsCall *call, const char *id, GError **error)
 	if (override != NULL)
 		set_urls(repo, override, NULL, NULL);
 	if (!has_url(repo))
-		return ash_option_throw(
+		return ash_option_refuse(
 			&call->place, error,
 			"\"%s\" has no URL, and no .repo file beside the kickstart or in the "
 			"folders of "

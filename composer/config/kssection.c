@@ -12,16 +12,8 @@ struct AshKsSection {
 	gpointer data;
 };
 
-#define BEFORE                                                                                     \
-	"nothing runs before or beside composing: do it before calling this program, or in %post"
 #define AFTER_FAILURE "nothing is run on a failure; the error is printed"
 
-static const AshKsSectionDef pre_section = { .name = "%pre",
-					     .status = ASH_KS_REFUSED,
-					     .text = BEFORE };
-static const AshKsSectionDef pre_install_section = { .name = "%pre-install",
-						     .status = ASH_KS_REFUSED,
-						     .text = BEFORE };
 static const AshKsSectionDef onerror_section = { .name = "%onerror",
 						 .status = ASH_KS_MOOT,
 						 .text = AFTER_FAILURE };
@@ -33,11 +25,6 @@ static const AshKsSectionDef anaconda_section = {
 	.status = ASH_KS_MOOT,
 	.text = "it configures the installer, and none runs",
 };
-static const AshKsSectionDef certificate_section = {
-	.name = "%certificate",
-	.status = ASH_KS_REFUSED,
-	.text = "write the certificate in a %post script",
-};
 
 static gboolean addon_begin(AshKsCall *call, gpointer *ret_data, GError **error);
 static const AshOptionDef addon_options[] = { { NULL } };
@@ -48,28 +35,30 @@ static const AshKsSectionDef addon_section = {
 };
 
 static const AshKsSectionDef *const section_defs[] = {
-	&ash_ks_packages_section, &ash_ks_post_section, &pre_section,
-	&pre_install_section,     &onerror_section,     &traceback_section,
-	&anaconda_section,        &certificate_section, &addon_section,
+	&ash_ks_packages_section,    &ash_ks_post_section,        &ash_ks_pre_section,
+	&ash_ks_pre_install_section, &ash_ks_certificate_section, &onerror_section,
+	&traceback_section,          &anaconda_section,           &addon_section,
 };
 
 /*
- * Add-ons are programs of the installer. That of kdump only reserves memory, which an image does by
- * the kernel command line; others change the system and cannot be passed over.
+ * Add-ons are programs of the installer, whose sections nobody else can read. That of kdump reserves memory, which an image
+ * does by the kernel command line.
  */
 static gboolean
 addon_begin(AshKsCall *call, gpointer *ret_data, GError **error)
 {
 	const char *name = call->args[0];
 
-	if (name == NULL || !g_str_equal(name, "com_redhat_kdump"))
-		return ash_option_throw(&call->place, error,
-					"\"%s\" is not carried out: add-ons belong to the "
-					"installer; do it in a %%post script",
-					name != NULL ? name : "");
-	ash_option_notice(&call->place,
-			  "\"%s\" has no effect: use \"bootloader --append=crashkernel=...\"",
-			  name);
+	if (name == NULL)
+		return ash_option_throw(&call->place, error, "the name of an add-on is expected");
+	if (g_str_equal(name, "com_redhat_kdump"))
+		ash_option_notice(&call->place,
+				  "\"%s\" has no effect: use \"bootloader --append=crashkernel=...\"",
+				  name);
+	else
+		ash_option_notice(&call->place,
+				  "\"%s\" has no effect: add-ons belong to the installer; do it in a %%post script",
+				  name);
 	return TRUE;
 }
 
@@ -127,7 +116,7 @@ begin_section(AshKsSection *section, const char *const *words, GError **error)
 	AshKsCall *call = &section->call;
 
 	if (def->status == ASH_KS_REFUSED)
-		return ash_option_throw(&call->place, error, "is not carried out: %s", def->text);
+		return ash_option_refuse(&call->place, error, "is not carried out: %s", def->text);
 	if (def->status == ASH_KS_MOOT) {
 		ash_option_notice(&call->place, "has no effect: %s", def->text);
 		return TRUE;
@@ -164,7 +153,8 @@ ash_kssection_begin(AshKsState *state, const char *origin, const char *const *wo
 		.spec = state->spec,
 		.place = { .origin = section->origin,
 			   .command = def->name,
-			   .notices = state->spec->notices },
+			   .notices = state->spec->notices,
+			   .refusals = state->refusals },
 		.values = g_malloc0(MAX(def->values_size, 1)),
 		.args = ash_strv_new(),
 	};
@@ -184,12 +174,19 @@ ash_kssection_add_line(AshKsSection *section, const char *origin, const char *li
 	return section->def->add_line(&section->call, section->data, line, error);
 }
 
-void
-ash_kssection_finish(AshKsSection *section)
+gboolean
+ash_kssection_finish(AshKsSection *section, GError **error)
 {
 	section->call.place.origin = section->origin;
-	if (section->def->finish != NULL)
-		section->def->finish(&section->call, section->data);
+	return section->def->finish == NULL ||
+	       section->def->finish(&section->call, section->data, error);
+}
+
+const AshKsSectionDef *const *
+ash_kssection_list(guint *ret_count)
+{
+	*ret_count = G_N_ELEMENTS(section_defs);
+	return section_defs;
 }
 
 void

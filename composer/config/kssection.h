@@ -11,7 +11,7 @@ AshKsSection *ash_kssection_begin(AshKsState *state, const char *origin, const c
 /** One line of it, without its line feed. */
 gboolean ash_kssection_add_line(AshKsSection *section, const char *origin, const char *line, GError **error);
 /** At %end: hands what was read to the spec. */
-void ash_kssection_finish(AshKsSection *section);
+gboolean ash_kssection_finish(AshKsSection *section, GError **error);
 void ash_kssection_free(AshKsSection *section);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshKsSection, ash_kssection_free)
 
@@ -35,9 +35,15 @@ typedef struct {
 	/** Takes over the values of the header; may set *@ret_data, given to the other functions. */
 	gboolean (*begin)(AshKsCall *call, gpointer *ret_data, GError **error);
 	gboolean (*add_line)(AshKsCall *call, gpointer data, const char *line, GError **error);
-	void (*finish)(AshKsCall *call, gpointer data);
+	gboolean (*finish)(AshKsCall *call, gpointer data, GError **error);
 	GDestroyNotify free_data;
 } AshKsSectionDef;
 
-extern const AshKsSectionDef ash_ks_packages_section; /* kspackages.c */
-extern const AshKsSectionDef ash_ks_post_section;     /* kspost.c */
+extern const AshKsSectionDef ash_ks_packages_section;    /* kspackages.c */
+extern const AshKsSectionDef ash_ks_post_section;        /* ksscript.c */
+extern const AshKsSectionDef ash_ks_pre_section;         /* ksscript.c */
+extern const AshKsSectionDef ash_ks_pre_install_section; /* ksscript.c */
+extern const AshKsSectionDef ash_ks_certificate_section; /* kscertificate.c */
+
+/** All of them, borrowed. */
+const AshKsSectionDef *const *ash_kssection_list(guint *ret_count);

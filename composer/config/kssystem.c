@@ -87,9 +87,10 @@ typedef struct {
 
 static const AshOptionDef timezone_options[] = {
 	{ "--utc", ASH_OPTION_FLAG, G_STRUCT_OFFSET(TimezoneValues, utc) },
-	{ "--isUtc", ASH_OPTION_FLAG, G_STRUCT_OFFSET(TimezoneValues, utc) },
-	{ "--nontp", ASH_OPTION_FLAG, G_STRUCT_OFFSET(TimezoneValues, nontp) },
-	{ "--ntpservers", ASH_OPTION_LIST, G_STRUCT_OFFSET(TimezoneValues, ntpservers) },
+	{ "--isUtc", ASH_OPTION_FLAG, G_STRUCT_OFFSET(TimezoneValues, utc), .deprecated = true },
+	{ "--nontp", ASH_OPTION_FLAG, G_STRUCT_OFFSET(TimezoneValues, nontp), .deprecated = true },
+	{ "--ntpservers", ASH_OPTION_LIST, G_STRUCT_OFFSET(TimezoneValues, ntpservers),
+	  .deprecated = true },
 	{ NULL },
 };
 
@@ -141,14 +142,14 @@ handle_timezone(AshKsCall *call, GError **error)
 
 typedef struct {
 	char **servers, **pools;
-	bool disable;
+	bool disable, nts;
 } TimesourceValues;
 
 static const AshOptionDef timesource_options[] = {
 	{ "--ntp-server", ASH_OPTION_LIST, G_STRUCT_OFFSET(TimesourceValues, servers) },
 	{ "--ntp-pool", ASH_OPTION_LIST, G_STRUCT_OFFSET(TimesourceValues, pools) },
 	{ "--ntp-disable", ASH_OPTION_FLAG, G_STRUCT_OFFSET(TimesourceValues, disable) },
-	{ "--nts", ASH_OPTION_REFUSED, .text = "write chrony's configuration in a %post script" },
+	{ "--nts", ASH_OPTION_FLAG, G_STRUCT_OFFSET(TimesourceValues, nts) },
 	{ NULL },
 };
 
@@ -165,6 +166,12 @@ handle_timesource(AshKsCall *call, GError **error)
 	if (!check_time_servers(call, values->servers, error) ||
 	    !check_time_servers(call, values->pools, error))
 		return FALSE;
+	if (values->disable && values->nts)
+		return ash_option_throw(&call->place, error, "--nts goes with a server or pool");
+	if (values->nts) {
+		ash_strv_add_all(&call->spec->ntp_nts, (const char *const *) values->servers);
+		ash_strv_add_all(&call->spec->ntp_nts, (const char *const *) values->pools);
+	}
 	ash_strv_add_all(&call->spec->ntp_servers, (const char *const *) values->servers);
 	ash_strv_add_all(&call->spec->ntp_pools, (const char *const *) values->pools);
 	if (values->disable)
@@ -300,6 +307,7 @@ typedef struct {
 } BootloaderValues;
 
 #define BOOT_DECIDED  "the image type decides where and which boot loader there is"
+#define OLD_LOADERS   "images boot with systemd-boot"
 #define BOOT_PASSWORD "the boot menu has no password; sign the kernel with Secure Boot instead"
 
 static const AshOptionDef bootloader_options[] = {
@@ -319,6 +327,12 @@ static const AshOptionDef bootloader_options[] = {
 	{ "--password", ASH_OPTION_REFUSED_VALUE, .text = BOOT_PASSWORD },
 	{ "--md5pass", ASH_OPTION_REFUSED_VALUE, .text = BOOT_PASSWORD },
 	{ "--iscrypted", ASH_OPTION_REFUSED, .text = BOOT_PASSWORD },
+	{ "--upgrade", ASH_OPTION_IGNORED, .text = "an image is always composed anew", .deprecated = true },
+	{ "--hvargs", ASH_OPTION_IGNORED_VALUE, .text = OLD_LOADERS, .deprecated = true },
+	{ "--useLilo", ASH_OPTION_IGNORED, .text = OLD_LOADERS, .deprecated = true },
+	{ "--lba32", ASH_OPTION_IGNORED, .text = OLD_LOADERS, .deprecated = true },
+	{ "--linear", ASH_OPTION_IGNORED, .text = OLD_LOADERS, .deprecated = true },
+	{ "--nolinear", ASH_OPTION_IGNORED, .text = OLD_LOADERS, .deprecated = true },
 	{ NULL },
 };
 
@@ -396,5 +410,11 @@ const AshKsCommand ash_ks_system_commands[] = {
 	  .options = bootloader_options,
 	  .values_size = sizeof(BootloaderValues),
 	  .once = true },
+	{ .name = "lilo",
+	  .handler = handle_bootloader,
+	  .options = bootloader_options,
+	  .values_size = sizeof(BootloaderValues),
+	  .deprecated = true,
+	  .text = "use \"bootloader\"" },
 	{ NULL },
 };

@@ -33,6 +33,23 @@ ash_option_throw(const AshOptionPlace *place, GError **error, const char *format
 			 text);
 }
 
+gboolean
+ash_option_refuse(const AshOptionPlace *place, GError **error, const char *format, ...)
+{
+	g_autofree char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	if (place->refusals == NULL)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: %s", place->origin,
+				 place->command, text);
+	g_ptr_array_add(place->refusals,
+			g_strdup_printf("%s: %s: %s", place->origin, place->command, text));
+	return TRUE;
+}
+
 char **
 ash_option_split_commas(const char *text)
 {
@@ -69,6 +86,7 @@ clear_value(const AshOptionDef *def, gpointer field)
 {
 	switch (def->kind) {
 	case ASH_OPTION_STRING:
+	case ASH_OPTION_OPTIONAL:
 		g_clear_pointer((char **) field, g_free);
 		break;
 	case ASH_OPTION_LIST:
@@ -94,8 +112,8 @@ ash_option_clear(const AshOptionDef *defs, gpointer values)
 		clear_value(defs, (char *) values + defs->offset);
 }
 
-static bool
-takes_value(AshOptionKind kind)
+bool
+ash_option_takes_value(AshOptionKind kind)
 {
 	return kind == ASH_OPTION_STRING || kind == ASH_OPTION_INT || kind == ASH_OPTION_BOOL ||
 	       kind == ASH_OPTION_LIST || kind == ASH_OPTION_IGNORED_VALUE ||
@@ -109,6 +127,24 @@ find_def(const AshOptionDef *defs, const char *name)
 		if (g_str_equal(defs->name, name))
 			return defs;
 	return NULL;
+}
+
+/* The only one that begins with @name, "--" and a letter at least; NULL if there are more, or none. */
+static const AshOptionDef *
+find_cut_short(const AshOptionDef *defs, const char *name)
+{
+	const AshOptionDef *found = NULL;
+
+	if (!g_str_has_prefix(name, "--") || name[2] == '\0')
+		return NULL;
+	for (; defs->name != NULL; defs++) {
+		if (!g_str_has_prefix(defs->name, name))
+			continue;
+		if (found != NULL && found->offset != defs->offset)
+			return NULL;
+		found = defs;
+	}
+	return found;
 }
 
 static gboolean
@@ -163,6 +199,7 @@ store_value(const AshOptionPlace *place, const AshOptionDef *def, const char *te
 		*(bool *) field = def->kind == ASH_OPTION_FLAG;
 		return TRUE;
 	case ASH_OPTION_STRING:
+	case ASH_OPTION_OPTIONAL:
 		g_free(*(char **) field);
 		*(char **) field = g_strdup(text);
 		return TRUE;
@@ -188,8 +225,8 @@ store_value(const AshOptionPlace *place, const AshOptionDef *def, const char *te
 		return TRUE;
 	case ASH_OPTION_REFUSED:
 	case ASH_OPTION_REFUSED_VALUE:
-		return ash_option_throw(place, error, "%s is not carried out: %s", def->name,
-					def->text);
+		return ash_option_refuse(place, error, "%s is not carried out: %s", def->name,
+					 def->text);
 	}
 	return TRUE;
 }
@@ -219,11 +256,23 @@ parse_option(const AshOptionPlace *place, const AshOptionDef *defs, const char *
 	const char *text = equals != NULL ? equals + 1 : NULL;
 	const AshOptionDef *def = find_def(defs, name);
 
-	if (def == NULL)
-		return throw_unknown(place, defs, name, error);
-	if (!takes_value(def->kind) && text != NULL)
+	if (def == NULL) {
+		def = find_cut_short(defs, name);
+		if (def == NULL)
+			return throw_unknown(place, defs, name, error);
+		ash_option_notice(place, "%s is taken as %s", name, def->name);
+	}
+	if (def->deprecated)
+		ash_option_notice(place, ASH_OPTION_DEPRECATED "%s", def->name);
+	if (def->kind == ASH_OPTION_OPTIONAL && text == NULL) {
+		const char *next = words[*index + 1];
+
+		text = next != NULL && *next != '/' && !is_option(defs, next) ? words[++*index] : "";
+		return store_value(place, def, text, (char *) values + def->offset, error);
+	}
+	if (!ash_option_takes_value(def->kind) && def->kind != ASH_OPTION_OPTIONAL && text != NULL)
 		return ash_option_throw(place, error, "%s takes no value", name);
-	if (takes_value(def->kind) && text == NULL) {
+	if (ash_option_takes_value(def->kind) && text == NULL) {
 		if (words[*index + 1] == NULL || is_option(defs, words[*index + 1]))
 			return ash_option_throw(place, error, "%s needs a value", name);
 		text = words[++*index];
