@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "compose/artifact.h"
+#include "compose/prescript.h"
 #include "compose/stages.h"
 #include "compose/variant.h"
 #include "config/kickstart.h"
@@ -51,17 +52,32 @@ check_keys(const AshSpec *spec, GError **error)
 	return TRUE;
 }
 
+/* With a folder for what %pre writes, which is of no use once the file is read. */
 static gboolean
-load_spec(AshPlan *plan, const AshBuildRequest *request, GError **error)
+read_kickstart(AshContext *ctx, AshPlan *plan, const AshBuildRequest *request, GError **error)
 {
+	g_autofree char *dir = g_dir_make_tmp("ashlar-pre-XXXXXX", error);
+
+	if (dir == NULL)
+		return FALSE;
+	AshPrescript prescript = { .ctx = ctx, .dir = dir };
 	const AshKickstartOptions options = {
 		.repo_dirs = request->repo_dirs,
 		.repo_urls = request->repo_urls,
 		.vars = { .releasever = request->releasever },
+		.run_pre = ash_prescript_run,
+		.run_pre_data = &prescript,
+		.pre_dir = dir,
 	};
-
 	plan->spec = ash_kickstart_load_full(request->kickstart, &options, error);
-	if (plan->spec == NULL)
+	ash_file_remove_tree(AT_FDCWD, dir, NULL);
+	return plan->spec != NULL;
+}
+
+static gboolean
+load_spec(AshContext *ctx, AshPlan *plan, const AshBuildRequest *request, GError **error)
+{
+	if (!read_kickstart(ctx, plan, request, error))
 		return FALSE;
 	if (plan->spec->repos->len == 0)
 		return ash_throw(error, ASH_ERROR_CONFIG,
@@ -250,7 +266,7 @@ ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, G
 {
 	g_autoptr(AshPlan) plan = g_new0(AshPlan, 1);
 
-	if (!load_spec(plan, request, error))
+	if (!load_spec(ctx, plan, request, error))
 		return NULL;
 	plan->lock_path = request->lock_path != NULL
 				  ? g_strdup(request->lock_path)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "compose/artifact.h"
+#include "compose/prescript.h"
 #include "compose/upkeep.h"
 #include "install/transaction.h"
 #include "model/records.h"
@@ -293,6 +294,7 @@ const AshWorkerEntry ash_compose_workers[] = {
 	{ "commit", commit_worker },
 	{ "keep", keep_worker },
 	{ "remove", remove_worker },
+	{ ASH_PRESCRIPT_WORKER, ash_prescript_worker },
 	{ ASH_PRUNE_WORKER, ash_upkeep_prune_worker },
 	{ ASH_CHECK_WORKER, ash_upkeep_check_worker },
 	{ NULL, NULL },

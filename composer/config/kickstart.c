@@ -23,6 +23,7 @@ struct Frame {
 	const char *file; /* as in errors */
 	const char *dir;  /* of relative includes; NULL: nothing may be included */
 	AshLexer lexer;
+	bool has_end;     /* there is a "%end" in it: sections of files before Fedora 8 end where the next one begins */
 	guint depth;
 	dev_t device;
 	ino_t inode;
@@ -137,6 +138,15 @@ check_beneath(const char *path, const char *dir, const char *origin, const char 
 	return throw_at(origin, error, "%s: \"%s\" leads out of the folder of %%pre", command, path);
 }
 
+/* The text is read from its beginning. */
+static void
+start_frame(Frame *frame, const char *text, gsize length)
+{
+	ash_lexer_init(&frame->lexer, text, length);
+	frame->has_end = g_str_has_prefix(text, "%end") ||
+			 g_strstr_len(text, (gssize) length, "\n%end") != NULL;
+}
+
 static gboolean
 include_path(Reader *reader, const Frame *below, const char *path, const char *origin,
 	     const char *command, GError **error)
@@ -156,7 +166,7 @@ include_path(Reader *reader, const Frame *below, const char *path, const char *o
 		return ash_prefix(error, "%s: %s", origin, command);
 	if (!ash_lexer_check_text(text, length, path, error))
 		return FALSE;
-	ash_lexer_init(&frame.lexer, text, length);
+	start_frame(&frame, text, length);
 	return read_frame(reader, &frame, error);
 }
 
@@ -234,10 +244,17 @@ end_section(Reader *reader, const Frame *frame, const char *origin, GError **err
 	return finished;
 }
 
-/* The section is over, with an error. */
+/* A section without %end: that of an old file is over, any other is an error. */
 static gboolean
-throw_unfinished(Reader *reader, GError **error)
+finish_unfinished(Reader *reader, GError **error)
 {
+	if (!reader->section_frame->has_end) {
+		g_ptr_array_add(reader->state.spec->notices,
+				g_strdup_printf("%s: %s: " ASH_KS_DEPRECATED "sections end with %%end",
+						ash_kssection_get_origin(reader->section),
+						ash_kssection_get_name(reader->section)));
+		return end_section(reader, reader->section_frame, "", error);
+	}
 	throw_at(ash_kssection_get_origin(reader->section), error,
 		 "%s: the section does not end with %%end", ash_kssection_get_name(reader->section));
 	g_clear_pointer(&reader->section, ash_kssection_free);
@@ -261,8 +278,8 @@ read_section_line(Reader *reader, Frame *frame, const char *line, const char *or
 	if (ash_kssection_is_name(first)) {
 		GError *problem = NULL;
 
-		throw_unfinished(reader, &problem);
-		return go_on(reader, FALSE, problem, error) &&
+		gboolean done = finish_unfinished(reader, &problem);
+		return go_on(reader, done, problem, error) &&
 		       read_command_line(reader, frame, line, origin, error);
 	}
 	if (is_include(first) && ash_kssection_follows_includes(reader->section)) {
@@ -356,8 +373,8 @@ read_frame(Reader *reader, Frame *frame, GError **error)
 	if (reader->section != NULL && reader->section_frame == frame) {
 		GError *problem = NULL;
 
-		throw_unfinished(reader, &problem);
-		return go_on(reader, FALSE, problem, error);
+		gboolean done = finish_unfinished(reader, &problem);
+		return go_on(reader, done, problem, error);
 	}
 	return TRUE;
 }
@@ -436,7 +453,7 @@ run_pre_scripts(const Frame *frame, const char *text, gsize length, const char *
 	scan.findings = findings;
 	scan.run_pre = NULL;
 	scan.flat = NULL;
-	ash_lexer_init(&scanned.lexer, text, length);
+	start_frame(&scanned, text, length);
 	read_all(spec, &scanned, repo_dirs, &scan, scripts, NULL);
 	return scripts->len == 0 || options->run_pre(scripts, options->run_pre_data, error);
 }
@@ -456,7 +473,7 @@ parse_frame(Frame *frame, const char *text, gsize length, const AshKickstartOpti
 	if (options->run_pre != NULL && !run_pre_scripts(frame, text, length, repo_dirs, options, error))
 		return NULL;
 	spec = ash_spec_new(name);
-	ash_lexer_init(&frame->lexer, text, length);
+	start_frame(frame, text, length);
 	if (!read_all(spec, frame, repo_dirs, options, NULL, error))
 		return NULL;
 	for (guint i = 0; options->findings != NULL && i < spec->notices->len; i++)

@@ -141,51 +141,35 @@ ash_kstable_format(void)
 	return g_string_free(out, FALSE);
 }
 
-/* Text for troff: a minus is one, a backslash another's. */
+/* mdoc(7): each option in a line of its own, with what stands behind it. */
 static void
-put_roff(GString *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		if (*text == '-')
-			g_string_append(out, "\\-");
-		else if (*text == '\\')
-			g_string_append(out, "\\e");
-		else
-			g_string_append_c(out, *text);
-	}
-}
-
-static void
-put_roff_options(GString *out, const char *label, char **options)
+put_mdoc_options(GString *out, const char *label, char **options)
 {
 	if (options[0] == NULL)
 		return;
 	g_string_append_printf(out, ".br\n%s:\n", label);
-	for (guint i = 0; options[i] != NULL; i++) {
-		put_roff(out, options[i]);
-		g_string_append(out, options[i + 1] != NULL ? ",\n" : "\n");
-	}
+	for (guint i = 0; options[i] != NULL; i++)
+		g_string_append_printf(out, ".Fl %s %s\n", options[i] + 1, options[i + 1] != NULL ? "," : ".");
 }
 
 static void
-put_roff_entries(GString *out, GPtrArray *entries)
+put_mdoc_entries(GString *out, GPtrArray *entries)
 {
+	g_string_append(out, ".Bl -tag -width Ds\n");
 	for (guint i = 0; i < entries->len; i++) {
 		const Entry *entry = g_ptr_array_index(entries, i);
 
-		g_string_append(out, ".TP\n.B ");
-		put_roff(out, entry->name);
-		g_string_append_printf(out, "\n.I %s%s\n", ash_ks_status_to_string(entry->status),
+		g_string_append_printf(out, ".It Ic %s\n.Em %s%s", entry->name, ash_ks_status_to_string(entry->status),
 				       entry->deprecated ? ", deprecated" : "");
-		if (entry->text != NULL) {
-			g_string_append(out, "(");
-			put_roff(out, entry->text);
-			g_string_append(out, ")\n");
-		}
-		put_roff_options(out, "Carried out", entry->done);
-		put_roff_options(out, "No effect", entry->ignored);
-		put_roff_options(out, "Refused", entry->refused);
+		if (entry->text != NULL)
+			g_string_append_printf(out, " :\n%s.\n", entry->text);
+		else
+			g_string_append(out, " .\n");
+		put_mdoc_options(out, "Carried out", entry->done);
+		put_mdoc_options(out, "No effect", entry->ignored);
+		put_mdoc_options(out, "Refused", entry->refused);
 	}
+	g_string_append(out, ".El\n");
 }
 
 char *
@@ -194,10 +178,10 @@ ash_kstable_format_manual(void)
 	g_autoptr(GPtrArray) commands = list_commands(), sections = list_sections();
 	GString *out = g_string_new(NULL);
 
-	g_string_append(out, ".SS Commands\n");
-	put_roff_entries(out, commands);
-	g_string_append(out, ".SS Sections\n");
-	put_roff_entries(out, sections);
+	g_string_append(out, ".Ss Commands\n");
+	put_mdoc_entries(out, commands);
+	g_string_append(out, ".Ss Sections\n");
+	put_mdoc_entries(out, sections);
 	return g_string_free(out, FALSE);
 }
 

@@ -7,7 +7,7 @@
 
 /** For people: one line a command. Owned. */
 char *ash_kstable_format(void);
-/** As ashlar.kickstart(5) has it, in man(7)'s and tbl-free macros. Owned. */
+/** As ashlar.kickstart(5) has it, in macros of mdoc(7). Owned. */
 char *ash_kstable_format_manual(void);
 /** An object with "commands" and "sections". Owned. */
 JsonObject *ash_kstable_to_json(void);

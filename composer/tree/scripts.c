@@ -1,82 +1,67 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/error.h"
-#include "base/fd.h"
-#include "base/sandbox.h"
+#include "base/hostroot.h"
+#include "tree/scriptrun.h"
 #include "tree/steps.h"
 
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-/* A %post may do anything, but not for ever. */
-#define SCRIPT_TIMEOUT_SECONDS 1800
-#define ERROR_LINES 12
-#define SCRIPT_PATH "/tmp/ks-script"
+#define SECTION "%post"
+#define SYSTEM_PATH "/mnt/sysimage"
 
-/* The script, as a file of ours for the sandbox to show: its standard input is its own. Owned path. */
-static char *
-save_body(const AshScriptSpec *script, GError **error)
+/* In the system itself. */
+static gboolean
+run_inside(AshTreeRoot *root, const AshScriptSpec *script, char **ret_output, GError **error)
 {
-	char *path = NULL;
-	int fd = g_file_open_tmp("ashlar-post-XXXXXX", &path, error);
+	const AshScriptPlace place = {
+		.root_path = root->request->root_path,
+		.script_path = "/tmp/ks-script",
+		.epoch = root->request->epoch,
+	};
 
-	if (fd < 0)
-		return NULL;
-	gboolean written = ash_fd_write_all(fd, script->body, strlen(script->body), 0, error);
-	if (written && fchmod(fd, 0755) < 0)
-		written = ash_throw_errno(error, "cannot prepare \"%s\"", path);
-	close(fd);
-	if (!written) {
-		unlink(path);
-		g_clear_pointer(&path, g_free);
-	}
-	return path;
+	return ash_script_run(root->ctx, script, SECTION, &place, ret_output, error);
+}
+
+/* --nochroot: with the programs of this machine, the system where an installer has it. */
+static gboolean
+run_outside(AshTreeRoot *root, const AshScriptSpec *script, char **ret_output, GError **error)
+{
+	static const char *const env[] = { "ANA_INSTALL_PATH=" SYSTEM_PATH, NULL };
+	const char *const outputs[] = { SYSTEM_PATH, root->request->root_path, NULL };
+	g_auto(AshHostRoot) host = { .path = NULL };
+
+	if (!ash_host_root_make(&host, error))
+		return FALSE;
+	const AshScriptPlace place = {
+		.root_path = host.path,
+		.bind_pairs = (const char *const *) host.binds,
+		.output_pairs = outputs,
+		.env = env,
+		.script_path = "/run/ks-script",
+		.epoch = root->request->epoch,
+	};
+	return ash_script_run(root->ctx, script, SECTION " --nochroot", &place, ret_output, error);
+}
+
+/* A log of one outside is where the script sees it: in the system, or nowhere that is left. */
+static const char *
+log_path(const AshScriptSpec *script)
+{
+	if (script->log == NULL || !script->outside)
+		return script->log;
+	return g_str_has_prefix(script->log, SYSTEM_PATH "/") ? script->log + strlen(SYSTEM_PATH) : NULL;
 }
 
 static gboolean
 run_script(AshTreeRoot *root, const AshScriptSpec *script, GError **error)
 {
-	g_auto(GStrv) words = NULL;
 	g_autofree char *output = NULL;
-	int status = 0;
+	const char *log = log_path(script);
+	gboolean done = script->outside ? run_outside(root, script, &output, error) : run_inside(root, script, &output, error);
 
-	if (script->outside)
-		return ash_throw(error, ASH_ERROR_CONFIG, "%s: %%post --nochroot is not carried out yet", script->origin);
-	if (!g_shell_parse_argv(script->interpreter != NULL ? script->interpreter : "/bin/sh", NULL, &words, NULL))
-		return ash_throw(error, ASH_ERROR_CONFIG, "%s: %%post: \"%s\" is no interpreter", script->origin,
-				 script->interpreter);
-	g_autoptr(GPtrArray) argv = g_ptr_array_new();
-	for (gsize i = 0; words[i] != NULL; i++)
-		g_ptr_array_add(argv, words[i]);
-	g_ptr_array_add(argv, (gpointer) SCRIPT_PATH);
-	g_ptr_array_add(argv, NULL);
-	g_autofree char *body = save_body(script, error);
-	if (body == NULL)
+	if (log != NULL && output != NULL &&
+	    !ash_tree_root_save(root, log + strspn(log, "/"), output, 0600, done ? error : NULL))
 		return FALSE;
-	const char *const binds[] = { SCRIPT_PATH, body, NULL };
-	const AshSandboxCommand command = {
-		.root_path = root->request->root_path,
-		.argv = (const char *const *) argv->pdata,
-		.bind_pairs = binds,
-		.timeout_seconds = SCRIPT_TIMEOUT_SECONDS,
-		.epoch = root->request->epoch,
-	};
-	gboolean ran = ash_sandbox_run(root->ctx, &command, &output, &status, error);
-	unlink(body);
-	if (script->log != NULL && output != NULL &&
-	    !ash_tree_root_save(root, script->log + strspn(script->log, "/"), output, 0600, ran ? error : NULL))
-		return FALSE;
-	if (!ran)
-		return ash_prefix(error, "%s: %%post", script->origin);
-	if (status == 0)
-		return TRUE;
-	g_autofree char *lines = ash_sandbox_quote_lines(output, ERROR_LINES);
-	if (script->error_on_fail)
-		return ash_throw(error, ASH_ERROR_SCRIPT, "%s: %%post failed (exit status %d)%s", script->origin, status,
-				 lines);
-	ash_progress_message(root->ctx->progress, "warning: %s: %%post failed (exit status %d)%s", script->origin, status,
-			     lines);
-	return TRUE;
+	return done;
 }
 
 /* The kickstart's %post scripts, in order. */

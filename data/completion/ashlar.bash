@@ -66,7 +66,12 @@ _ashlar() {
 	--kind) _ashlar_reply "ed25519 ecdsa rsa"; return ;;
 	-k | --key | --add | --passphrase-file | --luks-passphrase-file | --luks-key-file | --credentials | --ca-file | --tls-certificate | --tls-key | --access-log | --database) _ashlar_files; return ;;
 	--with) _ashlar_reply "sysupdate ostree sysupdate,ostree"; return ;;
-	-o | --output | --repos | --store | --to | --key-dir)
+	-o | --output)
+		[[ $command != kickstart ]] || { _ashlar_files; return; }
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return ;;
+	--repos | --store | --to | --key-dir)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
@@ -75,7 +80,7 @@ _ashlar() {
 	--rule | --ignore) _ashlar_reply "$(_ashlar_rules "$program")"; return ;;
 	-l | --listen) _ashlar_reply "127.0.0.1:8080 [::1]:8080 *:8080"; return ;;
 	--ref) _ashlar_reply "$(_ashlar_refs "$program" "${store[@]}")"; return ;;
-	-j | --jobs | -V | --version | --repo | --seed | --test-seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from | --deltas | --last | --grace | --connections | --report-rate | --keep-days | --max-nodes | --max-connections)
+	-j | --jobs | -V | --version | --repo | --seed | --test-seed | -n | --max | --until | --timeout | -m | --memory | --ssh | --keep | --keep-age | --max-size | --remove | --threshold | --days | --channel | --waves | --minimum | --level | --gpg-key | --from | --deltas | --last | --grace | --connections | --report-rate | --keep-days | --max-nodes | --max-connections | --releasever)
 		[[ $previous = -n && $command != log ]] || return ;;
 	esac
 	if [[ $command = key && $COMP_CWORD = 2 && $cur != -* ]]; then
@@ -84,6 +89,10 @@ _ashlar() {
 	fi
 	if [[ $command = channel && $COMP_CWORD = 2 && $cur != -* ]]; then
 		_ashlar_reply "show promote withdraw waves prune"
+		return
+	fi
+	if [[ $command = kickstart && $COMP_CWORD = 2 && $cur != -* ]]; then
+		_ashlar_reply "check flatten commands"
 		return
 	fi
 	if [[ $command = delta && $COMP_CWORD -gt 2 && $cur != -* ]]; then

@@ -32,13 +32,14 @@ in_bash() {
 		echo "$line: ${COMPREPLY[*]}"
 	done)
 }
-lines=("ashlar " "ashlar push --" "ashlar audit --fail-on " "ashlar audit --rule sec" "ashlar channel " "ashlar channel prune --" "ashlar-node " "ashlar-node update --" "ashlar-node update --re" "ashlar-node check --")
+lines=("ashlar " "ashlar push --" "ashlar audit --fail-on " "ashlar audit --rule sec" "ashlar channel " "ashlar kickstart " "ashlar channel prune --" "ashlar-node " "ashlar-node update --" "ashlar-node update --re" "ashlar-node check --")
 test_lines() { # SHELL
 	offers "$1" "ashlar " build publish push channel
 	offers "$1" "ashlar push --" --credentials --verify
 	offers "$1" "ashlar audit --fail-on " none note warning error
 	offers "$1" "ashlar audit --rule sec" secret-private-key secret-token
 	offers "$1" "ashlar channel " show promote withdraw waves prune
+	offers "$1" "ashlar kickstart " check flatten commands
 	offers "$1" "ashlar channel prune --" --keep --grace
 	offers "$1" "ashlar-node " status update mark-good
 	offers "$1" "ashlar-node update --" --automatic --allow-full --root

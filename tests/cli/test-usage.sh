@@ -28,7 +28,7 @@ done
 check "the image types are listed" sh -c "'$ASHLAR' types --progress=none | grep -q '^qemu-vm '"
 
 printf 'repo --name=x --baseurl=file:///nowhere\n%%packages\nbash\n%%end\n' >ok.ks
-printf 'repo --name=x --baseurl=file:///nowhere\npartition / --size=1\n' >partition.ks
+printf 'repo --name=x --baseurl=file:///nowhere\npartition / --size=1G\n' >partition.ks
 printf 'timezon UTC\n' >typo.ks
 printf 'kind = "tar"\n[archive]\ncompresion = "gzip"\n' >typo.toml
 
