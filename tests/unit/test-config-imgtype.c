@@ -109,9 +109,8 @@ test_qemu_vm(void)
 	g_assert_cmpint(type->kind, ==, ASH_IMAGE_DISK);
 	g_assert_true(type->bootable);
 	g_assert_cmpint(type->from_kickstart, ==, ASH_FROM_KICKSTART_ALL);
-	g_assert_cmpuint(type->formats->len, ==, 2);
-	g_assert_cmpint(g_array_index(type->formats, AshDiskFormat, 0), ==, ASH_DISK_RAW);
-	g_assert_cmpint(g_array_index(type->formats, AshDiskFormat, 1), ==, ASH_DISK_QCOW2);
+	g_assert_cmpuint(type->formats->len, ==, 1);
+	g_assert_cmpint(g_array_index(type->formats, AshDiskFormat, 0), ==, ASH_DISK_QCOW2);
 	g_assert_nonnull(strstr(type->kernel_cmdline, "console=ttyS0"));
 	g_assert_cmpuint(type->boot_tries, ==, 3);
 	g_assert_true(contains(type->initramfs_modules, "ashlar"));
@@ -414,6 +413,24 @@ test_not_ascii(void)
 	g_assert_cmpuint(item->line, ==, 5);
 }
 
+/* What a person asks for on the command line. */
+static void
+test_other_formats(void)
+{
+	static const char *const good[] = { "vhd", "raw", "vhd", NULL }, *const bad[] = { "raw", "floppy", NULL };
+	g_autoptr(AshImageType) type = load("qemu-vm");
+	g_autoptr(GError) error = NULL;
+
+	g_assert_true(ash_imgtype_set_formats(type, NULL, &error));
+	g_assert_cmpuint(type->formats->len, ==, 1);
+	g_assert_true(ash_imgtype_set_formats(type, good, &error));
+	g_assert_no_error(error);
+	g_assert_cmpuint(type->formats->len, ==, 2);
+	g_assert_false(ash_imgtype_set_formats(type, bad, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_USAGE);
+	g_assert_nonnull(strstr(error->message, "\"floppy\""));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -425,6 +442,7 @@ main(int argc, char **argv)
 	golden_add("/imgtype/must-fail", "imgtype/must-fail", ".toml", ".error", format_error);
 	g_test_add_func("/imgtype/shipped", test_shipped);
 	g_test_add_func("/imgtype/qemu-vm", test_qemu_vm);
+	g_test_add_func("/imgtype/other-formats", test_other_formats);
 	g_test_add_func("/imgtype/azure-vm", test_azure_vm);
 	g_test_add_func("/imgtype/encryption", test_encryption);
 	g_test_add_func("/imgtype/azurelinux", test_azurelinux);
