@@ -59,17 +59,6 @@ ash_direct_write(const AshDirect *direct, const void *buffer, gsize length, guin
 	       ash_fd_write_all(direct->fd, (const guint8 *) buffer + done, length - done, offset + done, error);
 }
 
-gboolean
-ash_direct_read(const AshDirect *direct, void *buffer, gsize length, guint64 offset, GError **error)
-{
-	gsize done = 0;
-
-	/* A short read is the file's end, or nothing that concerns us: the cache's reader tells. */
-	if (fits(direct, buffer, length, offset))
-		done = (gsize) MAX(0, pread(direct->other, buffer, length, (off_t) offset));
-	return done == length || ash_fd_read_exact(direct->fd, (guint8 *) buffer + done, length - done, offset + done, error);
-}
-
 void *
 ash_direct_alloc(gsize bytes)
 {

@@ -34,32 +34,31 @@ make_content(void)
 	return content;
 }
 
-/* Through the cache and past it there is one file, whatever is written or read by which. */
+/* Through the cache and past it there is one file, whatever is written by which. */
 static void
 test_coherent(void)
 {
 	static const struct {
-		gsize offset, length, shift;
+		gsize offset, length, shift; /* of the memory that is written */
 	} parts[] = { { 0, BYTES, 0 }, { 4096, 8192, 0 }, { 1, 4096, 0 }, { 4096, 100, 0 }, { 8192, 4096, 8 }, { BYTES - 4096, 4096, 0 } };
 	ash_autofd int fd = make_file(O_RDWR);
 	g_auto(AshDirect) direct;
-	guint8 *content = make_content(), *back = ash_direct_alloc(BYTES + 64);
+	guint8 *content = make_content(), *back = g_malloc(BYTES), *from_memory = ash_direct_alloc(BYTES + 64);
 
 	ash_direct_init(&direct, fd);
 	for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
 		gsize from = parts[i].offset;
 
 		g_assert_cmpint(ftruncate(fd, 0), ==, 0);
-		g_assert_true(ash_direct_write(&direct, content + from, parts[i].length, from, NULL));
-		memset(back, 0xee, BYTES + 64);
+		memcpy(from_memory + parts[i].shift, content + from, parts[i].length);
+		g_assert_true(ash_direct_write(&direct, from_memory + parts[i].shift, parts[i].length, from, NULL));
+		memset(back, 0xee, BYTES);
 		g_assert_true(ash_fd_read_exact(fd, back, parts[i].length, from, NULL));
 		g_assert_cmpmem(back, parts[i].length, content + from, parts[i].length);
-		memset(back, 0xee, BYTES + 64);
-		g_assert_true(ash_direct_read(&direct, back + parts[i].shift, parts[i].length, from, NULL));
-		g_assert_cmpmem(back + parts[i].shift, parts[i].length, content + from, parts[i].length);
 	}
 	ash_direct_free(content);
-	ash_direct_free(back);
+	ash_direct_free(from_memory);
+	g_free(back);
 }
 
 static void
@@ -72,9 +71,6 @@ test_errors(void)
 
 	ash_direct_init(&direct, fd);
 	g_assert_true(ash_direct_write(&direct, content, 8192 + 100, 0, NULL));
-	g_assert_false(ash_direct_read(&direct, content, 3 * 4096, 0, &error));
-	g_assert_error(error, ASH_ERROR, ASH_ERROR_INTERNAL);
-	g_clear_error(&error);
 	ash_direct_init(&full, null_fd);
 	g_assert_false(ash_direct_write(&full, content, 4096, 0, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_NO_SPACE);
