@@ -27,7 +27,6 @@
 typedef struct {
 	AshContext *ctx;
 	const AshDiskRequest *request;
-	bool estimate; /* nothing will be written */
 	AshLayout *layout;
 	AshBootFiles *boot; /* NULL if the type does not boot */
 	guint64 *content;   /* bytes per partition */
@@ -171,9 +170,6 @@ plan_erofs(const Build *build, const AshPartition *partition, GError **error)
 	if (!check_kernel(build, error))
 		return NULL;
 	memcpy(options.label, request->name, label_bytes);
-	/* How large it will be at most is known before it is compressed. */
-	if (build->estimate)
-		options.compression = ASH_ROOT_COMPRESSION_NONE;
 	return ash_erofs_new(build->ctx, request->tree, &options, error);
 }
 
@@ -286,25 +282,6 @@ plan_disk(Build *build, GError **error)
 		build->content[i] += ash_seal_overhead(partition);
 	}
 	return ash_place_layout(build->layout, build->content, error);
-}
-
-guint64
-ash_disk_estimate(const AshDiskRequest *request, GError **error)
-{
-	g_auto(Build) build = {.request = request, .estimate = true, .fd = -1, .dir_fd = -1};
-	guint64 bytes = 8 * ASH_MIB;
-
-	if (!plan_disk(&build, error))
-		return 0;
-	for (guint i = 0; i < build.layout->partitions->len; i++) {
-		const AshPartition *partition = build.layout->partitions->pdata[i];
-
-		if (!partition->empty)
-			bytes += partition->role == ASH_PARTITION_ROOT_VERITY ? partition->size
-									      : build.content[i];
-	}
-	/* One copy for each format: raw and VHD may share blocks, but need not. */
-	return bytes * request->type->formats->len;
 }
 
 static gboolean

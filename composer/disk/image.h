@@ -44,7 +44,3 @@ typedef struct {
  */
 gboolean ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_artifacts,
 			GError **error);
-
-/** Bytes of disk space that ash_disk_build() will at most need in output_dir; 0 and @error if the
- * request is wrong. */
-guint64 ash_disk_estimate(const AshDiskRequest *request, GError **error);
