@@ -9,6 +9,7 @@
 #include "disk/gpt.h"
 #include "disk/verity.h"
 #include "disk/vfat.h"
+#include "model/hashlevels.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -116,7 +117,7 @@ find_places(AshDiskParts *parts, GError **error)
 	if (!ash_verity_read_superblock(parts->fd, parts->tree_offset, &superblock, error))
 		return FALSE;
 	parts->root_bytes = superblock.data_bytes;
-	parts->tree_bytes = ash_verity_hash_bytes(superblock.data_bytes);
+	parts->tree_bytes = ash_hash_area_bytes(superblock.data_bytes);
 	parts->salt = ash_hex_encode(superblock.salt, superblock.salt_bytes);
 	return TRUE;
 }

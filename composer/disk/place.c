@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "disk/verity.h"
+#include "model/hashlevels.h"
 
 #define SECTOR_BYTES ((guint64) 512)
 
@@ -111,7 +112,7 @@ compute_sizes(const AshLayout *layout, const guint64 *content_bytes, guint64 *si
 		}
 		if (partition->role == ASH_PARTITION_ROOT_VERITY && partition->size == 0 &&
 		    largest > 0)
-			sizes[i] = MAX(sizes[i], ash_size_round_up(ash_verity_hash_bytes(largest),
+			sizes[i] = MAX(sizes[i], ash_size_round_up(ash_hash_area_bytes(largest),
 								   ASH_PLACE_ALIGNMENT));
 	}
 	return TRUE;

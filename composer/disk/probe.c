@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "disk/erofs-reader.h"
 #include "disk/verity.h"
+#include "model/hashlevels.h"
 
 #include <string.h>
 
@@ -91,7 +92,7 @@ describe_verity(const Source *source, AshProbe *probe)
 	if (!ash_verity_read_superblock(source->fd, source->offset, &sb, NULL))
 		return;
 	probe->uuid = ash_uuid_to_string(&sb.uuid);
-	probe->used = ash_verity_hash_bytes(sb.data_bytes);
+	probe->used = ash_hash_area_bytes(sb.data_bytes);
 }
 
 static void

@@ -6,13 +6,11 @@
 #include "base/parallel.h"
 #include "base/size.h"
 #include "base/zero.h"
+#include "model/hashlevels.h"
 
 #include <string.h>
 
-#define BLOCK                 ASH_VERITY_BLOCK_BYTES
-#define HASHES_PER_BLOCK      (BLOCK / ASH_SHA256_SIZE)
-#define HASHES_PER_BLOCK_BITS 7
-#define MAX_LEVELS            9 /* 128^9 blocks: more than 2^63 bytes */
+#define BLOCK ASH_VERITY_BLOCK_BYTES
 /* What a thread takes at a time: 1 MiB. */
 #define CHUNK_BLOCKS 256
 
@@ -35,51 +33,30 @@ typedef struct {
 
 G_STATIC_ASSERT(sizeof(Superblock) == 512);
 
-/** The levels of a tree: 0 has the hashes of the data blocks, the last is one block. */
-typedef struct {
-	guint n;
-	guint64 blocks[MAX_LEVELS];
-	guint64 first[MAX_LEVELS]; /* block number from the start of the tree: the topmost level
-				      comes first */
-	guint64 total;
-} Levels;
-
-static Levels
-compute_levels(guint64 data_blocks)
-{
-	Levels levels = {0};
-
-	/* One data block has no hash block: its own hash is the root hash. */
-	while (levels.n < MAX_LEVELS &&
-	       (data_blocks - 1) >> (HASHES_PER_BLOCK_BITS * levels.n) > 0) {
-		guint64 below = levels.n == 0 ? data_blocks : levels.blocks[levels.n - 1];
-
-		levels.blocks[levels.n++] = (below + HASHES_PER_BLOCK - 1) / HASHES_PER_BLOCK;
-	}
-	for (guint i = levels.n; i-- > 0;) {
-		levels.first[i] = levels.total;
-		levels.total += levels.blocks[i];
-	}
-	return levels;
-}
-
-guint64
-ash_verity_hash_bytes(guint64 data_bytes)
-{
-	return data_bytes < BLOCK ? BLOCK
-				  : BLOCK + compute_levels(data_bytes / BLOCK).total * BLOCK;
-}
-
 struct AshVerityTree {
 	guint8 salt[256];
 	gsize salt_bytes;
 	guint64 data_blocks;
-	Levels levels;
+	AshHashLevels levels;
 	guint8 *blocks; /* the hash area behind its superblock */
 	guint8 *leaves; /* level 0 of it, or single */
 	guint8 single[ASH_SHA256_SIZE];    /* the leaf of one block, which has no tree */
 	guint8 zero_hash[ASH_SHA256_SIZE]; /* of a block of zeros: sparse images have many */
 };
+
+/* What lies behind the superblock. */
+static gsize
+levels_bytes(const AshHashLevels *levels)
+{
+	return (levels->total - 1) * BLOCK;
+}
+
+/* Of a level there. */
+static gsize
+level_offset(const AshHashLevels *levels, guint level)
+{
+	return (levels->first[level] - 1) * BLOCK;
+}
 
 /* Hash type 1: the salt comes first. */
 static void
@@ -99,13 +76,13 @@ tree_new(guint64 data_bytes, const guint8 *salt, gsize salt_bytes, GError **erro
 	g_autoptr(AshDigest) digest = ash_digest_new();
 
 	tree->data_blocks = data_bytes / BLOCK;
-	tree->levels = compute_levels(tree->data_blocks);
+	tree->levels = ash_hash_levels_compute(data_bytes);
 	tree->salt_bytes = salt_bytes;
 	memcpy(tree->salt, salt, salt_bytes);
-	tree->blocks = g_try_malloc0(tree->levels.total * BLOCK + 1);
+	tree->blocks = g_try_malloc0(levels_bytes(&tree->levels) + 1);
 	if (tree->blocks == NULL)
 		return ash_throw_null(error, ASH_ERROR_INTERNAL, "no memory for a hash tree");
-	tree->leaves = tree->levels.n > 0 ? tree->blocks + tree->levels.first[0] * BLOCK : tree->single;
+	tree->leaves = tree->levels.n > 0 ? tree->blocks + level_offset(&tree->levels, 0) : tree->single;
 	hash_block(tree, digest, zeros, tree->zero_hash);
 	for (guint64 i = 0; i < tree->data_blocks; i++)
 		memcpy(tree->leaves + i * ASH_SHA256_SIZE, tree->zero_hash, ASH_SHA256_SIZE);
@@ -200,14 +177,14 @@ hash_file(AshContext *ctx, const AshVerityPlace *place, AshVerityTree *tree, GEr
 static void
 hash_upper_levels(AshVerityTree *tree, guint8 *ret_root_hash)
 {
-	const Levels *levels = &tree->levels;
+	const AshHashLevels *levels = &tree->levels;
 	g_autoptr(AshDigest) digest = ash_digest_new();
 
 	if (levels->n == 0)
 		memcpy(ret_root_hash, tree->single, ASH_SHA256_SIZE);
 	for (guint level = 0; level < levels->n; level++) {
-		const guint8 *blocks = tree->blocks + levels->first[level] * BLOCK;
-		guint8 *sums = level + 1 < levels->n ? tree->blocks + levels->first[level + 1] * BLOCK : ret_root_hash;
+		const guint8 *blocks = tree->blocks + level_offset(levels, level);
+		guint8 *sums = level + 1 < levels->n ? tree->blocks + level_offset(levels, level + 1) : ret_root_hash;
 
 		for (guint64 i = 0; i < levels->blocks[level]; i++)
 			hash_block(tree, digest, blocks + i * BLOCK, sums + i * ASH_SHA256_SIZE);
@@ -242,13 +219,13 @@ ash_verity_tree_write(AshVerityTree *tree, const AshVerityPlace *place, const As
 {
 	guint8 root_hash[ASH_SHA256_SIZE];
 
-	if (ash_verity_hash_bytes(place->data_bytes) > place->hash_bytes)
+	if (ash_hash_area_bytes(place->data_bytes) > place->hash_bytes)
 		return ash_throw(error, ASH_ERROR_CONFIG,
 				 "the hash partition has %" G_GUINT64_FORMAT
 				 " bytes, the hash tree needs %" G_GUINT64_FORMAT,
-				 place->hash_bytes, ash_verity_hash_bytes(place->data_bytes));
+				 place->hash_bytes, ash_hash_area_bytes(place->data_bytes));
 	hash_upper_levels(tree, root_hash);
-	if (!ash_fd_write_all(place->fd, tree->blocks, tree->levels.total * BLOCK, place->hash_offset + BLOCK, error) ||
+	if (!ash_fd_write_all(place->fd, tree->blocks, levels_bytes(&tree->levels), place->hash_offset + BLOCK, error) ||
 	    !write_superblock(place, tree->salt, uuid, error))
 		return FALSE;
 	memcpy(ret_root_hash, root_hash, sizeof(root_hash));
@@ -297,17 +274,17 @@ ash_verity_read_superblock(int fd, guint64 hash_offset, AshVeritySuperblock *ret
 
 /* Says which block is bad: the stored leaves tell, if they are not damaged themselves. */
 static gboolean
-throw_mismatch(const Levels *levels, const guint8 *computed, const guint8 *stored, GError **error)
+throw_mismatch(const AshHashLevels *levels, const guint8 *computed, const guint8 *stored, GError **error)
 {
-	gsize leaves = levels->n > 0 ? levels->first[0] * BLOCK : 0;
+	gsize leaves = levels->n > 0 ? level_offset(levels, 0) : 0;
 
-	for (gsize i = leaves; i < levels->total * BLOCK; i += ASH_SHA256_SIZE) {
+	for (gsize i = leaves; i < levels_bytes(levels); i += ASH_SHA256_SIZE) {
 		if (memcmp(computed + i, stored + i, ASH_SHA256_SIZE) != 0)
 			return ash_throw(error, ASH_ERROR_TRUST,
 					 "data block %" G_GSIZE_FORMAT " does not match its hash",
 					 (i - leaves) / ASH_SHA256_SIZE);
 	}
-	for (gsize i = 0; i < levels->total * BLOCK; i += BLOCK) {
+	for (gsize i = 0; i < levels_bytes(levels); i += BLOCK) {
 		if (memcmp(computed + i, stored + i, BLOCK) != 0)
 			return ash_throw(error, ASH_ERROR_TRUST,
 					 "hash block %" G_GSIZE_FORMAT " is damaged", i / BLOCK);
@@ -329,7 +306,7 @@ ash_verity_verify(AshContext *ctx, const AshVerityPlace *place,
 	if (!ash_verity_read_superblock(place->fd, place->hash_offset, &sb, error))
 		return FALSE;
 	if (sb.data_bytes > place->data_bytes ||
-	    ash_verity_hash_bytes(sb.data_bytes) > place->hash_bytes)
+	    ash_hash_area_bytes(sb.data_bytes) > place->hash_bytes)
 		return ash_throw(error, ASH_ERROR_TRUST,
 				 "verity superblock speaks of more data than there is");
 	real.data_bytes = sb.data_bytes;
@@ -337,7 +314,7 @@ ash_verity_verify(AshContext *ctx, const AshVerityPlace *place,
 	if (tree == NULL || !hash_file(ctx, &real, tree, error))
 		return FALSE;
 	hash_upper_levels(tree, sum);
-	bytes = tree->levels.total * BLOCK;
+	bytes = levels_bytes(&tree->levels);
 	stored = g_try_malloc(bytes + 1);
 	if (stored == NULL)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "no memory for a hash tree");

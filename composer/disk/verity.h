@@ -20,10 +20,6 @@
 #define ASH_VERITY_BLOCK_BYTES 4096
 #define ASH_VERITY_SALT_BYTES  32
 
-/** Bytes of the hash area (superblock block and all levels) for @data_bytes of data, a multiple of
- * 4096. */
-guint64 ash_verity_hash_bytes(guint64 data_bytes);
-
 /** Where data and hash area are: bytes from the start of the file. */
 typedef struct {
 	int fd;

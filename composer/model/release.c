@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/record.h"
+#include "model/hashlevels.h"
 
 #include <string.h>
 
@@ -258,19 +259,6 @@ is_object(const AshObjectRef *object)
 	return ash_hex_is(object->sha256, HEX_DIGITS) && object->size > 0 && object->size <= G_MAXINT64;
 }
 
-/* Superblock and all levels of a tree with 128 hashes in a block. */
-static guint64
-hash_area_bytes(guint64 data_bytes)
-{
-	guint64 blocks = data_bytes / ASH_RELEASE_BLOCK_BYTES, sum = 1;
-
-	while (blocks > 1) {
-		blocks = (blocks + 127) / 128;
-		sum += blocks;
-	}
-	return sum * ASH_RELEASE_BLOCK_BYTES;
-}
-
 /* Names the first member that is wrong; NULL: none is. */
 static const char *
 find_fault_in_pack(const AshRelease *release)
@@ -279,7 +267,7 @@ find_fault_in_pack(const AshRelease *release)
 
 	if (release->root_bytes == 0 || release->root_bytes % ASH_RELEASE_BLOCK_BYTES != 0 || release->root_bytes > G_MAXINT64 / 2)
 		return "root_bytes";
-	if (!is_object(&release->tree) || release->tree.size != hash_area_bytes(release->root_bytes))
+	if (!is_object(&release->tree) || release->tree.size != ash_hash_area_bytes(release->root_bytes))
 		return "tree";
 	if (release->frame_bytes != ASH_RELEASE_FRAME_BYTES || !is_object(&release->frames))
 		return "frames";

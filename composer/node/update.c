@@ -6,6 +6,7 @@
 #include "base/size.h"
 #include "disk/uki.h"
 #include "disk/verity.h"
+#include "model/hashlevels.h"
 #include "node/etcreport.h"
 #include "node/kernel.h"
 
@@ -21,7 +22,7 @@ static gboolean
 check_fits(AshNodeMachine *machine, const AshRelease *release, GError **error)
 {
 	const AshNodeSlot *target = machine->disk->target;
-	const guint64 hash_bytes = ash_verity_hash_bytes(release->root_bytes);
+	const guint64 hash_bytes = ash_hash_area_bytes(release->root_bytes);
 
 	if (release->root_bytes > target->data->bytes || hash_bytes > target->hash->bytes) {
 		g_autofree char *need = ash_size_format(release->root_bytes), *have = ash_size_format(target->data->bytes);

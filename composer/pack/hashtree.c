@@ -9,22 +9,6 @@
 #define SUM   ASH_SHA256_SIZE
 #define NONE  G_MAXUINT32
 
-AshHashLevels
-ash_hash_levels_compute(guint64 data_bytes)
-{
-	AshHashLevels levels = { .total = 1 };
-
-	for (guint64 below = data_bytes / BLOCK; below > 1 && levels.n < ASH_HASH_LEVELS_MAX;) {
-		below = (below + ASH_HASHES_PER_BLOCK - 1) / ASH_HASHES_PER_BLOCK;
-		levels.blocks[levels.n++] = below;
-	}
-	for (guint i = levels.n; i-- > 0;) {
-		levels.first[i] = levels.total;
-		levels.total += levels.blocks[i];
-	}
-	return levels;
-}
-
 AshHashSpec
 ash_hash_spec_from_release(const AshRelease *release)
 {

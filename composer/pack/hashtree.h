@@ -3,29 +3,15 @@
 
 #include "base/context.h"
 #include "base/digest.h"
+#include "model/hashlevels.h"
 #include "model/release.h"
 #include "pack/ranges.h"
 
 #include <stdbool.h>
 
 /**
- * The dm-verity hash tree of a release as an index of its blocks (disk/verity.h has the format; kernel
- * Documentation/admin-guide/device-mapper/verity.rst): block 0 of the hash area is the superblock, then come the levels, the root's block
- * first. A block of level 0 holds the hashes of 128 data blocks, one of level k those of 128 blocks of level k - 1. All is SHA-256(salt || block).
+ * The dm-verity hash tree of a release (model/hashlevels.h has its shape) as an index of its blocks. All is SHA-256(salt || block).
  */
-#define ASH_HASHES_PER_BLOCK (ASH_RELEASE_BLOCK_BYTES / ASH_SHA256_SIZE)
-#define ASH_HASH_LEVELS_MAX  9
-
-/** Where the levels are, in blocks of the hash area. */
-typedef struct {
-	guint n;                             /* the top one is n - 1, a single block; 0: one data block only */
-	guint64 blocks[ASH_HASH_LEVELS_MAX]; /* of each level */
-	guint64 first[ASH_HASH_LEVELS_MAX];  /* block of the hash area at which it begins */
-	guint64 total;                       /* superblock included */
-} AshHashLevels;
-
-/** For @data_bytes of data: whole blocks, more than 0. */
-AshHashLevels ash_hash_levels_compute(guint64 data_bytes);
 
 /** How blocks of one release are hashed. */
 typedef struct {

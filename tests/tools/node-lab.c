@@ -19,6 +19,7 @@
 #include "disk/place.h"
 #include "disk/uki.h"
 #include "disk/verity.h"
+#include "model/hashlevels.h"
 #include "model/release.h"
 #include "pack/delta.h"
 #include "pack/frames.h"
@@ -86,7 +87,7 @@ make_tree(int image_fd, char **ret_hash)
 {
 	g_autoptr(AshContext) ctx = ash_context_new();
 	g_autoptr(GError) error = NULL;
-	const guint64 bytes = file_bytes(image_fd), area = ash_verity_hash_bytes(bytes);
+	const guint64 bytes = file_bytes(image_fd), area = ash_hash_area_bytes(bytes);
 	FILE *file = tmpfile();
 	guint8 hash[ASH_SHA256_SIZE];
 	const AshUuid uuid = { { 1, 2, 3 } };

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "disk/verity.h"
+#include "model/hashlevels.h"
 #include "pack/delta.h"
 #include "pack/frames.h"
 
@@ -70,7 +71,7 @@ node_slot_format(NodeSlot *slot, guint64 bytes)
 	g_autoptr(AshContext) ctx = ash_context_new();
 	const guint64 end = MAX(bytes, slot->view.data.bytes);
 	AshVerityPlace place = { .fd = open_file(slot->data_path, O_RDWR), .data_bytes = bytes, .hash_offset = end,
-				 .hash_bytes = ash_verity_hash_bytes(bytes) };
+				 .hash_bytes = ash_hash_area_bytes(bytes) };
 	g_autofree char *hex = NULL;
 	AshUuid uuid = { { 1, 2, 3, 4 } };
 	guint8 root_hash[ASH_SHA256_SIZE];
@@ -91,7 +92,7 @@ node_slot_format(NodeSlot *slot, guint64 bytes)
 NodeSlot *
 node_slot_new_image(const char *dir, const char *name, const guint8 *image, guint64 bytes)
 {
-	NodeSlot *slot = node_slot_new(dir, name, bytes, ash_verity_hash_bytes(bytes));
+	NodeSlot *slot = node_slot_new(dir, name, bytes, ash_hash_area_bytes(bytes));
 	GError *error = NULL;
 
 	ash_fd_write_all(slot->view.data.fd, image, bytes, 0, &error);
@@ -152,7 +153,7 @@ node_release_publish(const char *dir, const NodeSlot *slot, guint64 bytes, const
 	g_autoptr(GByteArray) array = g_byte_array_new();
 	g_autoptr(GBytes) table = NULL;
 	g_autoptr(AshRelease) release = ash_release_new();
-	guint64 hash_bytes = ash_verity_hash_bytes(bytes);
+	guint64 hash_bytes = ash_hash_area_bytes(bytes);
 	g_autofree guint8 *tree = g_malloc(hash_bytes);
 	Publish publish = { .dir = dir, .release = release, .segment = array };
 	AshVeritySuperblock sb;

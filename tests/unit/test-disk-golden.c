@@ -11,6 +11,7 @@
 #include "disk/uki.h"
 #include "disk/verity.h"
 #include "disk/vhd.h"
+#include "model/hashlevels.h"
 #include "test-disk-common.h"
 #include "test-disk-pe.h"
 
@@ -59,7 +60,7 @@ make_verity(Fixture *fixture)
 
 	for (guint i = 0; i < 300; i += 3)
 		g_assert_cmpint(pwrite(fd, &i, sizeof(i), i * 4096), ==, sizeof(i));
-	place.hash_bytes = ash_verity_hash_bytes(place.data_bytes);
+	place.hash_bytes = ash_hash_area_bytes(place.data_bytes);
 	g_assert_cmpint(ftruncate(fd, (off_t) (place.hash_offset + place.hash_bytes)), ==, 0);
 	ash_verity_format(fixture->ctx, &place, salt, &uuid, root_hash, &error);
 	g_assert_no_error(error);

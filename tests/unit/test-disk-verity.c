@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk/verity.h"
+#include "model/hashlevels.h"
 #include "test-disk-common.h"
 
 #define BLOCK     4096
@@ -31,7 +32,7 @@ make_place(int fd, guint blocks)
 	    .data_offset = 8 * BLOCK,
 	    .data_bytes = (guint64) blocks * BLOCK,
 	    .hash_offset = hash_offset,
-	    .hash_bytes = ash_verity_hash_bytes((guint64) blocks * BLOCK),
+	    .hash_bytes = ash_hash_area_bytes((guint64) blocks * BLOCK),
 	};
 
 	g_assert_cmpint(ftruncate(fd, (off_t) (hash_offset + place.hash_bytes)), ==, 0);

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "disk/verity.h"
+#include "model/hashlevels.h"
 #include "pack/hashtree.h"
 
 #include <string.h>
@@ -31,7 +32,7 @@ make_image(Image *image, guint64 blocks, guint32 base, gint64 changed)
 	g_autoptr(GError) error = NULL;
 	ash_autofd int fd = memfd_create("image", MFD_CLOEXEC);
 	const AshUuid uuid = { { 1 } };
-	const guint64 bytes = blocks * BLOCK, area_bytes = ash_verity_hash_bytes(bytes);
+	const guint64 bytes = blocks * BLOCK, area_bytes = ash_hash_area_bytes(bytes);
 	const AshVerityPlace place = { fd, 0, bytes, bytes, area_bytes };
 	guint8 *area = g_malloc(area_bytes);
 
@@ -54,7 +55,7 @@ test_levels(void)
 
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		const AshHashLevels levels = ash_hash_levels_compute(cases[i] * BLOCK);
-		g_assert_cmpuint(levels.total * BLOCK, ==, ash_verity_hash_bytes(cases[i] * BLOCK));
+		g_assert_cmpuint(levels.total * BLOCK, ==, ash_hash_area_bytes(cases[i] * BLOCK));
 		g_assert_true(levels.n == 0 || levels.blocks[levels.n - 1] == 1);
 		g_assert_true(levels.n == 0 || levels.first[levels.n - 1] == 1);
 	}

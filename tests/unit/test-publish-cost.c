@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "disk/verity.h"
+#include "model/hashlevels.h"
 #include "publish/cost.h"
 
 #include <string.h>
@@ -66,7 +67,7 @@ make_image(Image *image, const guint32 *seeds)
 	g_autoptr(AshContext) ctx = ash_context_new();
 	g_autoptr(GBytes) table = NULL;
 	ash_autofd int fd = make_file(seeds);
-	const guint64 bytes = (guint64) BLOCKS * BLOCK, area = ash_verity_hash_bytes(bytes);
+	const guint64 bytes = (guint64) BLOCKS * BLOCK, area = ash_hash_area_bytes(bytes);
 	const AshVerityPlace place = { fd, 0, bytes, bytes, area };
 	const guint8 salt[ASH_VERITY_SALT_BYTES] = { 1 };
 	const AshUuid uuid = { { 2 } };
