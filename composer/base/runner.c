@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/runner.h"
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
 
@@ -29,6 +30,7 @@ static const struct {
 	[ASH_TOOL_SYSTEMCTL] = { "systemctl", "systemd", "systemd" },
 	[ASH_TOOL_SYSTEMD_ANALYZE] = { "systemd-analyze", "systemd", "systemd" },
 	[ASH_TOOL_GPG] = { "gpg", "gpg", "gnupg2" },
+	[ASH_TOOL_MKFS_EROFS] = { "mkfs.erofs", "erofs-utils", "erofs-utils" },
 };
 
 static const char *const tool_dirs[] = { "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin" };
@@ -65,6 +67,15 @@ ash_tool_find(AshTool tool, GError **error)
 			  "the program \"%s\" is missing: install the package %s (Debian) or %s (Fedora)",
 			  tools[tool].name, tools[tool].debian, tools[tool].fedora);
 	return found;
+}
+
+char *
+ash_tool_dup_digest(AshTool tool)
+{
+	g_autofree char *path = ash_tool_find(tool, NULL);
+	ash_autofd int fd = path != NULL ? ash_fd_open(AT_FDCWD, path, O_RDONLY, 0, NULL) : -1;
+
+	return fd >= 0 ? ash_sha256_fd_hex(fd, NULL) : NULL;
 }
 
 AshRun *

@@ -21,11 +21,15 @@ typedef enum {
 	ASH_TOOL_SYSTEMCTL,
 	ASH_TOOL_SYSTEMD_ANALYZE,
 	ASH_TOOL_GPG,
+	ASH_TOOL_MKFS_EROFS,
 	_ASH_TOOL_COUNT,
 } AshTool;
 
 /** Absolute path of a tool (searched in PATH, /usr/sbin, /sbin). Owned; NULL and ASH_ERROR_CONFIG naming its Debian and Fedora package. */
 char *ash_tool_find(AshTool tool, GError **error);
+
+/** What the program is, for keys of what it makes: SHA-256 of its file. Owned hex; NULL if there is none. */
+char *ash_tool_dup_digest(AshTool tool);
 
 /**
  * AshRun: one call of one program. argv array, clean environment (PATH, LC_ALL=C.UTF-8, and what is added),

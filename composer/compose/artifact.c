@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/record.h"
+#include "compose/mkfsroot.h"
 #include "disk/image.h"
 #include "store/history.h"
 #include "store/tree.h"
@@ -34,6 +35,7 @@ typedef struct {
 	const char *leaf_cache; /* in the store */
 	AshUuid seed;
 	const AshImageOptions *options;
+	AshMkfsRoot mkfs_root;
 	GPtrArray *artifacts;
 } Job;
 
@@ -98,7 +100,7 @@ add_artifact(Job *job, const char *path, const char *format, GError **error)
 
 /* *@ret_previous, owned, must live as long as the request is used. */
 static gboolean
-make_disk_request(const Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_request, GError **error)
+make_disk_request(Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_request, GError **error)
 {
 	GBytes *anchor = job->options->anchor;
 	AshErofsLayout *previous = anchor != NULL ? ash_erofs_layout_parse(anchor, error) : NULL;
@@ -123,6 +125,8 @@ make_disk_request(const Job *job, AshErofsLayout **ret_previous, AshDiskRequest 
 		.secrets = job->options->keys != NULL ? &job->options->keys->disk : NULL,
 		.previous_layout = previous,
 		.leaf_cache = job->leaf_cache,
+		.make_root = job->type->root_writer == ASH_ROOT_WRITER_MKFS_EROFS ? ash_mkfs_root_make : NULL,
+		.make_root_data = &job->mkfs_root,
 	};
 	return TRUE;
 }
@@ -247,6 +251,7 @@ ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const A
 		.leaf_cache = leaf_cache,
 		.seed = options->seed != NULL ? *options->seed : default_seed(info->checksum, type->name),
 		.options = options,
+		.mkfs_root = { store, info->checksum },
 		.artifacts = artifacts,
 	};
 	return writers[type->kind](&job, error) ? TRUE : ash_prefix(error, "image type \"%s\"", type->name);
@@ -292,7 +297,7 @@ ash_artifact_write_parts(AshContext *ctx, AshStore *store, const char *commit, c
 	if (info == NULL || !load_notes(store, info->checksum, &notes, error) || !identify(info, &notes, ret_identity, error))
 		return FALSE;
 	g_autoptr(AshFsTree) tree = ash_store_load_tree(store, info->checksum, error);
-	const Job job = {
+	Job job = {
 		.ctx = ctx,
 		.tree = tree,
 		.type = type,
@@ -302,6 +307,7 @@ ash_artifact_write_parts(AshContext *ctx, AshStore *store, const char *commit, c
 		.stem = (char *) "slot",
 		.seed = options->seed != NULL ? *options->seed : default_seed(info->checksum, type->name),
 		.options = options,
+		.mkfs_root = { store, info->checksum },
 	};
 	return tree != NULL && make_disk_request(&job, &previous, &request, error) &&
 	       ash_disk_parts_write(ctx, &request, ret_parts, error);

@@ -2,6 +2,7 @@
 #include "compose/artifactlog.h"
 
 #include "base/json.h"
+#include "base/runner.h"
 #include "compose/stage.h"
 #include "model/manifest.h"
 
@@ -44,6 +45,10 @@ ash_artifact_log_key(const char *commit, const AshImageType *type, const AshImag
 	ash_stage_key_add(key, "anchor", anchor);
 	if (options->keys != NULL && ash_image_type_is_encrypted(type))
 		ash_stage_key_add(key, "secrets", options->keys->digest);
+	if (type->root_writer == ASH_ROOT_WRITER_MKFS_EROFS) {
+		g_autofree char *program = ash_tool_dup_digest(ASH_TOOL_MKFS_EROFS);
+		ash_stage_key_add(key, "mkfs.erofs", program);
+	}
 	ash_stage_key_add(key, "checksums", options->checksums ? "all" : NULL);
 	return key;
 }

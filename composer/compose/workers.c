@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "compose/artifact.h"
+#include "compose/mkfsroot.h"
 #include "compose/prescript.h"
 #include "compose/upkeep.h"
 #include "install/transaction.h"
@@ -297,6 +298,7 @@ const AshWorkerEntry ash_compose_workers[] = {
 	{ ASH_PRESCRIPT_WORKER, ash_prescript_worker },
 	{ ASH_PRUNE_WORKER, ash_upkeep_prune_worker },
 	{ ASH_CHECK_WORKER, ash_upkeep_check_worker },
+	{ ASH_MKFS_ROOT_WORKER, ash_mkfs_root_worker },
 	{ NULL, NULL },
 };
 

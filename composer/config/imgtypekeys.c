@@ -154,6 +154,13 @@ set_root_compression(const AshImgKey *key, gpointer field, const AshTomlItem *it
 }
 
 static gboolean
+set_root_writer(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
+		GError **error)
+{
+	return ash_root_writer_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
 set_initramfs_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
 			  GError **error)
 {
@@ -256,6 +263,7 @@ static const AshImgKey keys[] = {
 
 	{ "disk.formats", ASH_TOML_STRINGS, set_formats, TYPE(formats), .choices = "raw qcow2 vhd" },
 	{ "disk.root_compression", ASH_TOML_STRING, set_root_compression, TYPE(root_compression), .choices = "none lz4hc zstd" },
+	{ "disk.root_writer", ASH_TOML_STRING, set_root_writer, TYPE(root_writer), .choices = "ashlar mkfs.erofs" },
 
 	{ "partition.role", ASH_TOML_STRING, set_role, PARTITION(role), .choices = "esp root root-verity var linux" },
 	{ "partition.fs", ASH_TOML_STRING, set_fs, PARTITION(fs), .choices = "none vfat erofs ext4" },

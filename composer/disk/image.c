@@ -32,6 +32,8 @@ typedef struct {
 	guint64 *content;   /* bytes per partition */
 	AshFsNode *initrd;  /* taken out of the tree meanwhile; NULL: none was */
 	AshErofs *erofs;    /* the root, in every slot that is to have it; NULL if it is of another kind */
+	int root_fd;        /* of a file that is the root, made by another; else -1 */
+	guint64 root_bytes; /* of that */
 	char *partial;      /* name of the raw file in output_dir */
 	int dir_fd;
 	int fd;            /* of the raw file */
@@ -55,6 +57,7 @@ build_clear(Build *build)
 	g_clear_pointer(&build->used, ash_used_map_free);
 	g_clear_pointer(&build->files, g_array_unref);
 	g_clear_pointer(&build->secret_files, g_ptr_array_unref);
+	ash_fd_clear(&build->root_fd);
 	ash_fd_clear(&build->fd);
 	ash_fd_clear(&build->dir_fd);
 }
@@ -155,8 +158,8 @@ check_kernel(const Build *build, GError **error)
 			 " is the first: set \"root_compression\" to \"lz4hc\"", release);
 }
 
-static AshErofs *
-plan_erofs(const Build *build, const AshPartition *partition, GError **error)
+static AshErofsOptions
+make_erofs_options(const Build *build, const AshPartition *partition)
 {
 	const AshDiskRequest *request = build->request;
 	AshErofsOptions options = {
@@ -167,10 +170,40 @@ plan_erofs(const Build *build, const AshPartition *partition, GError **error)
 	};
 	gsize label_bytes = MIN(strlen(request->name), sizeof(options.label));
 
-	if (!check_kernel(build, error))
-		return NULL;
 	memcpy(options.label, request->name, label_bytes);
-	return ash_erofs_new(build->ctx, request->tree, &options, error);
+	return options;
+}
+
+static gboolean
+make_root_file(Build *build, const AshErofsOptions *options, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	g_autofree char *left_out = build->initrd != NULL ? ash_fs_node_dup_path(build->initrd) : NULL;
+	AshRootFile root = { .tree = request->tree, .left_out = left_out, .options = *options };
+
+	build->root_fd = ash_root_file_make(build->ctx, &root, request->output_dir, request->make_root, request->make_root_data,
+					    &build->root_bytes, error);
+	return build->root_fd >= 0;
+}
+
+/* Once for all slots. Sets *@ret_bytes. */
+static gboolean
+plan_erofs(Build *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
+{
+	const AshErofsOptions options = make_erofs_options(build, partition);
+
+	if (build->erofs == NULL && build->root_fd < 0) {
+		if (!check_kernel(build, error))
+			return FALSE;
+		if (build->request->make_root != NULL && !make_root_file(build, &options, error))
+			return FALSE;
+		if (build->request->make_root == NULL)
+			build->erofs = ash_erofs_new(build->ctx, build->request->tree, &options, error);
+	}
+	if (build->erofs == NULL && build->root_fd < 0)
+		return FALSE;
+	*ret_bytes = build->erofs != NULL ? ash_erofs_get_bytes(build->erofs) : build->root_bytes;
+	return TRUE;
 }
 
 /* Bytes that a partition's content takes; 0 and @error if it cannot be held. */
@@ -182,14 +215,8 @@ measure_partition(Build *build, const AshPartition *partition, guint64 *ret_byte
 	*ret_bytes = 0;
 	if (partition->empty)
 		return TRUE;
-	if (partition->role == ASH_PARTITION_ROOT && partition->fs == ASH_FS_EROFS) {
-		if (build->erofs == NULL)
-			build->erofs = plan_erofs(build, partition, error);
-		if (build->erofs == NULL)
-			return FALSE;
-		*ret_bytes = ash_erofs_get_bytes(build->erofs);
-		return TRUE;
-	}
+	if (partition->role == ASH_PARTITION_ROOT && partition->fs == ASH_FS_EROFS)
+		return plan_erofs(build, partition, ret_bytes, error) || ash_prefix(error, "root file system");
 	if (partition->role == ASH_PARTITION_ROOT)
 		*ret_bytes = ash_ext4_estimate(request->tree);
 	else if (partition->role == ASH_PARTITION_ESP && build->boot != NULL)
@@ -401,6 +428,9 @@ write_erofs(Build *build, const AshPartition *partition, AshVerityTree *hash_tre
 	Onlookers onlookers = { hash_tree, build->used, partition->offset };
 	bool is_first = build->files == NULL, leave = is_first && hash_tree != NULL && is_for_qcow2_alone(build);
 
+	if (build->root_fd >= 0)
+		return ash_root_file_copy(build->ctx, build->root_fd, build->root_bytes, build->fd, partition->offset, show_written,
+					  &onlookers, error);
 	ash_erofs_leave_files(build->erofs, leave);
 	if (!ash_erofs_write(build->ctx, build->erofs, build->fd, partition->offset, show_written, &onlookers, error))
 		return FALSE;
@@ -750,7 +780,7 @@ gboolean
 ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_artifacts,
 	       GError **error)
 {
-	g_auto(Build) build = {.ctx = ctx, .request = request, .fd = -1, .dir_fd = -1};
+	g_auto(Build) build = {.ctx = ctx, .request = request, .root_fd = -1, .fd = -1, .dir_fd = -1};
 	gboolean ok;
 
 	build.secret_files = g_ptr_array_new_with_free_func(g_free);

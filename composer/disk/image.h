@@ -4,6 +4,7 @@
 #include "base/context.h"
 #include "disk/erofs-layout.h"
 #include "disk/seal.h"
+#include "disk/rootfile.h"
 #include "model/fstree.h"
 #include "model/imagetype.h"
 #include "model/manifest.h"
@@ -12,7 +13,7 @@
 
 /** What a disk image is made of; all borrowed. */
 typedef struct {
-	const AshFsTree *tree;     /* the root file system, complete; its nodes' "number" is used */
+	AshFsTree *tree;           /* the root file system, complete; its nodes' "number" is used */
 	const AshFsTree *var_tree; /* skeleton of /var; NULL: empty */
 	const AshImageType *type;  /* kind ASH_IMAGE_DISK, with a layout */
 	const char *name;          /* of the system: labels, UKI name, verity salt */
@@ -25,10 +26,12 @@ typedef struct {
 	const char *output_dir;    /* must exist */
 	const char *commit;        /* for the artifacts; may be NULL */
 	bool checksums;            /* as in AshFormatsRequest */
-	bool layout;               /* also writes STEM.layout, if the root is erofs */
 	const AshDiskSecrets *secrets; /* for encrypted partitions; NULL if there are none */
+	bool layout;               /* also writes STEM.layout, if the root is erofs of our own */
 	const AshErofsLayout *previous_layout; /* of an earlier version; NULL: none */
 	const char *leaf_cache;    /* directory (disk/leafcache.h); NULL: nothing is kept */
+	AshRootFileMaker make_root; /* of an erofs root; NULL: disk/erofs.h, and only that has a layout */
+	gpointer make_root_data;
 } AshDiskRequest;
 
 /**

@@ -22,6 +22,11 @@ static const char *const root_compression_names[] = {
 	[ASH_ROOT_COMPRESSION_ZSTD] = "zstd",
 };
 
+static const char *const root_writer_names[] = {
+	[ASH_ROOT_WRITER_ASHLAR] = "ashlar",
+	[ASH_ROOT_WRITER_MKFS_EROFS] = "mkfs.erofs",
+};
+
 static const char *const initramfs_compression_names[] = {
 	[ASH_INITRAMFS_COMPRESSION_ZSTD] = "zstd",
 	[ASH_INITRAMFS_COMPRESSION_NONE] = "none",
@@ -105,6 +110,17 @@ ash_root_compression_parse(const char *text, AshRootCompression *ret_compression
 	if (!parse_name(text, root_compression_names, G_N_ELEMENTS(root_compression_names), &index))
 		return FALSE;
 	*ret_compression = index;
+	return TRUE;
+}
+
+gboolean
+ash_root_writer_parse(const char *text, AshRootWriter *ret_writer)
+{
+	guint index = 0;
+
+	if (!parse_name(text, root_writer_names, G_N_ELEMENTS(root_writer_names), &index))
+		return FALSE;
+	*ret_writer = index;
 	return TRUE;
 }
 

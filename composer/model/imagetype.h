@@ -11,6 +11,9 @@ typedef enum { ASH_COMPRESS_NONE, ASH_COMPRESS_GZIP, ASH_COMPRESS_ZSTD } AshComp
 /** How the files of an erofs root are kept. */
 typedef enum { ASH_ROOT_COMPRESSION_NONE, ASH_ROOT_COMPRESSION_LZ4HC, ASH_ROOT_COMPRESSION_ZSTD } AshRootCompression;
 
+/** Who makes an erofs root. */
+typedef enum { ASH_ROOT_WRITER_ASHLAR, ASH_ROOT_WRITER_MKFS_EROFS } AshRootWriter;
+
 /** How the initramfs is in a kernel image. */
 typedef enum {
 	ASH_INITRAMFS_COMPRESSION_ZSTD, /* as dracut has made it */
@@ -32,6 +35,7 @@ gboolean ash_image_kind_parse(const char *text, AshImageKind *ret_kind);
 gboolean ash_disk_format_parse(const char *text, AshDiskFormat *ret_format);
 gboolean ash_compression_parse(const char *text, AshCompression *ret_compression);
 gboolean ash_root_compression_parse(const char *text, AshRootCompression *ret_compression); /* "none", "lz4hc", "zstd" */
+gboolean ash_root_writer_parse(const char *text, AshRootWriter *ret_writer); /* "ashlar", "mkfs.erofs" */
 gboolean ash_initramfs_compression_parse(const char *text, AshInitramfsCompression *ret_compression); /* "none", "zstd" */
 const char *ash_from_kickstart_to_string(AshFromKickstart from); /* "all", "names", "none" */
 gboolean ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from);
@@ -62,6 +66,7 @@ typedef struct {
 	AshLayout *layout;  /* NULL unless disk */
 	bool var_encrypted; /* the initramfs opens /var before it mounts it */
 	AshRootCompression root_compression; /* zstd needs Linux 6.10 */
+	AshRootWriter root_writer;
 	guint boot_tries;   /* tries in the UKI's name (BLS boot counting); 0: none */
 	guint boot_timeout; /* systemd-boot menu, seconds, if the kickstart does not say */
 	/* archives */
