@@ -186,15 +186,27 @@ handshake_done(GObject *object, GAsyncResult *result, gpointer data)
 		hand_over(connection->connections, G_IO_STREAM(object), connection->socket);
 }
 
+/*
+ * As g_tls_server_connection_new(), but without a database: clients show no certificates, and glib-networking parses all the authorities of the
+ * system for each connection that has one (15 ms), which it does before a database could be taken away.
+ */
+static GIOStream *
+new_tls_stream(GIOStream *base, GTlsCertificate *certificate)
+{
+	const GType type = g_tls_backend_get_server_connection_type(g_tls_backend_get_default());
+
+	return g_initable_new(type, NULL, NULL, "base-io-stream", base, "certificate", certificate, "database", NULL, "require-close-notify",
+			      FALSE, NULL);
+}
+
 static void
 begin_tls(AshConnections *connections, GIOStream *base, Connection *connection)
 {
 	static const char *const protocols[] = { "http/1.1", NULL };
-	g_autoptr(GIOStream) tls = g_tls_server_connection_new(base, connections->options.certificate, NULL);
+	g_autoptr(GIOStream) tls = new_tls_stream(base, connections->options.certificate);
 
 	if (tls == NULL)
 		return;
-	g_object_set(tls, "require-close-notify", FALSE, NULL);
 	g_tls_connection_set_advertised_protocols(G_TLS_CONNECTION(tls), protocols);
 	g_object_set_data(G_OBJECT(tls), QDATA, connection);
 	/* The operation holds a reference. */
