@@ -2,6 +2,7 @@
 #include "serve/connections.h"
 
 #include "base/error.h"
+#include "serve/keptstream.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,6 +17,10 @@ typedef struct {
 	AshConnections *connections;
 	GSocket *socket;
 	gint64 touched; /* microseconds, monotonic */
+	AshKeptStream *turn; /* borrowed; NULL: there is none now */
+	bool keep;           /* after this turn */
+	bool was_kept;       /* this is not its first turn */
+	bool leaving;        /* was cut, and does not count any more */
 	GList link;     /* in AshConnections.open */
 } Connection;
 
@@ -24,6 +29,7 @@ struct AshConnections {
 	GQueue open;        /* of Connection, in no order */
 	GPtrArray *sockets; /* of GSocket: listening ones */
 	GPtrArray *sources; /* of GSource: accepting ones, by socket */
+	guint leaving;      /* of those that are open */
 	guint sweep_id, retry_id;
 };
 
@@ -42,8 +48,10 @@ connection_closed(gpointer data, GObject *stream)
 {
 	Connection *connection = data;
 
-	if (connection->connections != NULL)
+	if (connection->connections != NULL) {
 		g_queue_unlink(&connection->connections->open, &connection->link);
+		connection->connections->leaving -= connection->leaving ? 1 : 0;
+	}
 	g_object_unref(connection->socket);
 	g_free(connection);
 }
@@ -70,6 +78,15 @@ ash_connections_touch(GSocketAddress *remote)
 
 	if (connection != NULL)
 		connection->touched = g_get_monotonic_time();
+}
+
+void
+ash_connections_keep(GSocketAddress *remote)
+{
+	Connection *connection = find(remote);
+
+	if (connection != NULL)
+		connection->keep = true;
 }
 
 void
@@ -149,19 +166,71 @@ weak_ref_free(gpointer data)
 	g_free(data);
 }
 
+static void turn_closed(AshKeptStream *turn, gpointer data);
+
+/* Gives @stream, or what lies over its socket, one turn. */
 static void
-hand_over(AshConnections *connections, GIOStream *stream, GSocket *socket)
+hand_over(Connection *connection, GIOStream *stream, GBytes *ahead)
 {
-	g_autoptr(GSocketAddress) local = g_socket_get_local_address(socket, NULL);
-	g_autoptr(GSocketAddress) remote = g_socket_get_remote_address(socket, NULL);
+	const AshConnectionsOptions *options = &connection->connections->options;
+	g_autoptr(GSocketAddress) local = g_socket_get_local_address(connection->socket, NULL);
+	g_autoptr(GSocketAddress) remote = g_socket_get_remote_address(connection->socket, NULL);
 
 	/* It was reset in the meantime. */
 	if (local == NULL || remote == NULL)
 		return;
+	g_autoptr(AshKeptStream) turn = ash_kept_stream_new(stream, ahead, turn_closed, connection);
+	g_object_set_data(G_OBJECT(turn), QDATA, connection);
+	connection->turn = turn;
+	connection->keep = false;
 	GWeakRef *ref = g_new0(GWeakRef, 1);
-	g_weak_ref_init(ref, stream);
+	g_weak_ref_init(ref, turn);
 	g_object_set_data_full(G_OBJECT(remote), QDATA, ref, weak_ref_free);
-	connections->options.take(stream, local, remote, connections->options.user_data);
+	options->take(G_IO_STREAM(turn), local, remote, options->user_data);
+}
+
+/** A turn that will follow, once libsoup has let go of the one before. */
+typedef struct {
+	Connection *connection;
+	GIOStream *base; /* keeps it */
+	GBytes *ahead;
+} NextTurn;
+
+static gboolean
+begin_next(gpointer data)
+{
+	NextTurn *next = data;
+
+	next->connection->was_kept = true;
+	if (next->connection->connections != NULL)
+		hand_over(next->connection, next->base, next->ahead);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+next_turn_free(gpointer data)
+{
+	NextTurn *next = data;
+
+	g_object_unref(next->base);
+	g_clear_pointer(&next->ahead, g_bytes_unref);
+	g_free(next);
+}
+
+static void
+turn_closed(AshKeptStream *turn, gpointer data)
+{
+	Connection *connection = data;
+	GIOStream *base = ash_kept_stream_get_base(turn);
+	GBytes *ahead = NULL;
+
+	connection->turn = NULL;
+	if (connection->keep && !connection->leaving && connection->connections != NULL && ash_kept_stream_can_follow(turn, &ahead)) {
+		NextTurn next = { connection, g_object_ref(base), ahead };
+		g_idle_add_full(G_PRIORITY_DEFAULT, begin_next, g_memdup2(&next, sizeof(next)), next_turn_free);
+		return;
+	}
+	g_io_stream_close(base, NULL, NULL);
 }
 
 /* Counts @base, what is below TLS: it lives as long as the stream that is handed over. */
@@ -183,7 +252,7 @@ handshake_done(GObject *object, GAsyncResult *result, gpointer data)
 	Connection *connection = g_object_get_data(object, QDATA);
 
 	if (g_tls_connection_handshake_finish(G_TLS_CONNECTION(object), result, NULL) && connection->connections != NULL)
-		hand_over(connection->connections, G_IO_STREAM(object), connection->socket);
+		hand_over(connection, G_IO_STREAM(object), NULL);
 }
 
 /*
@@ -213,12 +282,34 @@ begin_tls(AshConnections *connections, GIOStream *base, Connection *connection)
 	g_tls_connection_handshake_async(G_TLS_CONNECTION(tls), G_PRIORITY_DEFAULT, NULL, handshake_done, NULL);
 }
 
+/* Room for one more: those that wait for another request go first, the longest waiting of them. */
+static bool
+make_room(AshConnections *connections)
+{
+	Connection *oldest = NULL;
+
+	if (connections->open.length - connections->leaving < connections->options.max)
+		return true;
+	for (GList *i = connections->open.head; i != NULL; i = i->next) {
+		Connection *connection = i->data;
+		if (connection->was_kept && !connection->leaving && connection->turn != NULL && ash_kept_stream_is_idle(connection->turn) &&
+		    (oldest == NULL || connection->touched < oldest->touched))
+			oldest = connection;
+	}
+	if (oldest == NULL)
+		return false;
+	oldest->leaving = true;
+	connections->leaving++;
+	cut(oldest);
+	return true;
+}
+
 static void
 begin(AshConnections *connections, GSocket *socket)
 {
 	g_autoptr(GIOStream) base = NULL;
 
-	if (connections->open.length >= connections->options.max) {
+	if (!make_room(connections)) {
 		connections->options.refused(connections->options.user_data);
 		g_socket_close(socket, NULL);
 		return;
@@ -230,7 +321,7 @@ begin(AshConnections *connections, GSocket *socket)
 	if (connections->options.certificate != NULL)
 		begin_tls(connections, base, connection);
 	else
-		hand_over(connections, base, socket);
+		hand_over(connection, base, NULL);
 }
 
 static gboolean

@@ -10,11 +10,11 @@
  */
 typedef struct AshConnections AshConnections;
 
-/** Takes over a connection (TLS included) whose ends are these. */
+/** Takes over a connection (TLS included) whose ends are these, for one request. */
 typedef void (*AshConnectionsTake)(GIOStream *stream, GSocketAddress *local, GSocketAddress *remote, gpointer user_data);
 
 typedef struct {
-	guint max;             /* open at once; one more is closed at once */
+	guint max;             /* open at once; one more is closed at once, if none waits for another request */
 	guint idle_seconds;    /* without a request, in the middle of one, or without progress of a reply: closed then */
 	GTlsCertificate *certificate; /* borrowed; NULL: no TLS */
 	AshConnectionsTake take;
@@ -40,5 +40,7 @@ guint ash_connections_count(const AshConnections *connections);
 
 /** The connection with this remote address (the very object) is alive: its time begins anew. */
 void ash_connections_touch(GSocketAddress *remote);
+/** It may have another request, once the one under way has been answered. */
+void ash_connections_keep(GSocketAddress *remote);
 /** Cuts it. */
 void ash_connections_cut(GSocketAddress *remote);

@@ -425,6 +425,18 @@ has_body(AshExchange *exchange)
 	return soup_message_headers_get_encoding(headers) == SOUP_ENCODING_CHUNKED || soup_message_headers_get_content_length(headers) > 0;
 }
 
+/* RFC 9112 9.3. Of HTTP/1.0, and with a body (serve/keptstream.h), none is kept. */
+static bool
+may_keep_connection(const AshExchange *exchange)
+{
+	SoupMessageHeaders *headers = soup_server_message_get_request_headers(exchange->message);
+
+	return soup_server_message_get_http_version(exchange->message) == SOUP_HTTP_1_1 &&
+	       !soup_message_headers_header_contains(headers, "Connection", "close") &&
+	       soup_message_headers_get_one(headers, "Content-Length") == NULL &&
+	       soup_message_headers_get_one(headers, "Transfer-Encoding") == NULL;
+}
+
 void
 ash_exchange_begin(AshExchange *exchange)
 {
@@ -435,8 +447,8 @@ ash_exchange_begin(AshExchange *exchange)
 
 	exchange->class = route >= 0 ? routes[route].class : ASH_SITE_OTHER;
 	soup_message_body_set_accumulate(soup_server_message_get_request_body(exchange->message), FALSE);
-	/* libsoup 3.2 loses track of a connection that its client closes between two requests, descriptor and all: so none is kept. */
-	set_header(exchange, "Connection", "close");
+	if (!may_keep_connection(exchange))
+		set_header(exchange, "Connection", "close");
 	set_header(exchange, "X-Content-Type-Options", "nosniff");
 	set_header(exchange, "Referrer-Policy", "no-referrer");
 	set_header(exchange, "Content-Security-Policy",

@@ -159,10 +159,25 @@ finish(AshServer *server, SoupServerMessage *message, bool aborted)
 		g_main_loop_quit(server->loop);
 }
 
+/* libsoup tells of a fault in a request by the request's header. */
+static bool
+may_keep(const AshServer *server, SoupServerMessage *message)
+{
+	SoupMessageHeaders *request = soup_server_message_get_request_headers(message);
+	SoupMessageHeaders *response = soup_server_message_get_response_headers(message);
+
+	return !server->stopping && soup_server_message_get_uri(message) != NULL &&
+	       soup_message_headers_get_encoding(response) != SOUP_ENCODING_EOF &&
+	       !soup_message_headers_header_contains(request, "Connection", "close") &&
+	       !soup_message_headers_header_contains(response, "Connection", "close");
+}
+
 static void
 on_finished(SoupServer *soup, SoupServerMessage *message, gpointer user_data)
 {
 	finish(user_data, message, false);
+	if (may_keep(user_data, message))
+		ash_connections_keep(soup_server_message_get_remote_address(message));
 }
 
 static void

@@ -69,9 +69,120 @@ check_equal "objects are bytes" "application/octet-stream" "$(header Content-Typ
 check_equal "HEAD has the length" "$bytes" "$(header Content-Length -I "$url/$object")"
 check_equal "and no body" 0 "$(ask -I -o /dev/null -w '%{size_download}' "$url/$object")"
 
-check_equal "no connection is kept" "close" "$(header Connection "$url/$object")"
-for _ in 1 2 3 4 5; do ask -o /dev/null "$url/$object"; done
-check_equal "nor forgotten" 1 "$(count connections)"
+# --- connections ---
+cat >keep.py <<'PYTHON'
+"""keep.py PORT TEST: requests on one connection."""
+import socket, sys, time
+
+def connect():
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    s.settimeout(15)
+    return s
+
+def request(path=b"/metadata/timestamp.json", extra=b"", version=b"1.1", method=b"GET"):
+    return method + b" " + path + b" HTTP/" + version + b"\r\nHost: x\r\n" + extra + b"\r\n"
+
+class Reader:
+    def __init__(self, s):
+        self.s, self.data = s, b""
+    def more(self):
+        got = self.s.recv(65536)
+        self.data += got
+        return len(got)
+    def reply(self, head=False):
+        while b"\r\n\r\n" not in self.data:
+            assert self.more(), "closed"
+        header, self.data = self.data.split(b"\r\n\r\n", 1)
+        fields = dict(line.lower().split(b": ", 1) for line in header.split(b"\r\n")[1:])
+        length = 0 if head else int(fields[b"content-length"])
+        while len(self.data) < length:
+            assert self.more(), "closed"
+        self.data = self.data[length:]
+        return int(header.split()[1]), fields
+    def is_closed(self):
+        try:
+            return self.more() == 0
+        except ConnectionResetError:
+            return True
+
+def reuse():
+    s = connect(); r = Reader(s)
+    for i in range(50):
+        s.sendall(request(b"/nowhere") if i % 3 == 0 else request(method=b"HEAD") if i % 3 == 1 else request())
+        status, fields = r.reply(head=i % 3 == 1)
+        assert status == (404 if i % 3 == 0 else 200) and b"connection" not in fields, (i, status, fields)
+
+def pieces():
+    s = connect(); r = Reader(s)
+    for _ in range(2):
+        for byte in b"\r\n" + request():
+            s.sendall(bytes([byte]))
+        assert r.reply()[0] == 200
+
+def ahead():
+    s = connect(); r = Reader(s)
+    s.sendall(request() * 20 + request(b"/nowhere")[:10])
+    for _ in range(20):
+        assert r.reply()[0] == 200
+    s.sendall(request(b"/nowhere")[10:])
+    assert r.reply()[0] == 404
+
+def ends():
+    for data, wanted in ((request(extra=b"Connection: close\r\n"), 200), (request(version=b"1.0"), 200),
+                         (request(extra=b"Content-Length: 0\r\n"), 200), (request(extra=b"Content-Length: 1\r\n") + b"x", 413),
+                         (request(extra=b"Transfer-Encoding: chunked\r\n") + b"0\r\n\r\n" + request(), 413), (b"nonsense\r\n\r\n", 400)):
+        s = connect(); r = Reader(s)
+        s.sendall(request() + data)
+        assert r.reply()[0] == 200
+        status, fields = r.reply()
+        assert status == wanted, (data, status)
+        assert r.is_closed(), data
+
+def idle():
+    s = connect(); r = Reader(s)
+    s.sendall(request()); r.reply()
+    began = time.monotonic()
+    assert r.is_closed()
+    assert 3 < time.monotonic() - began < 10
+
+def leave():
+    for kind in range(200):
+        s = connect(); r = Reader(s)
+        s.sendall(request()); r.reply()
+        if kind % 2:
+            s.sendall(request()[:20])
+        s.close()
+
+def crowd():
+    """Those that wait for another request make room for new ones; one that is in the middle of a request does not."""
+    waiting = [connect(), connect()]
+    for s in waiting:
+        s.sendall(request()); Reader(s).reply()
+    third = connect()
+    third.sendall(request()); Reader(third).reply()
+    assert Reader(waiting[0]).is_closed()
+    waiting[1].sendall(request()[:30]); third.sendall(request()[:30])
+    time.sleep(0.3)
+    fourth = connect()
+    fourth.sendall(request())
+    assert Reader(fourth).is_closed()
+    waiting[1].sendall(request()[30:])
+    assert Reader(waiting[1]).reply()[0] == 200
+
+globals()[sys.argv[2]]()
+PYTHON
+keeps() { check "$1" python3 keep.py "${url##*:}" "$2"; }
+fds() { ls "/proc/$pid/fd" | wc -l; }
+fds=$(fds)
+keeps "a connection is kept for the next request" reuse
+keeps "whose bytes come one by one" pieces
+keeps "or too early" ahead
+keeps "but not if it may not be" ends
+keeps "nor for ever" idle
+keeps "nor for who has gone" leave
+sleep 0.3
+check_equal "whom nobody remembers" 1 "$(count connections)"
+check_equal "nor has the files of" "$fds" "$(fds)"
 
 # --- ranges ---
 answers "a range is a part" 206 -r 0-9 "$url/$object"
@@ -209,6 +320,7 @@ answers "one connection too many" 000 "$url/metrics"
 exec 5>&- 6>&-
 sleep 0.2
 check_equal "is counted" 1 "$(count connections_refused_total)"
+keeps "who waits makes room" crowd
 kill "$pid"
 serve closed.txt
 answers "no reports without a database" 405 --data "$good" "$url/report"
@@ -222,6 +334,7 @@ if serve tls.txt --tls-certificate cert.pem --tls-key key.pem --database state/r
 	check_equal "its address is https" https "${url%%:*}"
 	check "an object over TLS" sh -c "curl -s --cacert cert.pem '$url/$object' | cmp - 'rel/$object'"
 	answers "a range" 206 --cacert cert.pem -r 70000-80000 "$url/$object"
+	check_equal "one handshake for two" "1 0 " "$(ask --cacert cert.pem -o /dev/null -o /dev/null -w '%{num_connects} ' "$url/$object" "$url/metrics")"
 	answers "nobody else's certificate" 000 "$url/$object"
 	answers "nor plain text" 000 "http${url#https}/$object"
 	answers "it goes on" 200 --cacert cert.pem "$url/metrics"
