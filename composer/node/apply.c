@@ -375,6 +375,24 @@ run(AshContext *ctx, AshPlan *plan, ChunkFunc func, const guint8 *wanted, guint 
 	return run_batch(ctx, plan, &batch, ret_late, error);
 }
 
+static bool
+wants_frames(const AshPlan *plan)
+{
+	return memchr(plan->wanted, 1, plan->n_frames) != NULL;
+}
+
+/* What the delta did not make is a download that nobody has agreed to yet. */
+static gboolean
+may_fetch_more(AshContext *ctx, AshPlan *plan, GError **error)
+{
+	if (plan->more == NULL || !wants_frames(plan))
+		return TRUE;
+	if (!ash_plan_load_frames(ctx, plan, error))
+		return FALSE;
+	g_autoptr(GArray) ranges = ash_plan_make_ranges(plan, plan->wanted);
+	return plan->more(ash_ranges_sum(ranges), plan->more_data, error);
+}
+
 /* By the delta, while what stays is copied; what it did not make becomes wanted. */
 static gboolean
 run_delta(AshContext *ctx, AshPlan *plan, guint64 total, GError **error)
@@ -386,13 +404,7 @@ run_delta(AshContext *ctx, AshPlan *plan, guint64 total, GError **error)
 	if (!run_batch(ctx, plan, &batch, &late, error))
 		return FALSE;
 	ash_delta_settle(plan, made);
-	return TRUE;
-}
-
-static bool
-wants_frames(const AshPlan *plan)
-{
-	return memchr(plan->wanted, 1, plan->n_frames) != NULL;
+	return may_fetch_more(ctx, plan, error);
 }
 
 /* Fetches all wanted frames, those that turned out wrong again, while @func does the blocks. */

@@ -13,6 +13,13 @@
 #define SUM   ASH_SHA256_SIZE
 
 void
+ash_plan_set_more(AshPlan *plan, AshPlanMore more, gpointer user_data)
+{
+	plan->more = more;
+	plan->more_data = user_data;
+}
+
+void
 ash_plan_free(AshPlan *plan)
 {
 	if (plan == NULL)

@@ -51,6 +51,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshPlan, ash_plan_free)
 /** What it costs; exact if all source blocks are sound, and the delta is. Borrowed. */
 const AshPlanCost *ash_plan_get_cost(const AshPlan *plan);
 
+/** Is asked whether @bytes of frames, which the cost does not tell of, may be fetched: the delta was of no use. FALSE and @error: no. */
+typedef gboolean (*AshPlanMore)(guint64 bytes, gpointer user_data, GError **error);
+/** Without it they are fetched. */
+void ash_plan_set_more(AshPlan *plan, AshPlanMore more, gpointer user_data);
+
 /**
  * Carries it out: data and hash area are written and synced, caches dropped, and the whole slot is read back up to the root hash. On success the slot
  * is the release's, bit by bit. The first thing written is a hash area without superblock, the last one the superblock: a slot that has one is

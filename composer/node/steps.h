@@ -41,6 +41,8 @@ struct AshPlan {
 	guint64 n_frames;
 	const AshReleaseDelta *delta; /* NULL: none is used; in @release */
 	guint64 old_bytes;            /* of the image in the active slot that it is from */
+	AshPlanMore more;             /* NULL: whatever it takes */
+	gpointer more_data;
 };
 
 static inline guint32

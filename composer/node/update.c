@@ -82,6 +82,22 @@ check_limits(const AshNodeMachine *machine, const AshNodeUpdater *updater, const
 			 config->allow_full == ASH_NODE_FULL_ASK ? "asks first: --allow-full is yes" : "says no (--allow-full: yes)");
 }
 
+/* For a delta that was of no use. */
+typedef struct {
+	const AshNodeMachine *machine;
+	const AshNodeUpdater *updater;
+	const AshNodeFetchOptions *options;
+} More;
+
+static gboolean
+check_more(guint64 bytes, gpointer user_data, GError **error)
+{
+	const More *more = user_data;
+	const AshPlanCost cost = { .data_bytes = bytes };
+
+	return check_limits(more->machine, more->updater, &cost, more->options, error);
+}
+
 /* Both slots and a plan that uses them. */
 typedef struct {
 	AshNodeSlotFiles active, target;
@@ -257,6 +273,8 @@ ash_node_update_fetch(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *
 	    !make_plan(ctx, machine, updater, true, &work, error))
 		return FALSE;
 	ret_fetched->cost = *ash_plan_get_cost(work.plan);
+	More more = { machine, updater, options };
+	ash_plan_set_more(work.plan, check_more, &more);
 	gboolean ok = check_limits(machine, updater, &ret_fetched->cost, options, error) &&
 		      write_slot(ctx, machine, updater, &work, error);
 	if (ok)

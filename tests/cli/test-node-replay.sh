@@ -7,7 +7,7 @@
 # shellcheck source=tests/cli/node.sh
 . "$(dirname "$0")/node.sh"
 cd "$work" || exit 1
-need "${CC:-cc}"
+need "${CC:-cc}" jq
 "${CC:-cc}" -shared -fPIC -O1 -D_GNU_SOURCE -o record.so "$top_srcdir/tests/tools/node-record.c" || skip_all "no shared library can be made here"
 lab images .
 publish 2 v2.img
@@ -37,6 +37,46 @@ at=1700000050 publish 3 v3.img
 check "the next one is recorded" record update
 check "over an old version: each prefix boots 2 or 3, and converges" replay 2 3
 sed 's/^/# /' said
+
+# By a delta, over HTTP.
+node update >/dev/null
+lab boot base >/dev/null
+lab bless base
+node mark-good >/dev/null
+at=1700000070 publish 4 v4.img delta=3:v3.img
+echo '[]' >script
+mkfifo end
+python3 "$top_srcdir/tests/faults/server.py" rel script <end >port &
+exec 7>end
+for _ in $(seq 100); do [ ! -s port ] || break; sleep 0.1; done
+sed -i "s|^Url=.*|Url=http://127.0.0.1:$(cat port)|" base/root/etc/ashlar/node.conf
+delta=$(jq -r '.deltas[0].object.sha256' rel/targets/lab/x86_64/vm/*.4.json)
+check "the release has a delta" test "${#delta}" = 64
+check "the update by it is recorded" record update
+check "it was fetched" grep -q "$delta" script.log
+refute "frames were not" grep -qE "$(jq -r '[.segments[].object.sha256] | join("|")' rel/targets/lab/x86_64/vm/*.4.json)" script.log
+check "by a delta: each prefix boots 3 or 4, and converges" replay 3 4
+sed 's/^/# /' said
+# One of no use, and nobody to ask: no more is downloaded than was said. Every second block changes, by a byte.
+python3 -c '
+image = bytearray(open("v3.img", "rb").read())
+for at in range(7, len(image), 8192):
+    image[at] ^= 1
+open("near.img", "wb").write(image)'
+at=1700000080 publish 5 near.img delta=3:v3.img
+delta=$(jq -r '.deltas[0].object.sha256' rel/targets/lab/x86_64/vm/*.5.json)
+frames=$(jq -r '[.segments[].object.sha256] | join("|")' rel/targets/lab/x86_64/vm/*.5.json)
+rm -rf refused
+cp -a base refused
+printf '[Limits]\nAllowFull=no\n' >>refused/root/etc/ashlar/node.conf
+echo '[{"path": "'"$delta"'", "do": "flip", "at": 100}]' >script
+m=refused exits 3 "AllowFull=" update
+check "the delta was tried" grep -q "$delta" script.log
+refute "nothing came instead of it" grep -qE "$frames" script.log
+check "the old version boots" test "$(lab check refused)" = 3
+m=refused exits 0 "" update --allow-full
+check "then the new one" test "$(lab check refused)" = "5 3"
+exec 7>&-
 
 # The test itself: operations in a wrong order are found.
 grep -n "^rename .*part " log | head -n 1 | cut -d: -f1 >where

@@ -342,23 +342,49 @@ load_file(const char *path)
 	return g_bytes_new_take(text, length);
 }
 
+static GBytes *
+make_delta(const AshDeltaImage *from, const AshDeltaImage *to)
+{
+	g_autoptr(AshContext) ctx = ash_context_new();
+	g_autoptr(GError) error = NULL;
+	FILE *file = tmpfile();
+	AshDeltaStats stats;
+
+	must(ash_delta_write(ctx, from, to, 3, fileno(file), &stats, &error), error);
+	guint8 *bytes = g_malloc(stats.delta_bytes);
+	must(ash_fd_read_exact(fileno(file), bytes, stats.delta_bytes, 0, &error), error);
+	fclose(file);
+	return g_bytes_new_take(bytes, stats.delta_bytes);
+}
+
 /* The delta from a root image to its kernel image. */
 static GBytes *
 make_recipe(int image_fd, GBytes *uki)
 {
-	g_autoptr(AshContext) ctx = ash_context_new();
-	g_autoptr(GError) error = NULL;
-	FILE *uki_file = tmpfile(), *recipe = tmpfile();
+	FILE *uki_file = tmpfile();
 	const AshDeltaImage from = { image_fd, 0, file_bytes(image_fd), NULL }, to = { fileno(uki_file), 0, g_bytes_get_size(uki), NULL };
-	AshDeltaStats stats;
 
 	write_bytes(fileno(uki_file), uki, 0);
-	must(ash_delta_write(ctx, &from, &to, 3, fileno(recipe), &stats, &error), error);
-	guint8 *bytes = g_malloc(stats.delta_bytes);
-	must(ash_fd_read_exact(fileno(recipe), bytes, stats.delta_bytes, 0, &error), error);
+	GBytes *recipe = make_delta(&from, &to);
 	fclose(uki_file);
-	fclose(recipe);
-	return g_bytes_new_take(bytes, stats.delta_bytes);
+	return recipe;
+}
+
+/* @option: "VERSION:IMAGE", what it is from. */
+static void
+add_delta(AshRelease *release, const char *dir, int image_fd, const char *option)
+{
+	g_auto(GStrv) parts = g_strsplit(option, ":", 2);
+	g_autoptr(GError) error = NULL;
+	AshReleaseDelta *delta = g_new0(AshReleaseDelta, 1);
+	ash_autofd int fd = ash_fd_open(AT_FDCWD, parts[1], O_RDONLY, 0, &error);
+
+	must(fd >= 0, error);
+	const AshDeltaImage from = { fd, 0, file_bytes(fd), NULL }, to = { image_fd, 0, file_bytes(image_fd), NULL };
+	g_autoptr(GBytes) tree = make_tree(fd, &delta->from_root_hash), bytes = make_delta(&from, &to);
+	delta->from_version = g_strdup(parts[0]);
+	put_object(dir, bytes, &delta->object);
+	g_ptr_array_add(release->deltas, delta);
 }
 
 static void
@@ -368,7 +394,7 @@ fill_release(AshRelease *release, const char *dir, const char *image, char **opt
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GBytes) table = NULL;
 	const char *uki_for = find_option(options, "uki-for"), *etc = find_option(options, "etc"),
-		   *recipe = find_option(options, "recipe");
+		   *recipe = find_option(options, "recipe"), *delta = find_option(options, "delta");
 	Packer packer = { .dir = dir, .segment = g_byte_array_new(), .release = release };
 	const AshFramesSink sink = { .write = take_frames, .finish = finish_segment };
 	ash_autofd int fd = ash_fd_open(AT_FDCWD, image, O_RDONLY, 0, &error);
@@ -387,6 +413,8 @@ fill_release(AshRelease *release, const char *dir, const char *image, char **opt
 		g_autoptr(GBytes) bytes = strcmp(recipe, "recipe") == 0 ? make_recipe(fd, uki) : load_file(recipe);
 		put_object(dir, bytes, &release->uki_recipe);
 	}
+	if (delta != NULL)
+		add_delta(release, dir, fd, delta);
 	if (etc != NULL) {
 		g_autoptr(GBytes) bytes = load_file(etc);
 		put_object(dir, bytes, &release->etc);

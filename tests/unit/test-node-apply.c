@@ -433,6 +433,59 @@ test_delta_lies(Case *c, gconstpointer data)
 	g_assert_true(node_slot_has_release(c->target, c->release));
 }
 
+/* Whether what a useless delta leaves to be fetched may be. */
+typedef struct {
+	bool yes;
+	guint64 bytes; /* what was asked about */
+	guint asked;
+} More;
+
+static gboolean
+say(guint64 bytes, gpointer user_data, GError **error)
+{
+	More *more = user_data;
+
+	more->bytes = bytes;
+	more->asked++;
+	return more->yes || ash_throw(error, ASH_ERROR_SCRIPT, "no");
+}
+
+/* The plan that says before what it takes takes no more unasked; after a no, what the delta made is there for the next one. */
+static void
+test_delta_more(Case *c, gconstpointer data)
+{
+	const char *urls[] = { c->url, NULL };
+	const AshSourceOptions options = { .urls = urls, .pause = 1, .timeout = 20, .attempts = 3 };
+
+	for (guint i = 0; i < 3; i++) {
+		g_autoptr(AshSource) source = ash_source_new(&options, NULL);
+		g_autoptr(GError) error = NULL;
+		More more = { .yes = i != 1 };
+
+		for (guint block = 100; i > 0 && block < 300; block += 3)
+			put(c->active->view.data.fd, c->old, 100, block * BLOCK + 2000);
+		reset_target(c);
+		g_autoptr(AshPlan) plan = ash_plan_make(c->ctx, source, c->release, &c->active->view, &c->target->view, &error);
+		g_assert_no_error(error);
+		const AshPlanCost *cost = ash_plan_get_cost(plan);
+		const guint64 planned = cost->tree_bytes + cost->delta_bytes;
+		ash_plan_set_more(plan, say, &more);
+		const gboolean done = ash_plan_apply(c->ctx, plan, &error);
+		g_assert_cmpuint(more.asked, ==, i == 0 ? 0 : 1);
+		g_assert_true(done == more.yes);
+		if (!done)
+			g_assert_error(error, ASH_ERROR, ASH_ERROR_SCRIPT);
+		else
+			g_assert_true(node_slot_has_release(c->target, c->release));
+		g_assert_cmpuint(ash_source_get_received(source), ==, planned + (done ? more.bytes : 0));
+		g_assert_true(i == 0 || more.bytes > 0);
+		if (done)
+			continue;
+		c->target->view.known = false;
+		assert_converges(c, planned + more.bytes, "after a no");
+	}
+}
+
 /* Writes events before @n, the last of them only by half if @torn; of those since the last sync each only with some luck, if @lossy. */
 static void
 replay(Case *c, const GArray *events, guint n, bool torn, GRand *lossy)
@@ -587,6 +640,7 @@ main(int argc, char **argv)
 	g_test_add("/node/apply/cancel", Case, NULL, case_set_up, test_cancel, case_tear_down);
 	g_test_add("/node/apply/delta/network", Case, "delta, server", case_set_up, test_delta_network, case_tear_down);
 	g_test_add("/node/apply/delta/cost", Case, "delta", case_set_up, test_delta_cost, case_tear_down);
+	g_test_add("/node/apply/delta/more", Case, "delta", case_set_up, test_delta_more, case_tear_down);
 	g_test_add("/node/apply/delta/lies", Case, "delta", case_set_up, test_delta_lies, case_tear_down);
 	g_test_add("/node/apply/delta/power-cuts", Case, "delta", case_set_up, test_power_cuts, case_tear_down);
 	g_test_add("/node/apply/delta/torn", Case, "delta", case_set_up, test_torn, case_tear_down);
