@@ -122,11 +122,11 @@ take_name(AshCpioAligner *aligner, GError **error)
 {
 	const guint8 *name = aligner->collected->data + HEADER_BYTES;
 	const gsize room = get_number(aligner, NAME_BYTES_FIELD), length = strnlen((const char *) name, room);
-	const bool is_last = strcmp((const char *) name, TRAILER) == 0;
 	char number[NUMBER_BYTES + 1];
 
 	if (length == room)
 		return throw_damaged(error, "a name does not end");
+	const bool is_last = strcmp((const char *) name, TRAILER) == 0;
 	const gsize name_bytes = choose_name_bytes(aligner, length + 1);
 	g_autofree guint8 *out = g_malloc0(padded(HEADER_BYTES + name_bytes));
 	memcpy(out, aligner->collected->data, HEADER_BYTES);
