@@ -75,6 +75,7 @@ print_json(const AshPushResult *result)
 	json_object_set_int_member(object, "asked_objects", result->objects);
 	json_object_set_int_member(object, "sent_objects", result->sent);
 	json_object_set_int_member(object, "sent_bytes", (gint64) result->sent_bytes);
+	json_object_set_int_member(object, "removed_tags", result->removed);
 	json_object_set_int_member(object, "requests", (gint64) result->requests);
 	json_object_set_boolean_member(object, "changed", !result->unchanged);
 	g_autofree char *text = ash_json_object_to_string(object, TRUE);
@@ -92,6 +93,8 @@ print_result(const PushCommand *command, const AshPushResult *result)
 	else
 		printf("%s has metadata version %" G_GUINT64_FORMAT " now: %u releases, %u objects were missing (%s)\n", command->arguments[1],
 		       result->version, result->releases, result->sent, bytes);
+	if (result->removed > 0)
+		printf("%u tags of releases that were pruned are gone from it\n", result->removed);
 }
 
 gboolean

@@ -181,6 +181,25 @@ ash_registry_upload_url(const AshRegistry *registry)
 }
 
 char *
+ash_registry_tags_url(const AshRegistry *registry)
+{
+	return g_strconcat(registry->origin, "v2/", registry->repository, "/tags/list?n=1000", NULL);
+}
+
+char *
+ash_registry_next_page(const AshRegistry *registry, const char *url, const char *link)
+{
+	g_autoptr(GRegex) regex = g_regex_new("<([^>]*)> *; *rel=\"?next\"?", G_REGEX_CASELESS, 0, NULL);
+	g_autoptr(GMatchInfo) match = NULL;
+
+	if (link == NULL || !g_regex_match(regex, link, 0, &match))
+		return NULL;
+	g_autofree char *target = g_match_info_fetch(match, 1);
+	g_autofree char *next = g_uri_resolve_relative(url, target, G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, NULL);
+	return next != NULL && g_str_has_prefix(next, registry->origin) ? g_steal_pointer(&next) : NULL;
+}
+
+char *
 ash_registry_digest_of_path(const char *path)
 {
 	const char *last = strrchr(path, '/');
@@ -269,7 +288,7 @@ static char *
 make_token_url(const AshRegistry *registry, const char *challenge, bool push, GError **error)
 {
 	g_autofree char *realm = find_parameter(challenge, "realm"), *service = find_parameter(challenge, "service");
-	g_autofree char *scope = g_strdup_printf("repository:%s:pull%s", registry->repository, push ? ",push" : "");
+	g_autofree char *scope = g_strdup_printf("repository:%s:pull%s", registry->repository, push ? ",push,delete" : "");
 	const bool plain = g_str_has_prefix(registry->origin, "http://");
 
 	if (realm == NULL || !(g_str_has_prefix(realm, "https://") || (plain && g_str_has_prefix(realm, "http://"))))

@@ -41,6 +41,12 @@ char *ash_registry_blob_url(const AshRegistry *registry, const char *sha256_hex)
 char *ash_registry_manifest_url(const AshRegistry *registry, const char *tag_or_digest);
 char *ash_registry_upload_url(const AshRegistry *registry);
 
+/** Of its tags (distribution specification 1.1, "Content Discovery"), in pages. Owned. */
+char *ash_registry_tags_url(const AshRegistry *registry);
+
+/** The next page that the header Link (RFC 8288) of a reply from @url names; NULL: none, or elsewhere than in the registry. Owned. */
+char *ash_registry_next_page(const AshRegistry *registry, const char *url, const char *link);
+
 /** The digest in the name of an object or a target below a release directory; hex, owned. NULL if @path is none of these. */
 char *ash_registry_digest_of_path(const char *path);
 
@@ -58,8 +64,8 @@ guint ash_registry_get_generation(const AshRegistry *registry);
 
 /**
  * Answers a WWW-Authenticate (RFC 9110 11.6.1) of a reply 401. *@ret_token_url (owned): from there a token is to be fetched by GET, with the header
- * Authorization *@ret_authorization (borrowed, NULL: none), and to be given to ash_registry_take_token(); NULL: repeat the request at once. @push: to write,
- * too. ASH_ERROR_FETCH if there is no answer: no credentials, wrong ones, or a way that is not ours.
+ * Authorization *@ret_authorization (borrowed, NULL: none), and to be given to ash_registry_take_token(); NULL: repeat the request at once. @push: to write
+ * and to take away, too. ASH_ERROR_FETCH if there is no answer: no credentials, wrong ones, or a way that is not ours.
  */
 gboolean ash_registry_answer(AshRegistry *registry, const char *challenge, bool push, char **ret_token_url, const char **ret_authorization,
 			     GError **error);

@@ -103,14 +103,52 @@ take_layer(GHashTable *files, JsonNode *node, GError **error)
 	return TRUE;
 }
 
+static JsonNode *
+parse_reply(GBytes *reply, const char *what, GError **error)
+{
+	const AshJsonLimits limits = { .bytes = ASH_REGISTRY_MAX_MANIFEST_BYTES, .code = ASH_ERROR_FETCH };
+	gsize length;
+	const char *text = g_bytes_get_data(reply, &length);
+
+	return ash_strict_json_parse_object(text, length, &limits, what, error);
+}
+
+bool
+ash_registry_manifest_is_release(GBytes *manifest)
+{
+	g_autoptr(JsonNode) node = parse_reply(manifest, "manifest", NULL);
+
+	return node != NULL &&
+	       g_strcmp0(ash_json_get_string_optional(json_node_get_object(node), "artifactType"), ASH_REGISTRY_TYPE_RELEASE) == 0;
+}
+
+GPtrArray *
+ash_registry_tags_parse(GBytes *list, GError **error)
+{
+	g_autoptr(JsonNode) node = parse_reply(list, "the list of tags", error);
+	g_autoptr(GPtrArray) tags = g_ptr_array_new_with_free_func(g_free);
+	JsonNode *member = node != NULL ? json_object_get_member(json_node_get_object(node), "tags") : NULL;
+
+	if (node == NULL)
+		return NULL;
+	/* "null" where there are none. */
+	if (member == NULL || JSON_NODE_HOLDS_NULL(member))
+		return g_steal_pointer(&tags);
+	if (!JSON_NODE_HOLDS_ARRAY(member))
+		return ash_throw_null(error, ASH_ERROR_FETCH, "the list of tags is none");
+	for (guint i = 0; i < json_array_get_length(json_node_get_array(member)); i++) {
+		JsonNode *tag = json_array_get_element(json_node_get_array(member), i);
+		if (json_node_get_value_type(tag) == G_TYPE_STRING)
+			g_ptr_array_add(tags, json_node_dup_string(tag));
+	}
+	return g_steal_pointer(&tags);
+}
+
 GHashTable *
 ash_registry_manifest_parse(GBytes *manifest, const char *what, guint64 *ret_version, GError **error)
 {
-	const AshJsonLimits limits = { .bytes = ASH_REGISTRY_MAX_MANIFEST_BYTES, .code = ASH_ERROR_FETCH };
 	g_autoptr(GHashTable) files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, object_ref_free);
-	gsize length;
-	const char *text = g_bytes_get_data(manifest, &length);
-	g_autoptr(JsonNode) node = ash_strict_json_parse_object(text, length, &limits, what, error);
+	g_autoptr(JsonNode) node = parse_reply(manifest, what, error);
 
 	if (node == NULL)
 		return NULL;

@@ -3,6 +3,8 @@
 
 #include "model/release.h"
 
+#include <stdbool.h>
+
 /**
  * Manifests of an OCI registry (OCI image specification 1.1, manifest.md, "Guidelines for artifact usage"): they list files of a release
  * directory. Each descriptor has the file's path as its title, so that tools which unpack artifacts make the directory again.
@@ -29,6 +31,12 @@ void ash_registry_file_free(AshRegistryFile *file);
 
 /** The text of a manifest of @files (of AshRegistryFile), with @annotations (NAME, VALUE, ..., NULL). Owned. */
 char *ash_registry_manifest_format(const char *artifact_type, const GPtrArray *files, const char *const *annotations);
+
+/** True if it is the manifest of a release. */
+bool ash_registry_manifest_is_release(GBytes *manifest);
+
+/** The names in a list of tags (distribution specification 1.1, "Listing Tags"): char *, owned. NULL and ASH_ERROR_FETCH if it is none. */
+GPtrArray *ash_registry_tags_parse(GBytes *list, GError **error);
 
 /**
  * The files of a manifest by their paths: char * -> AshObjectRef *, owned. *@ret_version: that of ASH_REGISTRY_VERSION_KEY, 0 if there is none.

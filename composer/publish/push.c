@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #define CONNECTIONS 4
 #define MAX_METADATA_BYTES (4 * 1024 * 1024)
@@ -299,6 +300,88 @@ push_all(Push *push, AshContext *wide, GError **error)
 	return ok && push_manifests(push, error);
 }
 
+/* "DIGEST.VERSION.json" of the ref @prefix. */
+static void
+keep_release(GHashTable *tags, const char *prefix, const char *name)
+{
+	g_autofree char *path = g_strconcat("targets/", name, NULL), *digest = ash_registry_digest_of_path(path);
+
+	if (digest == NULL || !g_str_has_suffix(name, ".json"))
+		return;
+	g_autofree char *version = g_strndup(name + strlen(digest) + 1, strlen(name) - strlen(digest) - strlen("..json"));
+	g_hash_table_add(tags, ash_registry_release_tag(prefix, version));
+}
+
+/*
+ * The tags of all releases whose files are there, those among them that nothing names any more: they wait to be removed (publish/tidy.h), as a node
+ * may be in the midst of fetching them.
+ */
+static gboolean
+keep_waiting(int dir_fd, const char *name, const char *prefix, GHashTable *tags, GError **error)
+{
+	g_autoptr(DIR) stream = ash_fd_open_stream(dir_fd, name, error);
+
+	if (stream == NULL)
+		return FALSE;
+	for (struct dirent *entry; (entry = ash_fd_next_entry(stream)) != NULL;) {
+		g_autofree char *below = g_strconcat(prefix, *prefix != '\0' ? "/" : "", entry->d_name, NULL);
+		if (entry->d_type != DT_DIR)
+			keep_release(tags, prefix, entry->d_name);
+		else if (!keep_waiting(dirfd(stream), entry->d_name, below, tags, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Whether the tag, which is not of a release here, is that of a release. */
+static gboolean
+check_stale(Push *push, const char *tag, bool *ret_stale, GError **error)
+{
+	g_autoptr(GBytes) manifest = NULL;
+
+	if (!ash_registry_client_load_manifest(push->ctx, push->client, tag, &manifest, error))
+		return FALSE;
+	*ret_stale = manifest != NULL && ash_registry_manifest_is_release(manifest);
+	return TRUE;
+}
+
+/* A registry that does not do it is asked once. */
+static gboolean
+remove_tags(Push *push, GHashTable *kept, GError **error)
+{
+	g_autoptr(GPtrArray) tags = NULL;
+
+	if (!ash_registry_client_list_tags(push->ctx, push->client, &tags, error))
+		return FALSE;
+	for (guint i = 0; i < tags->len; i++) {
+		const char *tag = g_ptr_array_index(tags, i);
+		bool stale = false;
+		if (g_hash_table_contains(kept, tag))
+			continue;
+		if (!check_stale(push, tag, &stale, error) || (stale && !ash_registry_client_delete_tag(push->ctx, push->client, tag, error)))
+			return FALSE;
+		push->result.removed += stale ? 1 : 0;
+	}
+	return TRUE;
+}
+
+/* Nodes do not look at them: what goes wrong is worth a word. */
+static gboolean
+tidy_tags(Push *push, GError **error)
+{
+	g_autoptr(GHashTable) kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GError) why = NULL;
+
+	for (guint i = 0; i < push->manifests->len; i++)
+		g_hash_table_add(kept, g_strdup(((const Manifest *) g_ptr_array_index(push->manifests, i))->tag));
+	if ((faccessat(push->dir_fd, "targets", F_OK, 0) < 0 || keep_waiting(push->dir_fd, "targets", "", kept, &why)) && remove_tags(push, kept, &why))
+		return TRUE;
+	if (!ash_context_check(push->ctx, error))
+		return FALSE;
+	ash_progress_message(push->ctx->progress, "note: tags of releases that were pruned stay: %s", why->message);
+	return TRUE;
+}
+
 gboolean
 ash_push(AshContext *ctx, const char *dir, const char *url, const AshPushOptions *options, AshPushResult *ret, GError **error)
 {
@@ -313,6 +396,8 @@ ash_push(AshContext *ctx, const char *dir, const char *url, const AshPushOptions
 	if (push.client == NULL || !look_up(&push, dir, error) || !check_version(&push, url, error))
 		return FALSE;
 	if ((!push.result.unchanged || options->verify) && !push_all(&push, &wide, error))
+		return FALSE;
+	if (!tidy_tags(&push, error))
 		return FALSE;
 	push.result.requests = ash_registry_client_get_requests(push.client);
 	*ret = push.result;

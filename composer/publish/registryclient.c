@@ -18,6 +18,7 @@
 #define MAX_RETRY_AFTER  120
 #define TIMEOUT		 30L
 #define POLL_PAUSE	 ((gint64) 100 * 1000)
+#define MAX_PAGES	 1000
 /* Of replies that only say what went wrong. */
 #define MAX_REPLY_BYTES (64 * 1024)
 
@@ -42,7 +43,7 @@ typedef struct {
 	AshContext *ctx;
 	guint64 sent;
 	guint status;       /* 0: there was no reply */
-	char *location, *digest, *challenge;
+	char *location, *digest, *challenge, *link;
 	gint64 retry_after; /* seconds */
 	GByteArray *reply;
 	char trouble[CURL_ERROR_SIZE];
@@ -56,6 +57,7 @@ exchange_clear(Exchange *exchange)
 	g_clear_pointer(&exchange->location, g_free);
 	g_clear_pointer(&exchange->digest, g_free);
 	g_clear_pointer(&exchange->challenge, g_free);
+	g_clear_pointer(&exchange->link, g_free);
 	g_clear_pointer(&exchange->reply, g_byte_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Exchange, exchange_clear)
@@ -179,7 +181,7 @@ take_header(char *data, size_t size, size_t n, void *user_data)
 	struct {
 		const char *name;
 		char **place;
-	} headers[] = { { "location", &exchange->location }, { "docker-content-digest", &exchange->digest } };
+	} headers[] = { { "location", &exchange->location }, { "docker-content-digest", &exchange->digest }, { "link", &exchange->link } };
 	g_autofree char *after = match_header(data, size * n, "retry-after"), *challenge = match_header(data, size * n, "www-authenticate");
 
 	for (gsize i = 0; i < G_N_ELEMENTS(headers); i++) {
@@ -251,6 +253,8 @@ set_up(const AshRegistryClient *client, CURL *easy, Exchange *exchange)
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
 	} else if (strcmp(exchange->method, "HEAD") == 0) {
 		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	} else if (strcmp(exchange->method, "DELETE") == 0) {
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
 	}
 }
 
@@ -507,4 +511,44 @@ ash_registry_client_put_manifest(AshContext *ctx, AshRegistryClient *client, con
 	exchange.bytes = strlen(text);
 	return ask_patiently(ctx, client, &exchange, error) &&
 	       (exchange.status == 201 || throw_status(client, &exchange, what, error));
+}
+
+gboolean
+ash_registry_client_list_tags(AshContext *ctx, AshRegistryClient *client, GPtrArray **ret_tags, GError **error)
+{
+	g_autoptr(GPtrArray) tags = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *url = ash_registry_tags_url(client->registry);
+
+	for (guint page = 0; url != NULL && page < MAX_PAGES; page++) {
+		g_auto(Exchange) exchange = EXCHANGE_INIT("GET", url);
+
+		exchange.most = ASH_REGISTRY_MAX_MANIFEST_BYTES;
+		if (!ask_patiently(ctx, client, &exchange, error))
+			return FALSE;
+		if (exchange.status == 404)
+			break;
+		if (exchange.status != 200)
+			return throw_status(client, &exchange, "tags cannot be listed", error);
+		g_autoptr(GBytes) reply = g_byte_array_free_to_bytes(g_steal_pointer(&exchange.reply));
+		GPtrArray *some = ash_registry_tags_parse(reply, error);
+		if (some == NULL)
+			return FALSE;
+		g_ptr_array_extend_and_steal(tags, some);
+		char *next = ash_registry_next_page(client->registry, url, exchange.link);
+		g_free(url);
+		url = next;
+	}
+	*ret_tags = g_steal_pointer(&tags);
+	return TRUE;
+}
+
+gboolean
+ash_registry_client_delete_tag(AshContext *ctx, AshRegistryClient *client, const char *tag, GError **error)
+{
+	g_autofree char *url = ash_registry_manifest_url(client->registry, tag);
+	g_autofree char *what = g_strdup_printf("tag \"%s\" cannot be removed", tag);
+	g_auto(Exchange) exchange = EXCHANGE_INIT("DELETE", url);
+
+	return ask_known(ctx, client, &exchange, error) &&
+	       (exchange.status / 100 == 2 || exchange.status == 404 || throw_status(client, &exchange, what, error));
 }

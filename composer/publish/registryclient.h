@@ -33,5 +33,11 @@ gboolean ash_registry_client_load_manifest(AshContext *ctx, AshRegistryClient *c
 /** Gives the manifest @text the tag @tag, which may have another one. */
 gboolean ash_registry_client_put_manifest(AshContext *ctx, AshRegistryClient *client, const char *tag, const char *text, GError **error);
 
+/** All tags of the repository: char *, owned; none if there is no such repository. */
+gboolean ash_registry_client_list_tags(AshContext *ctx, AshRegistryClient *client, GPtrArray **ret_tags, GError **error);
+
+/** Takes @tag away ("Deleting tags", which registries need not do); one that is gone already is fine. Not repeated. */
+gboolean ash_registry_client_delete_tag(AshContext *ctx, AshRegistryClient *client, const char *tag, GError **error);
+
 /** Requests made so far. */
 guint64 ash_registry_client_get_requests(AshRegistryClient *client);

@@ -136,7 +136,7 @@ printf '{"auths": {"127.0.0.1:%s": {"auth": "%s"}}, "credsStore": ""}' "$front_p
 exits 0 "Next boot:  4" update
 script '{"auth": "bearer"}'
 pushes 0 "" rel $by/pushed --credentials credentials.json
-check "push asks for a token with its password" grep -q '^GET /token?scope=repository:lab/nodes/pushed:pull,push&service=test%2C%20with%20a%20comma - Basic$' script.json.log
+check "push asks for a token with its password" grep -q '^GET /token?scope=repository:lab/nodes/pushed:pull,push,delete&service=test%2C%20with%20a%20comma - Basic$' script.json.log
 pushes 0 "has all of" rel $by/pushed --credentials credentials.json
 script '{"auth": "basic"}'
 pushes 5 "no file with credentials" rel $by/basic
@@ -196,4 +196,31 @@ fails "a blob that is lost" '' 5 "HTTP 404"
 pushes 0 "has all of" rel $to
 pushes 0 "1 objects were missing" rel $to --verify
 exits 0 "Next boot:  4" update
+
+# --- releases that are no more ---
+for version in 2 3 4 5 6; do "$LAB" publish "$work/rel2" 1700000000 $version v1.img; done
+tags() { curl -s "http://127.0.0.1:$front_port/v2/lab/nodes/pruned/tags/list" | jq -r '.tags | sort | map(sub("lab-x86_64-vm-"; "")) | join(" ")'; }
+script '{}'
+pushes 0 "" rel $by/pruned
+manifest metadata | curl -s -o /dev/null -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary @- \
+	"http://127.0.0.1:$port/v2/lab/nodes/pruned/manifests/of-somebody"
+old=$(echo rel/targets/lab/x86_64/vm/*.1.json)
+cp "$old" "rel2/${old#rel/}"
+pushes 0 "" rel2 $by/pruned
+check_equal "a release whose file waits keeps its tag" "1 2 3 4 5 6 metadata of-somebody" "$(tags)"
+rm "rel2/${old#rel/}"
+pushes 0 "has all of" rel2 $by/pruned
+notes() { check "a note: $1" sh -c "'$ASHLAR' push rel2 $by/pruned --progress=plain 2>&1 | grep -q 'tags of releases that were pruned stay: .*$1'"; }
+notes "HTTP 40[05]" # Docker's own
+script '{"rules": [{"path": "/manifests/", "method": "DELETE", "do": "status", "status": 405}]}'
+notes "HTTP 405"
+script '{"rules": [{"path": "/tags/list", "do": "status", "status": 403}]}'
+notes "tags cannot be listed: HTTP 403"
+script '{"auth": "bearer", "rules": [{"path": "/manifests/", "method": "DELETE", "do": "untag"}, {"path": "/tags/list", "do": "pages", "n": 2}]}'
+pushes 0 "1 tags of releases that were pruned are gone" rel2 $by/pruned --credentials credentials.json
+check_equal "in pages" 4 "$(grep -c '/tags/list' script.json.log)"
+script '{"rules": [{"path": "/tags/list", "do": "pages", "n": 100}]}'
+check_equal "that of the old release went, nobody else's" "2 3 4 5 6 metadata of-somebody" "$(tags)"
+pushes 0 "" rel2 $by/pruned --json
+check_equal "once" 0 "$(jq .removed_tags out.txt)"
 finish

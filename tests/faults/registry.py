@@ -18,6 +18,8 @@ what Authorization begins with or "-". It runs until its standard input ends. SC
     reset                                the connection ends before a reply, behind the request's body
     flip      "at"                       the byte at that offset of the reply is another one
     whole                                Range is ignored
+    untag                                DELETE of a tag takes it away, which some registries do not do
+    pages     "n"                        a list of tags comes in pages of so many
     elsewhere                            307 to http://localhost:PORT/elsewhere/..., where nobody may say who he is
 """
 import base64
@@ -28,6 +30,8 @@ import socket
 import struct
 import sys
 import threading
+import urllib.parse
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 BASIC = "Basic " + base64.b64encode(b"tester:secret").decode()
@@ -37,6 +41,7 @@ class Script:
     def __init__(self, path):
         self.path, self.text, self.content, self.seen = path, None, {}, []
         self.lock, self.number, self.tokens = threading.Lock(), 0, {}
+        self.gone = set()
 
     def choose(self, method, path):
         with self.lock:
@@ -119,7 +124,24 @@ class Handler(BaseHTTPRequestHandler):
             return None
         if rule["do"] == "elsewhere":
             return self.reply(307, Location="http://localhost:%d/elsewhere%s" % (self.server.server_address[1], self.path))
+        if rule["do"] == "untag" and self.command == "DELETE":
+            script.gone.add(self.path)
+            return self.reply(202)
+        if self.path in script.gone:
+            return self.reply(404)
+        if rule["do"] == "pages":
+            return self.list_page(rule["n"])
         return self.forward(self.path, body, rule)
+
+    def list_page(self, n):
+        address = urllib.parse.urlsplit(self.path)
+        last = urllib.parse.parse_qs(address.query).get("last", [""])[0]
+        with urllib.request.urlopen("http://127.0.0.1:%d%s" % (self.server.upstream, address.path)) as answer:
+            names = json.load(answer)
+        here = address.path[:-len("tags/list")] + "manifests/"
+        tags = [tag for tag in sorted(names["tags"]) if tag > last and here + tag not in self.server.script.gone]
+        more = {"Link": '<%s?n=%d&last=%s>; rel="next"' % (address.path, n, tags[n - 1])} if len(tags) > n else {}
+        return self.reply(200, json.dumps(dict(names, tags=tags[:n])).encode(), **more)
 
     def forward(self, path, body, rule):
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream)
@@ -142,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
         upstream.close()
         return None
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = handle_request
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_request
 
 
 def main():
