@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <string.h>
 
 #define RSA_NEW_BITS   3072
@@ -260,6 +261,36 @@ ash_key_sign(const AshKey *key, const void *data, gsize length, GError **error)
 	}
 	g_autofree char *problem = ash_key_dup_openssl_error();
 	return ash_throw_null(error, ASH_ERROR_INTERNAL, "cannot sign with the %s key: %s", kinds[key->kind].name, problem);
+}
+
+GBytes *
+ash_key_sign_pkcs1(const AshKey *key, const void *data, gsize length, GError **error)
+{
+	g_autoptr(EVP_MD_CTX) context = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *parameters = NULL;
+	size_t size = 0;
+
+	if (!key->is_private || key->kind != ASH_KEY_RSA)
+		return ash_throw_null(error, ASH_ERROR_USAGE, "a private RSA key is needed");
+	if (context != NULL && EVP_DigestSignInit(context, &parameters, EVP_sha256(), NULL, key->pkey) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PADDING) == 1 && EVP_DigestSign(context, NULL, &size, data, length) == 1) {
+		g_autofree guint8 *signature = g_malloc(size);
+		if (EVP_DigestSign(context, signature, &size, data, length) == 1)
+			return g_bytes_new_take(g_steal_pointer(&signature), size);
+	}
+	g_autofree char *problem = ash_key_dup_openssl_error();
+	return ash_throw_null(error, ASH_ERROR_INTERNAL, "cannot sign with the RSA key: %s", problem);
+}
+
+char *
+ash_key_dup_fingerprint(const AshKey *key)
+{
+	unsigned char *der = NULL;
+	int length = i2d_PublicKey(key->pkey, &der);
+	char *hex = length > 0 ? ash_sha256_hex(der, length) : NULL;
+
+	OPENSSL_free(der);
+	return hex;
 }
 
 bool

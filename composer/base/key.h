@@ -38,10 +38,17 @@ bool ash_key_is_equal(const AshKey *a, const AshKey *b);
 
 /** The public part as SubjectPublicKeyInfo in PEM. Owned. */
 char *ash_key_dup_public_pem(const AshKey *key);
+/** The SHA-256 in hex of the public part in DER without what says its kind (RSA: RSAPublicKey of RFC 8017 A.1.1), as systemd has it. Owned. */
+char *ash_key_dup_fingerprint(const AshKey *key);
 /** The 32 bytes of an Ed25519 key as hex; NULL for other kinds. Owned. */
 char *ash_key_dup_ed25519_hex(const AshKey *key);
 
 /** The signature of @data: 64 bytes for Ed25519, DER for ECDSA. Owned; ASH_ERROR_USAGE for a public key. */
 GBytes *ash_key_sign(const AshKey *key, const void *data, gsize length, GError **error);
+/**
+ * As ash_key_sign() for RSA, but by RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 8.2): what TPMs and firmware check. Owned; ASH_ERROR_USAGE for other keys.
+ */
+GBytes *ash_key_sign_pkcs1(const AshKey *key, const void *data, gsize length, GError **error);
+
 /** True if @signature is one of @data by @key. Malformed signatures are just not. */
 bool ash_key_verify(const AshKey *key, const void *signature, gsize signature_length, const void *data, gsize length);

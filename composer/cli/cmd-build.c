@@ -144,6 +144,7 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 	    !fill_request(invocation, error))
 		return FALSE;
 	invocation->request.images.secrets = ash_sealing_prepare(&invocation->sealing, env, error);
+	invocation->request.images.pcr_key = invocation->sealing.pcr_key;
 	return invocation->request.images.secrets != NULL;
 }
 

@@ -82,6 +82,7 @@ ash_command_image(AshCommandEnv *env, int argc, char **argv, GError **error)
 					 .formats = (const char *const *) options.formats,
 					 .checksums = options.checksums,
 					 .anchor = anchor,
+					 .pcr_key = options.sealing.pcr_key,
 					 .secrets = secrets };
 	g_autoptr(AshBuildResult) result =
 		ash_build_images(env->ctx, store, options.arguments[0], (const char *const *) options.types,

@@ -7,6 +7,7 @@
 #include "cli/deltarender.h"
 #include "cli/keyrender.h"
 #include "cli/render.h"
+#include "cli/sealing.h"
 #include "cli/signing.h"
 #include "base/table.h"
 #include "compose/layoutfiles.h"
@@ -22,7 +23,8 @@ typedef struct {
 	AshCommonOptions common;
 	char **arguments;
 	AshSigning signing;
-	char *type, *to, *channel, *waves, *minimum, *seed, *anchor, *with, *gpg_key;
+	char *type, *to, *channel, *waves, *minimum, *seed, *anchor, *with, *gpg_key, *pcr_key_name;
+	AshKey *pcr_key;
 	GPtrArray *waves_at; /* from @waves, counted from @now */
 	gboolean barrier, no_channel, refresh;
 	bool sysupdate, ostree; /* from @with */
@@ -46,6 +48,8 @@ publish_command_clear(PublishCommand *command)
 	g_free(command->anchor);
 	g_free(command->with);
 	g_free(command->gpg_key);
+	g_free(command->pcr_key_name);
+	g_clear_pointer(&command->pcr_key, ash_key_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PublishCommand, publish_command_clear)
 
@@ -99,6 +103,15 @@ check_options(PublishCommand *command, GError **error)
 }
 
 static gboolean
+load_pcr_key(AshCommandEnv *env, PublishCommand *command, GError **error)
+{
+	if (command->pcr_key_name == NULL)
+		return TRUE;
+	command->pcr_key = ash_sealing_load_pcr_key(command->pcr_key_name, command->signing.passphrase_file, env->ctx, error);
+	return command->pcr_key != NULL;
+}
+
+static gboolean
 parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError **error)
 {
 	const GOptionEntry entries[] = {
@@ -117,12 +130,13 @@ parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError
 		{ "gpg-key", 0, 0, G_OPTION_ARG_STRING, &command->gpg_key, "Sign SHA256SUMS of --with sysupdate by this key of gpg(1)", "KEY" },
 		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &command->anchor,
 		  "Keep files where this layout has them; \"none\": pack anew (default: the layout of the release before)", "FILE" },
+		ASH_PCR_KEY_ENTRY(&command->pcr_key_name),
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &command->seed, "As of \"ashlar image\"", "UUID" },
 		{ NULL },
 	};
 
 	return ash_command_parse(env, entries, argc, argv, 0, 1, &command->common, &command->arguments, error) &&
-	       check_options(command, error) && ash_signing_load(&command->signing, env->ctx, error);
+	       check_options(command, error) && ash_signing_load(&command->signing, env->ctx, error) && load_pcr_key(env, command, error);
 }
 
 static AshPublishResult *
@@ -135,6 +149,7 @@ publish(AshCommandEnv *env, const PublishCommand *command, AshReleaseDir *dir, G
 		.commit = command->arguments[0],
 		.type = command->type,
 		.seed = command->seed != NULL ? &seed : NULL,
+		.pcr_key = command->pcr_key,
 		.minimum = command->minimum,
 		.channel = command->channel,
 		.no_anchor = g_strcmp0(command->anchor, "none") == 0,

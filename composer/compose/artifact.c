@@ -122,6 +122,7 @@ make_disk_request(Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_r
 		.commit = job->info->checksum,
 		.checksums = job->options->checksums,
 		.layout = true,
+		.pcr_key = job->options->pcr_key,
 		.secrets = job->options->keys != NULL ? &job->options->keys->disk : NULL,
 		.previous_layout = previous,
 		.leaf_cache = job->leaf_cache,

@@ -43,6 +43,11 @@ ash_artifact_log_key(const char *commit, const AshImageType *type, const AshImag
 	ash_stage_key_add(key, "formats", formats);
 	ash_stage_key_add(key, "seed", text);
 	ash_stage_key_add(key, "anchor", anchor);
+	if (options->pcr_key != NULL && type->kind == ASH_IMAGE_DISK) {
+		g_autofree char *fingerprint = ash_key_dup_fingerprint(options->pcr_key);
+
+		ash_stage_key_add(key, "PCR key", fingerprint);
+	}
 	if (options->keys != NULL && ash_image_type_is_encrypted(type))
 		ash_stage_key_add(key, "secrets", options->keys->digest);
 	if (type->root_writer == ASH_ROOT_WRITER_MKFS_EROFS) {

@@ -450,7 +450,7 @@ load_secrets_of_plan(Build *build, const AshPlan *plan, const AshBuildRequest *r
 		for (guint j = 0; j < variant->types->len; j++)
 			g_ptr_array_add(types, g_ptr_array_index(variant->types, j));
 	}
-	return ash_secrets_load(request->images.secrets, NULL, types, store_dir, &build->secrets, error);
+	return ash_secrets_load(request->images.secrets, NULL, request->images.pcr_key != NULL, types, store_dir, &build->secrets, error);
 }
 
 AshBuildResult *
@@ -500,7 +500,7 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 	g_auto(Build) build = { 0 };
 
 	if (checksum == NULL || !load_types(ctx, types, options->formats, loaded, error) ||
-	    !ash_secrets_load(options->secrets, NULL, loaded, ash_store_get_dir(store), &build.secrets, error) ||
+	    !ash_secrets_load(options->secrets, NULL, options->pcr_key != NULL, loaded, ash_store_get_dir(store), &build.secrets, error) ||
 	    !ash_store_use(ctx, store, error) || !build_begin(&build, ctx, store, out_dir, options, error))
 		return NULL;
 	result->unchanged = true;

@@ -11,6 +11,7 @@ typedef struct {
 	const char *const *formats; /* of disks, instead of their types'; NULL: those */
 	bool checksums;      /* also where another digest tells the same (AshDiskRequest) */
 	GBytes *anchor;      /* layout of an earlier version (ash_erofs_layout_parse()), for types with an erofs root; NULL: none */
+	const AshKey *pcr_key; /* signs what PCR 11 will be, in kernel images; NULL: nobody does */
 	const AshSecretSource *secrets; /* of encrypted partitions; NULL: none are given */
 	const AshSecrets *keys; /* loaded from there by ash_build_run() and its like; NULL before */
 } AshImageOptions;

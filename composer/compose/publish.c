@@ -66,11 +66,14 @@ static gboolean
 make_parts(AshContext *ctx, AshStore *store, const AshComposePublish *request, GBytes *anchor, Scratch *scratch,
 	   AshDiskParts *ret_parts, AshArtifactIdentity *ret_identity, GError **error)
 {
-	const AshImageOptions options = { .seed = request->seed, .anchor = anchor };
+	const AshImageOptions options = { .seed = request->seed, .anchor = anchor, .pcr_key = request->pcr_key };
 	g_autoptr(AshImageType) type = ash_imgtype_load(request->type, ctx->data_dir, error);
 
 	if (type == NULL)
 		return FALSE;
+	if (type->var_tpm2 && request->pcr_key == NULL)
+		return ash_throw(error, ASH_ERROR_USAGE,
+				 "image type \"%s\": machines open /var for kernel images that a key has signed: give the key with --pcr-key", type->name);
 	scratch->path = ash_store_make_staging(store, "publish", &scratch->fd, error);
 	if (scratch->path == NULL)
 		return FALSE;

@@ -11,6 +11,7 @@ typedef struct {
 	const char *commit;  /* ref or checksum */
 	const char *type;    /* name of an image type */
 	const AshUuid *seed; /* NULL: derived from the commit, as for its images */
+	const AshKey *pcr_key; /* as of its images; NULL: none */
 	const char *minimum; /* oldest version that may update to it; NULL: any */
 	const char *channel; /* costs are from what it offers; NULL: from all releases of the ref */
 	GBytes *anchor;      /* layout to be made with; NULL: as ash_publish_find_anchor() says */

@@ -11,7 +11,7 @@
 
 /** What some type asks for. */
 typedef struct {
-	bool any, passphrase, key_file;
+	bool any, passphrase, key_file, pcr_key;
 } Needs;
 
 void
@@ -30,7 +30,8 @@ add_needs(const AshImageType *type, Needs *needs)
 
 		if (partition->encryption.kind == ASH_ENCRYPTION_NONE)
 			continue;
-		needs->any = true;
+		needs->any = needs->any || !partition->encryption.tpm2;
+		needs->pcr_key = needs->pcr_key || partition->encryption.tpm2;
 		needs->passphrase = needs->passphrase || partition->encryption.passphrase;
 		needs->key_file = needs->key_file || partition->encryption.key_file;
 	}
@@ -38,7 +39,7 @@ add_needs(const AshImageType *type, Needs *needs)
 
 /* A key that would open nothing was meant to open something. */
 static gboolean
-check_needs(const AshSecretSource *source, const Needs *needs, GError **error)
+check_needs(const AshSecretSource *source, bool has_pcr_key, const Needs *needs, GError **error)
 {
 	if (source->passphrase_file != NULL && !needs->passphrase)
 		return ash_throw(error, ASH_ERROR_USAGE, "--luks-passphrase-file \"%s\": no image type has a partition that a passphrase opens",
@@ -47,6 +48,8 @@ check_needs(const AshSecretSource *source, const Needs *needs, GError **error)
 		return ash_throw(error, ASH_ERROR_USAGE, "--luks-key-file \"%s\": no image type has a partition that a key file opens", source->key_file);
 	if (needs->key_file && source->key_file == NULL)
 		return ash_throw(error, ASH_ERROR_USAGE, "an encrypted partition is opened by a key file: give it with --luks-key-file");
+	if (needs->pcr_key && !has_pcr_key)
+		return ash_throw(error, ASH_ERROR_USAGE, "the TPM shall open /var for kernel images that a key has signed: give the key with --pcr-key");
 	if (source->test_seed != NULL && !needs->any)
 		return ash_throw(error, ASH_ERROR_USAGE, "--test-seed is of no use: no image type has an encrypted partition");
 	return TRUE;
@@ -127,8 +130,8 @@ make_digest(const AshSecrets *secrets, const AshUuid *key)
 }
 
 gboolean
-ash_secrets_load(const AshSecretSource *source, const char *spoken, const GPtrArray *types, const char *store_dir, AshSecrets *secrets,
-		 GError **error)
+ash_secrets_load(const AshSecretSource *source, const char *spoken, bool has_pcr_key, const GPtrArray *types, const char *store_dir,
+		 AshSecrets *secrets, GError **error)
 {
 	const AshSecretSource nothing = { NULL };
 	Needs needs = { false };
@@ -137,7 +140,7 @@ ash_secrets_load(const AshSecretSource *source, const char *spoken, const GPtrAr
 	source = source != NULL ? source : &nothing;
 	for (guint i = 0; i < types->len; i++)
 		add_needs(g_ptr_array_index(types, i), &needs);
-	if (!check_needs(source, &needs, error))
+	if (!check_needs(source, has_pcr_key, &needs, error))
 		return FALSE;
 	if (!needs.any)
 		return TRUE;

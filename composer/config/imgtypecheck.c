@@ -76,6 +76,24 @@ check_pbkdf(const AshEncryption *encryption, const char *file, guint line, GErro
 	return TRUE;
 }
 
+/* The machine makes the volume itself, with the numbers of its own systemd. */
+static gboolean
+check_tpm2(const AshPartition *partition, const char *file, guint line, GError **error)
+{
+	AshEncryption rest = partition->encryption;
+
+	if (!rest.tpm2)
+		return TRUE;
+	if (partition->role != ASH_PARTITION_VAR || !partition->grow)
+		return ash_img_throw(file, line, "partition.encryption.tpm2", error,
+				     "is for a partition with role \"var\" that has \"grow\": it is made at the first boot, at the end of the disk");
+	rest.tpm2 = false;
+	if (ash_encryption_is_described(&rest))
+		return ash_img_throw(file, line, "partition.encryption.tpm2", error,
+				     "goes with no other key of encryption: the machine makes the volume (more keys: systemd-cryptenroll(1))");
+	return TRUE;
+}
+
 static gboolean
 check_encryption(const AshPartition *partition, const char *file, guint line, GError **error)
 {
@@ -95,7 +113,7 @@ check_encryption(const AshPartition *partition, const char *file, guint line, GE
 		return ash_img_throw(file, line, "partition.encryption.key_size", error, "%d is none of 128, 256", encryption->key_bits);
 	if (encryption->sector_bytes != 0 && encryption->sector_bytes != 512 && encryption->sector_bytes != 4096)
 		return ash_img_throw(file, line, "partition.encryption.sector_size", error, "%d is none of 512, 4096", encryption->sector_bytes);
-	return check_pbkdf(encryption, file, line, error);
+	return check_tpm2(partition, file, line, error) && check_pbkdf(encryption, file, line, error);
 }
 
 static gboolean

@@ -280,6 +280,7 @@ static const AshImgKey keys[] = {
 	{ "partition.encryption.passphrase", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.passphrase) },
 	{ "partition.encryption.key_file", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.key_file) },
 	{ "partition.encryption.recovery_key", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.recovery_key) },
+	{ "partition.encryption.tpm2", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.tpm2) },
 	{ "partition.encryption.pbkdf", ASH_TOML_STRING, set_pbkdf, PARTITION(encryption.pbkdf), .choices = "argon2id pbkdf2" },
 	{ "partition.encryption.pbkdf_memory", ASH_TOML_INTEGER, set_int, PARTITION(encryption.pbkdf_memory),
 	  .min = ASH_PBKDF_MIN_MEMORY, .max = ASH_PBKDF_MAX_MEMORY },

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "disk/initrd.h"
+#include "disk/pcr.h"
 #include "disk/uki.h"
 #include "disk/vfat.h"
 
@@ -192,6 +193,8 @@ ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GErr
 	g_autoptr(AshContent) loader = ash_content_new_from_bytes(files->loader);
 	g_autoptr(AshContent) conf_content = ash_content_new_from_bytes(conf);
 	g_autoptr(AshContent) uki = NULL;
+	g_autoptr(GBytes) pcrpkey = NULL;
+	g_autoptr(GBytes) pcrsig = NULL;
 	AshUkiParts parts = {
 	    .stub = files->stub,
 	    .linux_ = files->kernel,
@@ -201,6 +204,8 @@ ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GErr
 	    .uname = files->kernel_release,
 	};
 
+	if (options->pcr_key != NULL && !ash_pcr_sign(&parts, options->pcr_key, &pcrpkey, &pcrsig, error))
+		return NULL;
 	uki = ash_uki_build(&parts, error);
 	if (uki == NULL)
 		return NULL;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/context.h"
+#include "base/key.h"
 #include "disk/content.h"
 #include "model/fstree.h"
 
@@ -44,6 +45,7 @@ typedef struct {
 	const char *cmdline;
 	guint tries;
 	guint timeout; /* of the menu, seconds */
+	const AshKey *pcr_key; /* signs what PCR 11 will be (disk/pcr.h); NULL: nobody does */
 } AshBootOptions;
 
 /**

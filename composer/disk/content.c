@@ -160,6 +160,19 @@ ash_content_write(const AshContent *content, int fd, GError **error)
 }
 
 static gboolean
+update_some(gpointer user_data, const guint8 *data, gsize length, GError **error)
+{
+	ash_digest_update(user_data, data, length);
+	return TRUE;
+}
+
+gboolean
+ash_content_update_digest(const AshContent *content, AshDigest *digest, GError **error)
+{
+	return walk(content, update_some, digest, error);
+}
+
+static gboolean
 append_some(gpointer user_data, const guint8 *data, gsize length, GError **error)
 {
 	g_byte_array_append(user_data, data, (guint) length);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "base/digest.h"
 
 /**
  * AshContent: the bytes of a file that does not exist yet, as a list of pieces in memory and of whole open files, so
@@ -29,6 +29,9 @@ guint64 ash_content_get_size(const AshContent *content);
 
 /** Writes everything at the position of @fd, which may be a pipe; a file that is now too short is an error. */
 gboolean ash_content_write(const AshContent *content, int fd, GError **error);
+
+/** Feeds everything to @digest. */
+gboolean ash_content_update_digest(const AshContent *content, AshDigest *digest, GError **error);
 
 /** Everything, in memory after all. Owned; NULL on failure. */
 GBytes *ash_content_load(const AshContent *content, GError **error);

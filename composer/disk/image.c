@@ -588,6 +588,7 @@ write_esp(Build *build, AshPartition *esp, GError **error)
 	    .version = request->version,
 	    .cmdline = cmdline,
 	    .tries = request->type->boot_tries,
+	    .pcr_key = request->pcr_key,
 	    .timeout = request->boot_timeout >= 0 ? (guint) request->boot_timeout
 						  : request->type->boot_timeout,
 	};
@@ -643,7 +644,7 @@ write_role(Build *build, AshPartitionRole role, GError **error)
 		AshPartition *partition = build->layout->partitions->pdata[i];
 		gboolean ok;
 
-		if (partition->role != role || partition->empty)
+		if (partition->role != role || partition->empty || ash_seal_is_deferred(partition))
 			continue;
 		ok = partition->encryption.kind != ASH_ENCRYPTION_NONE ? write_sealed(build, partition, i, error)
 								       : write_content(build, partition, i, error);
@@ -651,6 +652,18 @@ write_role(Build *build, AshPartitionRole role, GError **error)
 			return FALSE;
 	}
 	return TRUE;
+}
+
+static gboolean
+write_table(Build *build, GError **error)
+{
+	g_autoptr(AshLayout) written = ash_layout_copy(build->layout);
+
+	for (guint i = written->partitions->len; i > 0; i--) {
+		if (ash_seal_is_deferred(written->partitions->pdata[i - 1]))
+			g_ptr_array_remove_index(written->partitions, i - 1);
+	}
+	return ash_gpt_write(build->fd, written, error);
 }
 
 /* The root hash names the root partitions and goes into the UKI: roots before the ESP, the table
@@ -668,7 +681,7 @@ write_raw(Build *build, GError **error)
 		if (!write_role(build, order[i], error))
 			return FALSE;
 	}
-	if (!ash_gpt_write(build->fd, build->layout, error))
+	if (!write_table(build, error))
 		return FALSE;
 	ash_fd_start_write_back(build->fd, 0, build->layout->size);
 	return TRUE;

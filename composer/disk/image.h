@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/context.h"
+#include "base/key.h"
 #include "disk/erofs-layout.h"
 #include "disk/seal.h"
 #include "disk/rootfile.h"
@@ -28,6 +29,7 @@ typedef struct {
 	bool checksums;            /* as in AshFormatsRequest */
 	const AshDiskSecrets *secrets; /* for encrypted partitions; NULL if there are none */
 	bool layout;               /* also writes STEM.layout, if the root is erofs of our own */
+	const AshKey *pcr_key;         /* signs PCR 11 in the kernel image; needed by a /var that the TPM opens; NULL: none */
 	const AshErofsLayout *previous_layout; /* of an earlier version; NULL: none */
 	const char *leaf_cache;    /* directory (disk/leafcache.h); NULL: nothing is kept */
 	AshRootFileMaker make_root; /* of an erofs root; NULL: disk/erofs.h, and only that has a layout */

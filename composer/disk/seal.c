@@ -34,6 +34,12 @@ ash_seal_overhead(const AshPartition *partition)
 	return partition->encryption.kind != ASH_ENCRYPTION_NONE ? ASH_LUKS_DATA_OFFSET : 0;
 }
 
+bool
+ash_seal_is_deferred(const AshPartition *partition)
+{
+	return partition->encryption.kind != ASH_ENCRYPTION_NONE && partition->encryption.tpm2;
+}
+
 AshPartition
 ash_seal_inner(const AshPartition *partition)
 {
@@ -49,7 +55,9 @@ ash_seal_cmdline(const AshLayout *layout)
 {
 	const AshPartition *var = layout != NULL ? ash_layout_find(layout, ASH_PARTITION_VAR, 0) : NULL;
 
-	return var != NULL && var->encryption.kind != ASH_ENCRYPTION_NONE ? "ashlar.var=luks" : NULL;
+	if (var == NULL || var->encryption.kind == ASH_ENCRYPTION_NONE)
+		return NULL;
+	return var->encryption.tpm2 ? "ashlar.var=tpm2" : "ashlar.var=luks";
 }
 
 static void

@@ -23,6 +23,9 @@ typedef struct {
 	const char *stem;
 } AshSealRequest;
 
+/** Whether the machine makes the partition at its first boot: it has room on the disk, and neither content nor an entry in the table. */
+bool ash_seal_is_deferred(const AshPartition *partition);
+
 /** The part of @partition that its content is in: all of it, or what is behind the LUKS header. Borrows the label. */
 AshPartition ash_seal_inner(const AshPartition *partition);
 /** Bytes that encryption takes of @partition; 0 if it is not encrypted. */

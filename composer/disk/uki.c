@@ -219,6 +219,8 @@ list_new_sections(const AshUkiParts *parts)
 	add_bytes(added, ".osrel", parts->osrel);
 	add_text(added, ".cmdline", parts->cmdline);
 	add_text(added, ".uname", parts->uname);
+	add_bytes(added, ".pcrpkey", parts->pcrpkey);
+	add_bytes(added, ".pcrsig", parts->pcrsig);
 	add_section(added, ".initrd", parts->initrd);
 	add_section(added, ".linux", parts->linux_);
 	return added;

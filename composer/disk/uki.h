@@ -12,11 +12,13 @@ typedef struct {
 	GBytes *osrel; /* os-release */
 	const char *cmdline;
 	const char *uname; /* kernel release */
+	GBytes *pcrpkey;   /* of disk/pcr.h: a public key in PEM, and signatures of PCR 11 in JSON */
+	GBytes *pcrsig;
 } AshUkiParts;
 
 /**
  * A unified kernel image (UAPI Group specification "Unified Kernel Image", PE sections .osrel
- * .cmdline .uname .linux .initrd): the sections are added behind those of the stub, which stay as
+ * .cmdline .uname .pcrpkey .pcrsig .linux .initrd): the sections are added behind those of the stub, which stay as
  * they are, .sbat included. Deterministic. Kernel and initramfs are shared, not copied. Owned. NULL and ASH_ERROR_CONFIG if the stub is no PE
  * image, is signed, or has no room in its section table.
  */

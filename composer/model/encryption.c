@@ -65,7 +65,7 @@ ash_encryption_is_described(const AshEncryption *encryption)
 	const int numbers = encryption->pbkdf_memory | encryption->pbkdf_iterations | encryption->pbkdf_threads | encryption->key_bits |
 			    encryption->sector_bytes;
 
-	return encryption->passphrase || encryption->key_file || encryption->recovery_key || encryption->fill || numbers != 0 ||
+	return encryption->tpm2 || encryption->passphrase || encryption->key_file || encryption->recovery_key || encryption->fill || numbers != 0 ||
 	       encryption->pbkdf != ASH_PBKDF_ARGON2ID;
 }
 
@@ -79,7 +79,7 @@ set_default(int *field, int value)
 void
 ash_encryption_fill_defaults(AshEncryption *encryption)
 {
-	if (!encryption->passphrase && !encryption->key_file && !encryption->recovery_key)
+	if (!encryption->tpm2 && !encryption->passphrase && !encryption->key_file && !encryption->recovery_key)
 		encryption->passphrase = true;
 	set_default(&encryption->key_bits, 256);
 	set_default(&encryption->sector_bytes, 4096);

@@ -19,6 +19,7 @@ typedef struct {
 	bool passphrase;   /* typed at boot */
 	bool key_file;     /* a file of bytes */
 	bool recovery_key; /* made by us, written beside the image */
+	bool tpm2;         /* the machine's own TPM: the volume is made at its first boot, and none of the other keys is */
 	AshPbkdf pbkdf;    /* of the passphrase; the other keys are random and need none that is slow */
 	int pbkdf_memory;  /* KiB; argon2id only */
 	int pbkdf_iterations;

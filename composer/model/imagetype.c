@@ -248,6 +248,12 @@ ash_image_type_finish_encryption(AshImageType *type)
 			ash_strv_add_unique(&type->initramfs_modules, "crypt");
 		if (partition->role == ASH_PARTITION_VAR)
 			type->var_encrypted = true;
+		if (!partition->encryption.tpm2)
+			continue;
+		type->var_tpm2 = true;
+		ash_strv_add_unique(&type->initramfs_modules, "tpm2-tss");
+		ash_strv_add_unique(&type->initramfs_modules, "systemd-pcrphase");
+		ash_strv_add_unique(&type->initramfs_drivers, "loop");
 	}
 }
 

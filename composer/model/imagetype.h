@@ -65,6 +65,7 @@ typedef struct {
 	GArray *formats;    /* of AshDiskFormat: files written */
 	AshLayout *layout;  /* NULL unless disk */
 	bool var_encrypted; /* the initramfs opens /var before it mounts it */
+	bool var_tpm2;      /* the TPM opens it, and the first boot makes it */
 	AshRootCompression root_compression; /* zstd needs Linux 6.10 */
 	AshRootWriter root_writer;
 	guint boot_tries;   /* tries in the UKI's name (BLS boot counting); 0: none */

@@ -140,6 +140,7 @@ const AshField ash_image_type_tree_fields[] = {
 	ASH_FIELD(AshImageType, initramfs_modules, ASH_FIELD_STRV),
 	ASH_FIELD(AshImageType, initramfs_drivers, ASH_FIELD_STRV),
 	ASH_FIELD(AshImageType, var_encrypted, ASH_FIELD_BOOL),
+	ASH_FIELD(AshImageType, var_tpm2, ASH_FIELD_BOOL),
 	ASH_FIELD(AshImageType, wsl_default_uid, ASH_FIELD_INT),
 	ASH_FIELD(AshImageType, wsl_systemd, ASH_FIELD_BOOL),
 	ASH_FIELD(AshImageType, wsl_oobe_command, ASH_FIELD_STRING),

@@ -41,10 +41,16 @@ ash_step_fstab(AshTreeRoot *root, GError **error)
 gboolean
 ash_step_growth(AshTreeRoot *root, GError **error)
 {
-	if (!ash_tree_root_has_program(root, "systemd-repart"))
+	bool has_repart = ash_tree_root_has_program(root, "systemd-repart");
+
+	if (!has_repart && root->request->type->var_tpm2)
+		return ash_throw(error, ASH_ERROR_CONFIG, "the first boot makes /var by systemd-repart, which is in no package of the system");
+	if (!has_repart)
 		return TRUE;
-	return ash_tree_root_save(root, "usr/lib/repart.d/50-var.conf",
-				  "[Partition]\nType=var\nLabel=var\nGrowFileSystem=yes\n", 0644, error);
+	/* The TPM's own volume is made at the first boot; a partition that is there is only grown. */
+	g_autofree char *text = g_strconcat("[Partition]\nType=var\nLabel=var\nGrowFileSystem=yes\n",
+					    root->request->type->var_tpm2 ? "Format=ext4\nEncrypt=tpm2\n" : "", NULL);
+	return ash_tree_root_save(root, "usr/lib/repart.d/50-var.conf", text, 0644, error);
 }
 
 static const char host_keys_unit[] = "[Unit]\n"

@@ -35,6 +35,9 @@ install_crypt() {
 
 	inst_script "${moddir:?}/ashlar-var-generator" "$generator"
 	chmod 755 "${initdir:?}$generator"
+	# For a /var that the first boot makes.
+	inst_multiple cp
+	! dracut_module_included tpm2-tss || inst_multiple mkfs.ext4
 	inst_simple "$moddir/device-var.conf" "/etc/systemd/system/dev-mapper-var.device.d/ashlar.conf"
 }
 
