@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "compose/audit.h"
 
+#include "archive/treereader.h"
 #include "disk/imagetree.h"
 #include "store/tree.h"
 
@@ -12,12 +13,21 @@ load_commit(const char *store_dir, const char *target, GError **error)
 	return store != NULL ? ash_store_load_tree(store, target, error) : NULL;
 }
 
+static AshFsTree *
+load(AshContext *ctx, const char *store_dir, const char *target, GPtrArray **ret_notices, GError **error)
+{
+	if (!g_file_test(target, G_FILE_TEST_IS_REGULAR))
+		return load_commit(store_dir, target, error);
+	if (ash_treereader_detect(target))
+		return ash_treereader_load(ctx, target, error);
+	return ash_image_load_tree(ctx, target, ret_notices, error);
+}
+
 AshAuditReport *
 ash_compose_audit(AshContext *ctx, const char *store_dir, const char *target, GError **error)
 {
 	g_autoptr(GPtrArray) notices = NULL;
-	g_autoptr(AshFsTree) tree = g_file_test(target, G_FILE_TEST_IS_REGULAR) ? ash_image_load_tree(ctx, target, &notices, error)
-									: load_commit(store_dir, target, error);
+	g_autoptr(AshFsTree) tree = load(ctx, store_dir, target, &notices, error);
 	g_autoptr(AshAuditReport) report = tree != NULL ? ash_audit_run(ctx, tree, error) : NULL;
 
 	for (guint i = 0; report != NULL && notices != NULL && i < notices->len; i++)

@@ -3,7 +3,7 @@
 # ashlar audit: a system with planted faults and one without; commits and images; formats; what is accepted and known; other programs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need rpmbuild rpmsign createrepo_c gpg python3 jq ostree openssl gcc readelf mke2fs qemu-img
+need rpmbuild rpmsign createrepo_c gpg python3 jq ostree openssl gcc readelf mke2fs qemu-img setcap
 [ -f /usr/lib/systemd/boot/efi/linuxx64.efi.stub ] || skip_all "systemd-boot-efi is not installed"
 cd "$work" || exit 1
 here=$top_srcdir/tests/cli
@@ -41,10 +41,12 @@ disk() {
 	END
 }
 disk >machine.toml
+printf 'kind = "oci"\n' >oci.toml
+printf 'kind = "wsl"\n' >wsl.toml
 # build NAME PACKAGE
 build() {
 	printf 'repo --name=demo\n%%packages\nmachine\n%s\n%%end\n' "$2" >"$1.ks"
-	"$ASHLAR" build "$1.ks" -t ./machine.toml --repos repo -o out --version 1 --progress=none >build.log 2>&1 || {
+	"$ASHLAR" build "$1.ks" -t ./machine.toml -t ./oci.toml -t ./wsl.toml --repos repo -o out --version 1 --progress=none >build.log 2>&1 || {
 		not_ok "\"$1\" can be built" build.log
 		finish
 		exit
@@ -136,6 +138,54 @@ for format in raw qcow2 vhd; do
 	strip out.txt >faulty.found
 	check "has the findings of its commit" cmp faulty.want faulty.found
 done
+for image in oci:out/faulty-oci.oci.tar wsl:out/faulty-wsl.wsl; do
+	exits "a commit for ${image%:*}" 0 "faulty/x86_64/${image%:*}" --json --inventory
+	strip out.txt >archive.want
+	check "has what was planted" grep -q '"mode-setuid"' archive.want
+	exits "${image#*:}" 0 "${image#*:}" --json --inventory
+	strip out.txt >archive.found
+	check "has the findings of its commit" cmp archive.want archive.found
+done
+# Two layers, the second taking away from the first; two indexes, as for several architectures.
+python3 - <<-'END'
+	import gzip, hashlib, io, json, tarfile
+	blobs = {}
+	def blob(data, media):
+	    digest = hashlib.sha256(data).hexdigest()
+	    blobs[digest] = data
+	    return {"mediaType": f"application/vnd.oci.image.{media}", "digest": "sha256:" + digest, "size": len(data)}
+	def layer(*entries):
+	    out = io.BytesIO()
+	    with tarfile.open(fileobj=out, mode="w") as tar:
+	        for name, mode, content in entries:
+	            info = tarfile.TarInfo(name)
+	            info.mode, info.size = mode, len(content)
+	            if mode & 0o40000:
+	                info.type, info.mode, info.size = tarfile.DIRTYPE, mode & 0o7777, 0
+	            if isinstance(content, str):
+	                info.type, info.linkname, info.size, content = tarfile.LNKTYPE, content, 0, b""
+	            tar.addfile(info, io.BytesIO(content))
+	    return blob(gzip.compress(out.getvalue()), "layer.v1.tar+gzip")
+	def archive(path, layers):
+	    manifest = blob(json.dumps({"schemaVersion": 2, "layers": layers}).encode(), "manifest.v1+json")
+	    inner = blob(json.dumps({"schemaVersion": 2, "manifests": [manifest]}).encode(), "index.v1+json")
+	    with tarfile.open(path, "w") as tar:
+	        for name, data in [("oci-layout", b"{}"), ("index.json", json.dumps({"manifests": [inner]}).encode())] + \
+	                [("blobs/sha256/" + digest, data) for digest, data in blobs.items()]:
+	            info = tarfile.TarInfo(name)
+	            info.size = len(data)
+	            tar.addfile(info, io.BytesIO(data))
+	first = layer(("usr/bin/", 0o40755, b""), ("usr/bin/gone", 0o4755, b"x"), ("usr/bin/stays", 0o4755, b"x"), ("usr/bin/same", 0, "usr/bin/stays"),
+	              ("srv/all/", 0o40755, b""), ("srv/all/one", 0o4755, b"x"), ("srv/all/deep/two", 0o4755, b"x"))
+	second = layer(("usr/bin/.wh.gone", 0o644, b""), ("srv/all/.wh..wh..opq", 0o644, b""), ("srv/all/new", 0o2755, b"x"))
+	archive("layers.tar", [first, second])
+	archive("climb.tar", [layer(("usr/../../x", 0o644, b""))])
+	archive("nolink.tar", [layer(("usr/x", 0, "usr/missing"))])
+	archive("noblob.tar", [{"digest": "sha256:" + 64 * "0", "mediaType": "x", "size": 1}])
+END
+exits "an image of two layers" 0 layers.tar --json --rule 'mode-set*'
+check_equal "the second hides files of the first" "note mode-setgid srv/all/new ,warning mode-setuid usr/bin/same ,warning mode-setuid usr/bin/stays ," \
+	"$(findings out.txt | sort | tr '\n' ',')"
 if [ "$(id -u)" = 0 ]; then
 	ostree checkout --repo=store/repo -M $faulty tree 2>/dev/null || ostree checkout --repo=store/repo $faulty tree
 	chown -R 0:0 tree
@@ -149,7 +199,7 @@ if [ "$(id -u)" = 0 ]; then
 		        os.chmod(f"{root}/{name}", mode)
 		subprocess.run(["setcap", "cap_sys_admin=ep", f"{root}/usr/bin/capable"], check=True)
 	END
-	mke2fs -q -t ext4 -d tree ext4.img 256M 2>mke2fs.log
+	mke2fs -q -t ext4 -d tree ext4.img 256M >mke2fs.log 2>&1
 	exits "an ext4 file system that mke2fs made" 0 ext4.img --allow accepted.toml --json --inventory
 	check_equal "has the findings of its commit" "$(findings faulty.json)" "$(findings out.txt)"
 	if command -v mkfs.erofs >/dev/null; then
@@ -258,6 +308,11 @@ check "is named" grep -q cut.raw err.txt
 cp ext4.img bad.img 2>/dev/null || cp numbers bad.img
 printf '\xff%.0s' {1..4096} | dd of=bad.img bs=1 seek=1200 conv=notrunc status=none
 exits "a damaged file system" 3 bad.img
+for name in climb nolink noblob; do exits "an archive: $name" 3 $name.tar; done
+head -c 100000 out/faulty-wsl.wsl >cut.wsl
+exits "an archive that was cut short" 3 cut.wsl
+tar -cf other.tar numbers
+exits "an archive without a system" 3 other.tar
 printf '[[accept]]\nrule = "mode-setuid"\n' >bad.toml
 exits "an accepted finding without a reason" 3 "$clean" --allow bad.toml
 check "is told with its line" grep -q 'bad.toml:1: accept: "reason" is missing' err.txt
