@@ -68,7 +68,7 @@ void ash_audit_report_add_at(AshAuditReport *report, AshAuditRuleId rule, AshAud
 			     const char *subject, const char *format, ...) G_GNUC_PRINTF(6, 7);
 /** What could not be checked, and why: one line without full stop. */
 void ash_audit_report_notice(AshAuditReport *report, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/** Puts everything in an order that does not depend on threads: findings by level, rule, path, subject. Call once at the end. */
+/** Puts everything in an order that does not depend on threads: findings by level, rule, path, subject. Call at the end, and again after more was added. */
 void ash_audit_report_finish(AshAuditReport *report);
 
 /** True if it is neither accepted nor known. */

@@ -43,9 +43,9 @@ disk() {
 disk >machine.toml
 printf 'kind = "oci"\n' >oci.toml
 printf 'kind = "wsl"\n' >wsl.toml
-# build NAME PACKAGE
+# build NAME PACKAGE [MORE OF THE KICKSTART]
 build() {
-	printf 'repo --name=demo\n%%packages\nmachine\n%s\n%%end\n' "$2" >"$1.ks"
+	printf 'repo --name=demo\n%%packages\nmachine\n%s\n%%end\n%s' "$2" "${3:-}" >"$1.ks"
 	"$ASHLAR" build "$1.ks" -t ./machine.toml -t ./oci.toml -t ./wsl.toml --repos repo -o out --version 1 --progress=none >build.log 2>&1 || {
 		not_ok "\"$1\" can be built" build.log
 		finish
@@ -53,7 +53,7 @@ build() {
 	}
 }
 build clean hardened
-build faulty faults
+build faulty faults $'%post\necho x >/usr/lib/by-hand\n%end\n'
 clean=clean/x86_64/machine faulty=faulty/x86_64/machine
 audit() { "$ASHLAR" audit "$@" --progress=none; }
 # exits "what" STATUS ARGUMENT...: the output is kept in out.txt and err.txt
@@ -120,6 +120,7 @@ check_equal "those that were planted" "$(sort <<-END | sed '/^$/d'
 	note sysctl-rp-filter  net.ipv4.conf.default.rp_filter
 	note sysctl-accept-redirects  net.ipv4.conf.all.accept_redirects
 	note sysctl-accept-redirects  net.ipv6.conf.all.accept_redirects
+	note file-unowned usr/lib/by-hand 
 	error secret-credentials usr/share/factory/var/roothome/.aws/credentials 
 	error secret-private-key usr/share/faults/key.pem 
 	END

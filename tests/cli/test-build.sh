@@ -56,6 +56,12 @@ fi
 ashlar inspect "$raw" --json >"$work/inspect.json"
 check "ashlar inspect finds the root verified" jq -e '.roots[0].verified' "$work/inspect.json"
 check "ashlar inspect knows the packages" jq -e '.packages | length > 100' "$work/inspect.json"
+# Of a commit and of the disk that was made from it.
+for target in demo-vm/x86_64/qemu-vm "$raw"; do
+	ashlar audit "$target" --store "$store" --json --inventory | jq 'del(.target)' >"$work/audit-${target##*/}.json"
+done
+check "ashlar audit says of the disk what it says of the commit" cmp "$work/audit-qemu-vm.json" "$work/audit-${raw##*/}.json"
+check "and finds no error in it" jq -e '.summary.error == 0 and .summary.programs > 500' "$work/audit-qemu-vm.json"
 cp --sparse=always "$raw" "$work/flipped"
 printf '\377' | dd of="$work/flipped" bs=1 seek=$(($(jq '[.partitiontable.partitions[] | select(.type == "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709" and .name != "_empty")][0] | .start' "$work/table.json") * 512 + 5000000)) conv=notrunc status=none
 refute "ashlar inspect refuses a flipped byte" ashlar inspect "$work/flipped"
