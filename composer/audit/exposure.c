@@ -132,7 +132,8 @@ rate_range(Rating *rating, guint first, guint n)
 	if (n == 1) {
 		rating->failures++;
 		g_free(rating->problem);
-		rating->problem = g_strdup(error->message);
+		/* Its first line says enough. */
+		rating->problem = g_strndup(error->message, strcspn(error->message, "\n"));
 		return;
 	}
 	rate_range(rating, first, n / 2);

@@ -100,8 +100,7 @@ add_known(AshAuditPolicy *policy, JsonNode *node, GError **error)
 gboolean
 ash_audit_policy_add_baseline(AshAuditPolicy *policy, const char *text, gsize length, const char *what, GError **error)
 {
-	JsonObject *object = ash_json_parse_object(text, (gssize) length, what, error);
-	g_autoptr(JsonObject) owned = object;
+	g_autoptr(JsonObject) object = ash_json_parse_object(text, (gssize) length, what, error);
 	JsonNode *findings = object != NULL ? json_object_get_member(object, "findings") : NULL;
 	JsonArray *array = findings != NULL && JSON_NODE_HOLDS_ARRAY(findings) ? json_node_get_array(findings) : NULL;
 

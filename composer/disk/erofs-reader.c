@@ -315,8 +315,10 @@ read_data(AshErofsReader *reader, const Inode *inode, guint64 at, void *buffer, 
 	if (at < whole) {
 		gsize part = (gsize) MIN(length, whole - at);
 
-		if (inode->data > reader->info.bytes || at > reader->info.bytes ||
-		    !read_at(reader, inode->data + at, buffer, part, error))
+		/* Both are far below 2^63: their sum is a number. */
+		if (inode->data > reader->info.bytes || at > reader->info.bytes)
+			return ash_throw(error, ASH_ERROR_CONFIG, "EROFS: something lies outside the file system");
+		if (!read_at(reader, inode->data + at, buffer, part, error))
 			return FALSE;
 		at += part;
 		length -= part;

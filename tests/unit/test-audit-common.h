@@ -105,7 +105,8 @@ static inline void
 elf_put(ElfMaker *maker, guint64 value, guint length)
 {
 	for (guint i = 0; i < length; i++) {
-		guint8 byte = (guint8) (value >> 8 * (maker->plan->big ? length - 1 - i : i));
+		guint place = maker->plan->big ? length - 1 - i : i;
+		guint8 byte = place < sizeof(value) ? (guint8) (value >> 8 * place) : 0;
 
 		g_byte_array_append(maker->bytes, &byte, 1);
 	}

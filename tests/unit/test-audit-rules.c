@@ -255,7 +255,8 @@ test_sarif(void)
 	g_assert_cmpstr(json_object_get_string_member(result, "ruleId"), ==, "mode-setuid");
 	g_assert_cmpint(json_object_get_int_member(result, "ruleIndex"), ==, ASH_RULE_MODE_SETUID);
 	g_assert_cmpstr(json_object_get_string_member(result, "baselineState"), ==, "new");
-	g_autoptr(JsonNode) uri = json_path_query("$.locations[0].physicalLocation.artifactLocation.uri", json_node_init_object(json_node_alloc(), result), NULL);
+	g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), result);
+	g_autoptr(JsonNode) uri = json_path_query("$.locations[0].physicalLocation.artifactLocation.uri", node, NULL);
 	g_assert_cmpstr(json_array_get_string_element(json_node_get_array(uri), 0), ==, "usr/bin/a%20b%25%EF%BF%BD");
 	g_assert_cmpint(json_array_get_length(json_object_get_array_member(result, "suppressions")), ==, 1);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/erofs-format.h"
 #include "disk/erofs-reader.h"
 #include "disk/erofs.h"
 #include "test-disk-common.h"
@@ -107,6 +108,35 @@ test_read(Fixture *fixture, gconstpointer data)
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 }
 
+/* A file whose data is said to lie far behind the end: every way to it says so. */
+static void
+test_outside(Fixture *fixture, gconstpointer data)
+{
+	guint64 bytes = 0, at;
+	ash_autofd int fd = write_image(fixture, &bytes);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshErofsReader) reader = ash_erofs_open(fd, OFFSET, bytes, &error);
+	const guint32 block = GUINT32_TO_LE(0xfffffff0);
+	ErofsSuperblock sb;
+	guint8 buffer[16];
+	AshErofsStat st;
+
+	g_assert_no_error(error);
+	g_assert_true(ash_erofs_stat(reader, "usr/lib/large", true, &st, &error));
+	g_assert_cmpint(pread(fd, &sb, sizeof(sb), OFFSET + EROFS_SUPER_OFFSET), ==, (gssize) sizeof(sb));
+	/* The field is at the same place in both kinds of inodes. */
+	at = OFFSET + (guint64) GUINT32_FROM_LE(sb.meta_block) * EROFS_BLOCK + st.nid * EROFS_SLOT + G_STRUCT_OFFSET(ErofsInodeExtended, block);
+	g_assert_cmpint(pwrite(fd, &block, sizeof(block), (off_t) at), ==, sizeof(block));
+	g_assert_false(ash_erofs_read_nid(reader, st.nid, 0, buffer, sizeof(buffer), &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_clear_error(&error);
+	g_assert_null(ash_erofs_load(reader, "usr/lib/large", st.size, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_clear_error(&error);
+	g_assert_false(ash_erofs_read_nid(reader, st.nid, st.size, buffer, 1, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+}
+
 /* Images of the tool that everybody uses: plain ones are read, compressed files refused by name. */
 static void
 test_mkfs(Fixture *fixture, gconstpointer data)
@@ -173,6 +203,7 @@ main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	ADD("read", test_read);
+	ADD("outside", test_outside);
 	ADD("mkfs", test_mkfs);
 	ADD("damage", test_damage);
 	return g_test_run();
