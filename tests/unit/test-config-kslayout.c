@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "config/kickstart.h"
+#include "config/kslayout.h"
+
+#include <string.h>
+
+#define MIB (G_GUINT64_CONSTANT(1) << 20)
+
+typedef struct {
+	AshImageType *type;
+	GPtrArray *notices;
+} Fixture;
+
+static void
+add(AshLayout *layout, AshPartitionRole role, AshFsKind fs, char slot, bool empty)
+{
+	AshPartition *partition = ash_partition_new(role);
+
+	partition->fs = fs;
+	partition->slot = slot;
+	partition->empty = empty;
+	g_free(partition->label);
+	partition->label = g_strdup_printf("%s%c", ash_partition_role_to_string(role), slot != 0 ? slot : '0');
+	g_ptr_array_add(layout->partitions, partition);
+}
+
+/* As our own types for machines: a root with two slots, of which one is empty. */
+static void
+set_up(Fixture *fixture, gconstpointer data)
+{
+	fixture->type = ash_image_type_new("vm");
+	fixture->type->kind = ASH_IMAGE_DISK;
+	fixture->type->digest = g_strdup("d1");
+	fixture->type->layout = ash_layout_new();
+	add(fixture->type->layout, ASH_PARTITION_ESP, ASH_FS_VFAT, 0, false);
+	add(fixture->type->layout, ASH_PARTITION_ROOT, ASH_FS_EROFS, 'a', false);
+	add(fixture->type->layout, ASH_PARTITION_ROOT, ASH_FS_NONE, 'b', true);
+	add(fixture->type->layout, ASH_PARTITION_VAR, ASH_FS_EXT4, 0, false);
+	fixture->notices = g_ptr_array_new_with_free_func(g_free);
+}
+
+static void
+tear_down(Fixture *fixture, gconstpointer data)
+{
+	ash_image_type_free(fixture->type);
+	g_ptr_array_unref(fixture->notices);
+}
+
+static gboolean
+apply(Fixture *fixture, const char *text, GError **error)
+{
+	g_autoptr(GError) wrong = NULL;
+	g_autoptr(AshSpec) spec = ash_kickstart_parse(text, strlen(text), "x.ks", NULL, NULL, &wrong);
+
+	g_assert_no_error(wrong);
+	return ash_kslayout_apply(spec, fixture->type, fixture->notices, error);
+}
+
+static const AshPartition *
+find(const Fixture *fixture, AshPartitionRole role, char slot)
+{
+	return ash_layout_find(fixture->type->layout, role, slot);
+}
+
+static void
+test_sizes(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	g_assert_true(apply(fixture,
+			    "part /boot/efi --fstype=efi --size=300\n"
+			    "part / --fstype=erofs --size=1000 --grow\n"
+			    "part /var --fstype=ext4 --size=64 --grow\n"
+			    "part biosboot --size=1\n",
+			    &error));
+	g_assert_no_error(error);
+	g_assert_cmpuint(find(fixture, ASH_PARTITION_ESP, 0)->size, ==, 300 * MIB);
+	g_assert_cmpuint(find(fixture, ASH_PARTITION_ROOT, 'a')->size, ==, 1000 * MIB);
+	g_assert_cmpuint(find(fixture, ASH_PARTITION_ROOT, 'b')->size, ==, 1000 * MIB);
+	g_assert_cmpuint(find(fixture, ASH_PARTITION_VAR, 0)->size, ==, 64 * MIB);
+	g_assert_true(find(fixture, ASH_PARTITION_VAR, 0)->grow);
+	g_assert_false(find(fixture, ASH_PARTITION_ROOT, 'a')->grow);
+	/* "/" keeps its size, and there is no partition for a BIOS: two lines. */
+	g_assert_cmpuint(fixture->notices->len, ==, 2);
+	g_assert_cmpstr(fixture->type->digest, !=, "d1");
+}
+
+static void
+test_nothing(Fixture *fixture, gconstpointer data)
+{
+	static const char *const texts[] = {
+		"", "lang C\n", "autopart\n", "autopart --type=plain --fstype=erofs --noswap\n", "zerombr\nclearpart --all\nreqpart\n",
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autoptr(GError) error = NULL;
+
+		g_assert_true(apply(fixture, texts[i], &error));
+		g_assert_no_error(error);
+		g_assert_cmpstr(fixture->type->digest, ==, "d1");
+		g_assert_cmpuint(fixture->notices->len, ==, 0);
+	}
+}
+
+static void
+test_impossible(Fixture *fixture, gconstpointer data)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{ "part / --fstype=ext4 --size=9", "x.ks:1: part: \"/\": image type \"vm\" has it in erofs: remove --fstype=ext4" },
+		{ "part /home --size=9", "\"/home\": image type \"vm\" has no partition for it" },
+		{ "part swap --size=9", "has no swap partition" },
+		{ "part /var --size=9 --label=x", "remove --label" },
+		{ "part /var --size=9 --mkfsoptions=-K", "remove --mkfsoptions" },
+		{ "part /var --size=9 --grow --maxsize=10", "remove --maxsize" },
+		{ "part /var --onpart=sda1", "remove --onpart" },
+		{ "part pv.1 --size=9", "has partitions only" },
+		{ "volgroup vg pv.1", "x.ks:1: volgroup: \"vg\": image type \"vm\" has partitions only" },
+		{ "logvol / --vgname=a --name=b --size=9", "logvol: \"/\"" },
+		{ "raid / --device=md0 --level=1 raid.1 raid.2", "raid: \"/\"" },
+		{ "btrfs / btrfs.1", "btrfs: \"/\"" },
+		{ "mount /dev/sda1 /", "mount: \"/\"" },
+		{ "part / --size=9 --ondisk=vda\npart /var --size=9 --ondisk=vdb", "x.ks:2: part: \"/var\": image type \"vm\" is one disk" },
+		{ "autopart --type=lvm", "x.ks:1: autopart: image type \"vm\" has plain partitions: remove --type=lvm" },
+		{ "autopart --fstype=xfs", "remove --fstype=xfs" },
+		{ "ostreecontainer --url=x.example/y", "ostreecontainer: a system is composed of packages" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+
+		g_assert_false(apply(fixture, cases[i].text, &error));
+		g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+		if (strstr(error->message, cases[i].expected) == NULL)
+			g_error("\"%s\" is not in \"%s\"", cases[i].expected, error->message);
+	}
+}
+
+/* A container has no disk: whatever is said about one is for the other types of the same kickstart. */
+static void
+test_no_disk(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	g_clear_pointer(&fixture->type->layout, ash_layout_free);
+	g_assert_true(apply(fixture, "part / --fstype=xfs --size=9\npart swap --size=9\n", &error));
+	g_assert_no_error(error);
+	g_assert_false(apply(fixture, "ostreesetup --osname=a --url=http://o.example/ --ref=r", NULL));
+}
+
+int
+main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+#define TEST(name, function) g_test_add("/kslayout/" name, Fixture, NULL, set_up, function, tear_down)
+	TEST("sizes", test_sizes);
+	TEST("nothing", test_nothing);
+	TEST("impossible", test_impossible);
+	TEST("no-disk", test_no_disk);
+	return g_test_run();
+}
