@@ -441,7 +441,7 @@ read_all(AshSpec *spec, Frame *frame, const char *const *repo_dirs,
  */
 static gboolean
 run_pre_scripts(const Frame *frame, const char *text, gsize length, const char *const *repo_dirs,
-		const AshKickstartOptions *options, GError **error)
+		const AshKickstartOptions *options, bool *ret_any, GError **error)
 {
 	g_autoptr(AshKsFindings) findings = ash_ks_findings_new();
 	g_autoptr(AshSpec) spec = ash_spec_new("pre");
@@ -455,6 +455,7 @@ run_pre_scripts(const Frame *frame, const char *text, gsize length, const char *
 	scan.flat = NULL;
 	start_frame(&scanned, text, length);
 	read_all(spec, &scanned, repo_dirs, &scan, scripts, NULL);
+	*ret_any = scripts->len > 0;
 	return scripts->len == 0 || options->run_pre(scripts, options->run_pre_data, error);
 }
 
@@ -462,22 +463,29 @@ static AshSpec *
 parse_frame(Frame *frame, const char *text, gsize length, const AshKickstartOptions *given,
 	    GError **error)
 {
-	const AshKickstartOptions none = { NULL }, *options = given != NULL ? given : &none;
+	AshKickstartOptions options = { NULL };
 	g_autofree char *name = dup_system_name(frame->file, error);
-	g_auto(GStrv) dirs = list_repo_dirs(frame->dir, options);
-	const char *const *repo_dirs = (const char *const *) dirs;
 	g_autoptr(AshSpec) spec = NULL;
+	bool any_pre = false;
 
+	if (given != NULL)
+		options = *given;
+	g_auto(GStrv) dirs = list_repo_dirs(frame->dir, &options);
+	const char *const *repo_dirs = (const char *const *) dirs;
 	if (name == NULL || !ash_lexer_check_text(text, length, frame->file, error))
 		return NULL;
-	if (options->run_pre != NULL && !run_pre_scripts(frame, text, length, repo_dirs, options, error))
+	if (options.run_pre != NULL &&
+	    !run_pre_scripts(frame, text, length, repo_dirs, &options, &any_pre, error))
 		return NULL;
+	/* Only where a script could have written it, a name in /tmp is no file of this machine. */
+	if (!any_pre)
+		options.pre_dir = NULL;
 	spec = ash_spec_new(name);
 	start_frame(frame, text, length);
-	if (!read_all(spec, frame, repo_dirs, options, NULL, error))
+	if (!read_all(spec, frame, repo_dirs, &options, NULL, error))
 		return NULL;
-	for (guint i = 0; options->findings != NULL && i < spec->notices->len; i++)
-		g_ptr_array_add(options->findings->notices, g_strdup(g_ptr_array_index(spec->notices, i)));
+	for (guint i = 0; options.findings != NULL && i < spec->notices->len; i++)
+		g_ptr_array_add(options.findings->notices, g_strdup(g_ptr_array_index(spec->notices, i)));
 	return g_steal_pointer(&spec);
 }
 

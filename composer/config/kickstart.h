@@ -37,7 +37,7 @@ typedef struct {
 	AshRepoVars vars;
 	AshKsRunPre run_pre;     /* NULL: %pre is not run; a file that only it could have written is an error, or a notice with @findings */
 	gpointer run_pre_data;
-	const char *pre_dir;     /* an absolute folder: what scripts of %pre see as /tmp */
+	const char *pre_dir;     /* an absolute folder: what scripts of %pre see as /tmp, if there are any */
 	AshKsFindings *findings; /* not NULL: errors of the file are collected there, and the reading goes on */
 	GString *flat;           /* not NULL: the text without includes is appended */
 } AshKickstartOptions;

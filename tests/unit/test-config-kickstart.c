@@ -5,6 +5,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "golden.h"
 
@@ -198,6 +199,87 @@ test_shipped(void)
 	}
 }
 
+/* Stands for the sandbox: what scripts say is written into a file of the folder. */
+typedef struct {
+	char *dir;
+	guint n_scripts;
+} FakePre;
+
+static gboolean
+fake_run_pre(const GPtrArray *scripts, gpointer data, GError **error)
+{
+	FakePre *fake = data;
+	g_autofree char *path = g_build_filename(fake->dir, "part.ks", NULL);
+	g_autofree char *link = g_build_filename(fake->dir, "link.ks", NULL);
+	const AshScriptSpec *first = g_ptr_array_index(scripts, 0);
+
+	fake->n_scripts = scripts->len;
+	g_assert_cmpint(symlink("/etc/passwd", link), ==, 0);
+	g_assert_true(g_file_set_contents(path, first->body, -1, NULL));
+	return TRUE;
+}
+
+static AshSpec *
+parse_with_pre(FakePre *fake, const char *text, GError **error)
+{
+	fake->dir = g_dir_make_tmp("kickstart-XXXXXX", NULL);
+	fake->n_scripts = 0;
+	const AshKickstartOptions options = { .run_pre = fake_run_pre,
+					      .run_pre_data = fake,
+					      .pre_dir = fake->dir };
+	AshSpec *spec = ash_kickstart_parse(text, strlen(text), "x.ks", fake->dir, &options, error);
+	g_autofree char *path = g_build_filename(fake->dir, "part.ks", NULL);
+	g_autofree char *link = g_build_filename(fake->dir, "link.ks", NULL);
+
+	g_unlink(path);
+	g_unlink(link);
+	g_rmdir(fake->dir);
+	g_clear_pointer(&fake->dir, g_free);
+	return spec;
+}
+
+static void
+test_pre(void)
+{
+	static const char text[] = "%include /tmp/part.ks\n%pre\nlang de_AT.UTF-8\n%end\n%pre-install\nx\n%end\n";
+	static const char link[] = "%pre\nx\n%end\n%include /tmp/link.ks\n";
+	static const char missing[] = "%pre\nx\n%end\n%include /tmp/missing.ks\n";
+	g_autoptr(GError) error = NULL, link_error = NULL, missing_error = NULL;
+	FakePre fake = { NULL, 0 };
+	g_autoptr(AshSpec) spec = parse_with_pre(&fake, text, &error);
+
+	g_assert_no_error(error);
+	g_assert_cmpuint(fake.n_scripts, ==, 2);
+	g_assert_cmpstr(spec->lang, ==, "de_AT.UTF-8");
+	g_assert_cmpuint(spec->notices->len, ==, 0);
+	g_assert_null(parse_with_pre(&fake, link, &link_error));
+	g_assert_true(strstr(link_error->message, "x.ks:4: %include: ") == link_error->message);
+	g_assert_true(strstr(link_error->message, "leads out") != NULL);
+	g_assert_null(parse_with_pre(&fake, missing, &missing_error));
+	g_assert_error(missing_error, ASH_ERROR, ASH_ERROR_CONFIG);
+}
+
+/* Without %pre a name in /tmp is a file like any other. */
+static void
+test_no_pre(void)
+{
+	g_autofree char *path = NULL;
+	g_autoptr(GError) error = NULL;
+	int fd = g_file_open_tmp("kickstart-XXXXXX.ks", &path, NULL);
+	FakePre fake = { NULL, 0 };
+
+	g_assert_cmpint(fd, >=, 0);
+	g_assert_true(g_close(fd, NULL));
+	g_assert_true(g_file_set_contents(path, "lang C.UTF-8\n", -1, NULL));
+	g_autofree char *text = g_strdup_printf("%%include %s\n", path);
+	g_autoptr(AshSpec) spec = parse_with_pre(&fake, text, &error);
+
+	g_unlink(path);
+	g_assert_no_error(error);
+	g_assert_cmpuint(fake.n_scripts, ==, 0);
+	g_assert_cmpstr(spec->lang, ==, "C.UTF-8");
+}
+
 static void
 test_missing_file(void)
 {
@@ -220,6 +302,8 @@ main(int argc, char **argv)
 	g_test_add_func("/kickstart/releasever", test_releasever);
 	g_test_add_func("/kickstart/no-include-from-memory", test_no_include_from_memory);
 	g_test_add_func("/kickstart/shipped", test_shipped);
+	g_test_add_func("/kickstart/pre", test_pre);
+	g_test_add_func("/kickstart/no-pre", test_no_pre);
 	g_test_add_func("/kickstart/missing-file", test_missing_file);
 	return g_test_run();
 }
