@@ -450,7 +450,8 @@ load_secrets_of_plan(Build *build, const AshPlan *plan, const AshBuildRequest *r
 		for (guint j = 0; j < variant->types->len; j++)
 			g_ptr_array_add(types, g_ptr_array_index(variant->types, j));
 	}
-	return ash_secrets_load(request->images.secrets, NULL, request->images.pcr_key != NULL, types, store_dir, &build->secrets, error);
+	return ash_secrets_load(request->images.secrets, ash_storage_spec_get_passphrase(&plan->spec->storage), request->images.pcr_key != NULL,
+				types, store_dir, &build->secrets, error);
 }
 
 AshBuildResult *

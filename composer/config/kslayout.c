@@ -11,6 +11,7 @@ typedef struct {
 	const AshVolumeSpec *volume;
 	GPtrArray *notices;
 	GString *changes; /* what was carried out, for the digest */
+	const char *passphrase; /* the one that the kickstart says first; may be NULL */
 } Applying;
 
 /* Where partitions of a role are mounted. */
@@ -87,10 +88,76 @@ check_file_system(const Applying *applying, const AshPartition *partition, GErro
 		return refuse(applying, error, "makes file systems without options: remove --mkfsoptions");
 	if (volume->max_size != 0 && volume->grow)
 		return refuse(applying, error, "lets it grow to the end of the disk: remove --maxsize");
-	if (volume->encryption.encrypted)
-		return refuse(applying, error, "does not encrypt it: remove --encrypted, and say \"encryption\" of this partition in the image "
-			      "type (ashlar.imgtype(5))");
+	if (volume->encryption.encrypted && partition->role != ASH_PARTITION_VAR)
+		return refuse(applying, error, "does not encrypt it, as it must be read before anything is opened: remove --encrypted");
 	return TRUE;
+}
+
+/* "file:line: command: image type "x"": where encryption is asked for. */
+static char *
+place_of_encryption(const char *origin, const char *command, const AshImageType *type)
+{
+	return g_strdup_printf("%s: %s: image type \"%s\"", origin, command, type->name);
+}
+
+/* What a machine that composes must not decide, and what LUKS2 has better. */
+static gboolean
+check_encryption(const AshEncryptionSpec *said, const char *place, const char *passphrase, GError **error)
+{
+	if (g_strcmp0(said->luks_version, "luks1") == 0)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s is encrypted with LUKS2: remove --luks-version=luks1", place);
+	if (said->cipher != NULL && strcmp(said->cipher, "aes-xts-plain64") != 0)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s is encrypted with aes-xts-plain64: remove --cipher=%s", place, said->cipher);
+	if (g_strcmp0(said->pbkdf, "argon2i") == 0)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s has no argon2i: say --pbkdf=argon2id", place);
+	if (said->pbkdf_time != -1)
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "%s does not measure the machine that composes: say --pbkdf-iterations in place of --pbkdf-time", place);
+	if (said->passphrase != NULL && g_strcmp0(said->passphrase, passphrase) != 0)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s has one passphrase for all that is encrypted: --passphrase is another here", place);
+	return TRUE;
+}
+
+/* Limits are those of the writer (model/encryption.h). */
+static gboolean
+check_costs(const AshEncryption *encryption, const char *place, GError **error)
+{
+	bool argon = encryption->pbkdf == ASH_PBKDF_ARGON2ID;
+	int least = argon ? ASH_PBKDF_MIN_ARGON2_ITERATIONS : ASH_PBKDF_MIN_PBKDF2_ITERATIONS;
+
+	if (!argon && encryption->pbkdf_memory != 0)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s: --pbkdf-memory goes with --pbkdf=argon2id", place);
+	if (encryption->pbkdf_memory != 0 &&
+	    (encryption->pbkdf_memory < ASH_PBKDF_MIN_MEMORY || encryption->pbkdf_memory > ASH_PBKDF_MAX_MEMORY))
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s: --pbkdf-memory takes %d to %d KiB", place, ASH_PBKDF_MIN_MEMORY,
+				 ASH_PBKDF_MAX_MEMORY);
+	if (encryption->pbkdf_iterations != 0 && encryption->pbkdf_iterations < least)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s: --pbkdf-iterations takes %d at least", place, least);
+	return TRUE;
+}
+
+/* What the kickstart says goes before what the type says. */
+static gboolean
+set_encryption(AshPartition *partition, const AshEncryptionSpec *said, const char *place, const char *passphrase, GString *changes,
+	       GError **error)
+{
+	AshEncryption *encryption = &partition->encryption;
+
+	if (!check_encryption(said, place, passphrase, error))
+		return FALSE;
+	encryption->kind = ASH_ENCRYPTION_LUKS2;
+	encryption->passphrase = true;
+	if (said->pbkdf != NULL && ash_pbkdf_parse(said->pbkdf, &encryption->pbkdf)) {
+		encryption->pbkdf_memory = 0;
+		encryption->pbkdf_iterations = 0;
+	}
+	if (said->pbkdf_memory > 0)
+		encryption->pbkdf_memory = said->pbkdf_memory;
+	if (said->pbkdf_iterations > 0)
+		encryption->pbkdf_iterations = said->pbkdf_iterations;
+	g_string_append_printf(changes, "%s luks2 %s %d %d\n", partition->label, ash_pbkdf_to_string(encryption->pbkdf),
+			       encryption->pbkdf_memory, encryption->pbkdf_iterations);
+	return check_costs(encryption, place, error);
 }
 
 static void
@@ -121,6 +188,10 @@ apply_to_role(const Applying *applying, AshPartitionRole role, GError **error)
 		if (!partition->empty && !check_file_system(applying, partition, error))
 			return FALSE;
 		set_size(applying, partition);
+		g_autofree char *place = place_of_encryption(volume->origin, "part", applying->type);
+		if (volume->encryption.encrypted &&
+		    !set_encryption(partition, &volume->encryption, place, applying->passphrase, applying->changes, error))
+			return FALSE;
 		found = true;
 	}
 	if (!found)
@@ -173,12 +244,21 @@ check_autopart(const AshAutopartSpec *autopart, const AshImageType *type, GError
 	if (autopart->fstype != NULL && root != NULL && !same_file_system(root->fs, autopart->fstype))
 		return ash_throw(error, ASH_ERROR_CONFIG, "%s: autopart: image type \"%s\" has its root in %s: remove --fstype=%s",
 				 autopart->origin, type->name, ash_fs_kind_to_string(root->fs), autopart->fstype);
-	if (autopart->encryption.encrypted)
-		return ash_throw(error, ASH_ERROR_CONFIG,
-				 "%s: autopart: image type \"%s\" does not encrypt: remove --encrypted, and say \"encryption\" of a partition in "
-				 "the image type (ashlar.imgtype(5))",
-				 autopart->origin, type->name);
 	return TRUE;
+}
+
+/* autopart --encrypted: all that can be, which is /var. */
+static gboolean
+encrypt_automatically(const Applying *applying, const AshAutopartSpec *autopart, GError **error)
+{
+	AshPartition *var = ash_layout_find(applying->type->layout, ASH_PARTITION_VAR, 0);
+	g_autofree char *place = place_of_encryption(autopart->origin, "autopart", applying->type);
+
+	if (!autopart->encryption.encrypted)
+		return TRUE;
+	if (var == NULL)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s has no partition that could be: remove --encrypted", place);
+	return set_encryption(var, &autopart->encryption, place, applying->passphrase, applying->changes, error);
 }
 
 /* One image is one disk. */
@@ -189,7 +269,7 @@ check_disks(const Applying *applying, const AshStorageSpec *storage, GError **er
 
 	for (guint i = 0; i < storage->volumes->len; i++) {
 		const AshVolumeSpec *volume = g_ptr_array_index(storage->volumes, i);
-		const Applying at = { applying->type, volume, applying->notices, applying->changes };
+		const Applying at = { .type = applying->type, .volume = volume, .notices = applying->notices };
 
 		if (volume->disk != NULL && disk != NULL && strcmp(disk, volume->disk) != 0)
 			return refuse(&at, error, "is one disk: \"%s\" cannot be beside \"%s\"", volume->disk, disk);
@@ -214,7 +294,12 @@ ash_kslayout_apply(const AshSpec *spec, AshImageType *type, GPtrArray *notices, 
 {
 	const AshStorageSpec *storage = &spec->storage;
 	g_autoptr(GString) changes = g_string_new(NULL);
-	Applying applying = { .type = type, .notices = notices, .changes = changes };
+	Applying applying = {
+		.type = type,
+		.notices = notices,
+		.changes = changes,
+		.passphrase = ash_storage_spec_get_passphrase(storage),
+	};
 
 	if (spec->ostree.set)
 		return ash_throw(error, ASH_ERROR_CONFIG,
@@ -222,7 +307,8 @@ ash_kslayout_apply(const AshSpec *spec, AshImageType *type, GPtrArray *notices, 
 				 spec->ostree.origin, spec->ostree.container ? "ostreecontainer" : "ostreesetup");
 	if (type->layout == NULL || !ash_storage_spec_is_set(storage))
 		return TRUE;
-	if (storage->autopart.set && !check_autopart(&storage->autopart, type, error))
+	if (storage->autopart.set && (!check_autopart(&storage->autopart, type, error) ||
+				      !encrypt_automatically(&applying, &storage->autopart, error)))
 		return FALSE;
 	if (!check_disks(&applying, storage, error))
 		return FALSE;
@@ -231,6 +317,7 @@ ash_kslayout_apply(const AshSpec *spec, AshImageType *type, GPtrArray *notices, 
 		if (!apply_volume(&applying, error))
 			return FALSE;
 	}
+	ash_image_type_finish_encryption(type);
 	if (changes->len > 0)
 		change_digest(type, changes->str);
 	return TRUE;

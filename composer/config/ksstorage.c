@@ -274,10 +274,7 @@ handle_mount(AshKsCall *call, GError **error)
 
 	if (values->fstype == NULL && values->mkfsoptions != NULL)
 		return ash_option_throw(&call->place, error, "--mkfsoptions needs --reformat");
-	values->name = g_strdup(call->args[0]);
 	values->noformat = values->fstype == NULL;
-	if (values->fstype != NULL && *values->fstype == '\0')
-		g_clear_pointer(&values->fstype, g_free);
 	return ash_ksvolume_add(call, ASH_VOLUME_MOUNT, values, error);
 }
 

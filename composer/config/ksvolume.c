@@ -156,9 +156,9 @@ ash_ksvolume_add(AshKsCall *call, AshVolumeKind kind, AshKsVolumeValues *values,
 	volume->existing = values->noformat || values->existing ||
 			   (kind == ASH_VOLUME_PARTITION && values->name != NULL);
 	take_values(volume, values);
-	if (kind == ASH_VOLUME_GROUP)
-		volume->name = g_strdup(first);
-	else
+	if (kind == ASH_VOLUME_GROUP || kind == ASH_VOLUME_MOUNT)
+		volume->name = g_strdup(call->args[0]);
+	if (kind != ASH_VOLUME_GROUP)
 		volume->mount_point = dup_mount_point(first);
 	ash_strv_add_all(&volume->members, (const char *const *) call->args + place + 1);
 	remove_earlier(call, volume);

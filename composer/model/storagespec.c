@@ -124,3 +124,17 @@ ash_storage_spec_is_set(const AshStorageSpec *storage)
 {
 	return storage->autopart.set || storage->reqpart != NULL || storage->volumes->len > 0;
 }
+
+const char *
+ash_storage_spec_get_passphrase(const AshStorageSpec *storage)
+{
+	if (storage->autopart.encryption.encrypted && storage->autopart.encryption.passphrase != NULL)
+		return storage->autopart.encryption.passphrase;
+	for (guint i = 0; i < storage->volumes->len; i++) {
+		const AshVolumeSpec *volume = g_ptr_array_index(storage->volumes, i);
+
+		if (volume->encryption.encrypted && volume->encryption.passphrase != NULL)
+			return volume->encryption.passphrase;
+	}
+	return NULL;
+}

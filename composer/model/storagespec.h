@@ -95,5 +95,7 @@ void ash_storage_spec_init(AshStorageSpec *storage);
 void ash_storage_spec_clear(AshStorageSpec *storage);
 /** Borrowed: the volume with that mount point said last, or NULL. */
 const AshVolumeSpec *ash_storage_spec_find(const AshStorageSpec *storage, const char *mount_point);
+/** Borrowed: the passphrase of the first thing that is encrypted and has one, or NULL. */
+const char *ash_storage_spec_get_passphrase(const AshStorageSpec *storage);
 /** True if anything is said that an image would have to carry out. */
 bool ash_storage_spec_is_set(const AshStorageSpec *storage);

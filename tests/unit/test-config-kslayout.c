@@ -123,6 +123,15 @@ test_impossible(Fixture *fixture, gconstpointer data)
 		{ "btrfs / btrfs.1", "btrfs: \"/\"" },
 		{ "mount /dev/sda1 /", "mount: \"/\"" },
 		{ "part / --size=9 --ondisk=vda\npart /var --size=9 --ondisk=vdb", "x.ks:2: part: \"/var\": image type \"vm\" is one disk" },
+		{ "part / --size=9 --encrypted", "\"/\": image type \"vm\" does not encrypt it" },
+		{ "part /boot/efi --size=9 --encrypted", "does not encrypt it" },
+		{ "part /var --size=9 --encrypted --luks-version=luks1", "remove --luks-version=luks1" },
+		{ "part /var --size=9 --encrypted --cipher=serpent-xts-plain64", "remove --cipher=serpent-xts-plain64" },
+		{ "part /var --size=9 --encrypted --pbkdf=argon2i", "say --pbkdf=argon2id" },
+		{ "part /var --size=9 --encrypted --pbkdf-time=1000", "say --pbkdf-iterations" },
+		{ "part /var --size=9 --encrypted --pbkdf=pbkdf2 --pbkdf-memory=1000", "goes with --pbkdf=argon2id" },
+		{ "part /var --size=9 --encrypted --pbkdf=argon2id --pbkdf-memory=1", "takes 32 to" },
+		{ "part /var --size=9 --encrypted --pbkdf=pbkdf2 --pbkdf-iterations=9", "takes 1000 at least" },
 		{ "autopart --type=lvm", "x.ks:1: autopart: image type \"vm\" has plain partitions: remove --type=lvm" },
 		{ "autopart --fstype=xfs", "remove --fstype=xfs" },
 		{ "ostreecontainer --url=x.example/y", "ostreecontainer: a system is composed of packages" },
@@ -136,6 +145,35 @@ test_impossible(Fixture *fixture, gconstpointer data)
 		if (strstr(error->message, cases[i].expected) == NULL)
 			g_error("\"%s\" is not in \"%s\"", cases[i].expected, error->message);
 	}
+}
+
+static void
+test_encryption(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	const AshEncryption *encryption = &find(fixture, ASH_PARTITION_VAR, 0)->encryption;
+
+	g_assert_true(apply(fixture, "part /var --size=64 --encrypted --passphrase=x --pbkdf=pbkdf2 --pbkdf-iterations=5000", &error));
+	g_assert_no_error(error);
+	g_assert_cmpint(encryption->kind, ==, ASH_ENCRYPTION_LUKS2);
+	g_assert_true(encryption->passphrase);
+	g_assert_cmpint(encryption->pbkdf, ==, ASH_PBKDF_PBKDF2);
+	g_assert_cmpint(encryption->pbkdf_iterations, ==, 5000);
+	g_assert_cmpint(encryption->key_bits, ==, 256);
+	g_assert_true(fixture->type->var_encrypted);
+}
+
+static void
+test_autopart_encryption(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	const AshEncryption *encryption = &find(fixture, ASH_PARTITION_VAR, 0)->encryption;
+
+	g_assert_true(apply(fixture, "autopart --encrypted --luks-version=luks2 --cipher=aes-xts-plain64 --pbkdf-memory=65536", &error));
+	g_assert_no_error(error);
+	g_assert_cmpint(encryption->kind, ==, ASH_ENCRYPTION_LUKS2);
+	g_assert_cmpint(encryption->pbkdf_memory, ==, 65536);
+	g_assert_cmpint(find(fixture, ASH_PARTITION_ROOT, 'a')->encryption.kind, ==, ASH_ENCRYPTION_NONE);
 }
 
 /* A container has no disk: whatever is said about one is for the other types of the same kickstart. */
@@ -158,6 +196,8 @@ main(int argc, char **argv)
 	TEST("sizes", test_sizes);
 	TEST("nothing", test_nothing);
 	TEST("impossible", test_impossible);
+	TEST("encryption", test_encryption);
+	TEST("autopart-encryption", test_autopart_encryption);
 	TEST("no-disk", test_no_disk);
 	return g_test_run();
 }
