@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/image-build.h"
+
+#include "base/error.h"
+#include "base/runner.h"
+#include "base/size.h"
+#include "disk/ext4.h"
+#include "disk/gpt.h"
+#include "disk/place.h"
+#include "disk/vfat.h"
+
+#include <string.h>
+
+/* erofs.rst: its zstd. */
+#define FIRST_KERNEL_WITH_ZSTD "6.10"
+
+AshUuid
+ash_disk_build_uuid(const AshDiskBuild *build, const AshPartition *partition, const char *what)
+{
+	g_autofree char *purpose =
+	    g_strdup_printf("%s-%s", ash_partition_role_to_string(partition->role), what);
+
+	return ash_uuid_derive(&build->request->seed, purpose);
+}
+
+/* Names end up in labels, file names and version comparisons: only characters that mean the same in
+ * all. */
+static gboolean
+check_word(const char *text, const char *what, const char *extra, GError **error)
+{
+	const char *end = text;
+
+	while (g_ascii_isalnum(*end) || (*end != '\0' && strchr(extra, *end) != NULL))
+		end++;
+	if (*end == '\0' && end != text && text[0] != '.')
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "the %s \"%s\" may only have letters, digits and the characters %s", what,
+			 text, extra);
+}
+
+static char *
+expand_label(const AshDiskRequest *request, const AshPartition *partition)
+{
+	g_autoptr(GString) label = g_string_new(partition->label != NULL ? partition->label : "");
+
+	if (partition->empty)
+		return g_strdup("_empty");
+	g_string_replace(label, "@NAME@", request->name, 0);
+	g_string_replace(label, "@VERSION@", request->version, 0);
+	return g_strdup(label->str);
+}
+
+/* Gives everything that is known before content is: labels, identifiers, flags. */
+static void
+identify_partition(const AshDiskRequest *request, AshPartition *partition, guint index)
+{
+	g_autofree char *purpose = g_strdup_printf("partition-%u-%s", index,
+						   ash_partition_role_to_string(partition->role));
+	g_autofree char *label = expand_label(request, partition);
+
+	g_free(partition->label);
+	partition->label = g_steal_pointer(&label);
+	partition->type_guid = ash_partition_role_type_guid(partition->role);
+	partition->uuid = ash_uuid_derive(&request->seed, purpose);
+	if (partition->grow)
+		partition->flags |= ASH_GPT_FLAG_GROW;
+	if (partition->read_only)
+		partition->flags |= ASH_GPT_FLAG_READ_ONLY;
+	/* Tools that pick the root by type and newest label would take a free slot for one: systemd 252 compares "_empty" too. */
+	if (partition->empty)
+		partition->flags |= ASH_GPT_FLAG_NO_AUTO;
+}
+
+/* A system of two slots has two kernel images: the updater puts the new one beside that which runs. */
+static guint64
+measure_esp(const AshBootFiles *boot, bool has_two)
+{
+	const guint64 loaders = 2 * g_bytes_get_size(boot->loader);
+	guint64 uki = g_bytes_get_size(boot->stub) + ash_content_get_size(boot->kernel) + ASH_MIB;
+
+	uki += boot->initrd != NULL ? ash_content_get_size(boot->initrd) : 0;
+	const guint64 bytes = loaders + (has_two ? 2 : 1) * uki;
+	return ash_size_round_up(bytes + bytes / 50 + ASH_MIB, ASH_MIB);
+}
+
+static bool
+has_free_slot(const AshLayout *layout)
+{
+	for (guint i = 0; i < layout->partitions->len; i++) {
+		const AshPartition *partition = layout->partitions->pdata[i];
+		if (partition->role == ASH_PARTITION_ROOT && partition->empty)
+			return true;
+	}
+	return false;
+}
+
+/* A kernel that cannot read its root would be found out only by booting it. */
+static gboolean
+check_kernel(const AshDiskBuild *build, GError **error)
+{
+	const char *release = build->boot != NULL ? build->boot->kernel_release : NULL;
+
+	if (release == NULL || build->request->type->root_compression != ASH_ROOT_COMPRESSION_ZSTD ||
+	    strverscmp(release, FIRST_KERNEL_WITH_ZSTD) >= 0)
+		return TRUE;
+	return ash_throw(error, ASH_ERROR_CONFIG,
+			 "the kernel \"%s\" cannot read a root compressed with zstd, Linux " FIRST_KERNEL_WITH_ZSTD
+			 " is the first: set \"root_compression\" to \"lz4hc\"", release);
+}
+
+static AshErofsOptions
+make_erofs_options(const AshDiskBuild *build, const AshPartition *partition)
+{
+	const AshDiskRequest *request = build->request;
+	AshErofsOptions options = {
+		.uuid = ash_disk_build_uuid(build, partition, "fs"),
+		.epoch = request->epoch,
+		.compression = request->type->root_compression,
+		.previous = request->previous_layout,
+	};
+	gsize label_bytes = MIN(strlen(request->name), sizeof(options.label));
+
+	memcpy(options.label, request->name, label_bytes);
+	return options;
+}
+
+static gboolean
+make_root_file(AshDiskBuild *build, const AshErofsOptions *options, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	g_autofree char *left_out = build->initrd != NULL ? ash_fs_node_dup_path(build->initrd) : NULL;
+	AshRootFile root = { .tree = request->tree, .left_out = left_out, .options = *options };
+
+	build->root_fd = ash_root_file_make(build->ctx, &root, request->output_dir, request->make_root, request->make_root_data,
+					    &build->root_bytes, error);
+	return build->root_fd >= 0;
+}
+
+/* Once for all slots. Sets *@ret_bytes. */
+static gboolean
+plan_erofs(AshDiskBuild *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
+{
+	const AshErofsOptions options = make_erofs_options(build, partition);
+
+	if (build->erofs == NULL && build->root_fd < 0) {
+		if (!check_kernel(build, error))
+			return FALSE;
+		if (build->request->make_root != NULL && !make_root_file(build, &options, error))
+			return FALSE;
+		if (build->request->make_root == NULL)
+			build->erofs = ash_erofs_new(build->ctx, build->request->tree, &options, error);
+	}
+	if (build->erofs == NULL && build->root_fd < 0)
+		return FALSE;
+	*ret_bytes = build->erofs != NULL ? ash_erofs_get_bytes(build->erofs) : build->root_bytes;
+	return TRUE;
+}
+
+/* Bytes that a partition's content takes; 0 and @error if it cannot be held. */
+static gboolean
+measure_partition(AshDiskBuild *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+
+	*ret_bytes = 0;
+	if (partition->empty)
+		return TRUE;
+	if (partition->role == ASH_PARTITION_ROOT && partition->fs == ASH_FS_EROFS)
+		return plan_erofs(build, partition, ret_bytes, error) || ash_prefix(error, "root file system");
+	if (partition->role == ASH_PARTITION_ROOT)
+		*ret_bytes = ash_ext4_estimate(request->tree);
+	else if (partition->role == ASH_PARTITION_ESP && build->boot != NULL)
+		*ret_bytes = MAX(measure_esp(build->boot, has_free_slot(build->layout)), ASH_VFAT_MIN_BYTES);
+	else if (partition->fs == ASH_FS_EXT4)
+		*ret_bytes = ash_ext4_estimate(
+		    partition->role == ASH_PARTITION_VAR ? request->var_tree : NULL);
+	return TRUE;
+}
+
+/* Every program that will be run, named before work starts if it is missing. */
+static gboolean
+check_tools(const AshDiskRequest *request, GError **error)
+{
+	static const AshTool esp_tools[] = {ASH_TOOL_MKFS_VFAT, ASH_TOOL_MMD, ASH_TOOL_MCOPY};
+	bool has_esp = ash_layout_find(request->type->layout, ASH_PARTITION_ESP, 0) != NULL;
+
+	for (guint i = 0; has_esp && i < G_N_ELEMENTS(esp_tools); i++) {
+		g_autofree char *path = ash_tool_find(esp_tools[i], error);
+
+		if (path == NULL)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+check_request(const AshDiskRequest *request, GError **error)
+{
+	if (request->type->layout == NULL || request->type->formats->len == 0)
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "it has no disk layout or no format");
+	for (guint i = 0; i < request->type->layout->partitions->len; i++) {
+		const AshPartition *partition = request->type->layout->partitions->pdata[i];
+
+		if (partition->role == ASH_PARTITION_ROOT && !partition->empty && partition->fs != ASH_FS_EROFS &&
+		    partition->fs != ASH_FS_EXT4)
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "a root partition is erofs or ext4");
+	}
+	return check_tools(request, error) && check_word(request->name, "name", "._-", error) &&
+	       check_word(request->version, "version", ".~^-", error);
+}
+
+static gboolean
+load_boot_files(AshDiskBuild *build, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+
+	build->boot = ash_boot_files_load(request->tree, error);
+	return build->boot != NULL && (request->type->initramfs_compression != ASH_INITRAMFS_COMPRESSION_NONE ||
+				       ash_boot_files_unpack_initrd(build->boot, error));
+}
+
+/* A root with a hash tree is booted by a kernel image, which has it: in the root it would be one more thing that updates have to fetch. */
+static void
+hide_initrd(AshDiskBuild *build)
+{
+	AshFsNode *initrd = ash_layout_find(build->layout, ASH_PARTITION_ROOT_VERITY, 0) != NULL ? ash_boot_find_initrd(build->request->tree)
+												 : NULL;
+
+	if (initrd == NULL)
+		return;
+	ash_fs_node_take(initrd);
+	build->initrd = initrd;
+}
+
+gboolean
+ash_disk_build_plan(AshDiskBuild *build, GError **error)
+{
+	const AshDiskRequest *request = build->request;
+	guint n;
+
+	if (!check_request(request, error))
+		return FALSE;
+	build->layout = ash_layout_copy(request->type->layout);
+	build->layout->disk_uuid = ash_uuid_derive(&request->seed, "disk");
+	n = build->layout->partitions->len;
+	build->content = g_new0(guint64, n + 1);
+	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) != NULL && !load_boot_files(build, error))
+		return FALSE;
+	hide_initrd(build);
+	for (guint i = 0; i < n; i++) {
+		AshPartition *partition = build->layout->partitions->pdata[i];
+
+		identify_partition(request, partition, i);
+		if (!measure_partition(build, partition, &build->content[i], error))
+			return FALSE;
+		build->content[i] += ash_seal_overhead(partition);
+	}
+	return ash_place_layout(build->layout, build->content, error);
+}
