@@ -17,7 +17,7 @@ static const struct {
 
 /* Made by scriptlets, by the composer, or on the machine: no package can own them. */
 static const char *const passed[] = {
-	"usr/lib/sysimage/", "usr/lib/ashlar/", "usr/lib/modules/", "var/", "boot/", "run/", "tmp/", "etc/ld.so.cache", "etc/alternatives/",
+	"usr/lib/sysimage/", "usr/lib/ashlar/", "usr/lib/modules/", "var/", "boot/", "efi/", "run/", "tmp/", "etc/ld.so.cache", "etc/alternatives/",
 	"etc/ssl/certs/", "etc/pki/ca-trust/extracted/", "etc/systemd/system/", "etc/selinux/", FACTORY "var/lib/selinux/",
 	"etc/.updated", "etc/fstab", "etc/hostname", "etc/locale.conf", "etc/vconsole.conf", "etc/machine-id", "usr/lib/tmpfiles.d/ashlar-",
 	"usr/lib/systemd/system/ashlar-", "usr/lib/rpm/macros.d/macros.ashlar", "usr/lib/repart.d/50-var.conf",

@@ -9,6 +9,7 @@
 #include "disk/gpt.h"
 #include "disk/inspect.h"
 #include "disk/probe.h"
+#include "disk/vfat.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -21,10 +22,11 @@
 /* No file of a system is larger; what claims to be would fill the disk. */
 #define MAX_FILE_BYTES (16 * ASH_GIB)
 
-/* A file system: one of the two. */
+/* A file system, or one file: one of the three. */
 typedef struct {
 	AshErofsReader *erofs;
 	AshExt4Reader *ext4;
+	GBytes *bytes;
 } Source;
 
 /* What an open tree needs. */
@@ -40,6 +42,7 @@ source_clear(gpointer data)
 
 	g_clear_pointer(&source->erofs, ash_erofs_close);
 	g_clear_pointer(&source->ext4, ash_ext4_reader_free);
+	g_clear_pointer(&source->bytes, g_bytes_unref);
 }
 
 static void
@@ -86,6 +89,16 @@ copy_erofs(AshErofsReader *reader, guint64 nid, guint64 size, int to_fd, GError 
 	return TRUE;
 }
 
+static gboolean
+copy_source(const Source *source, guint64 number, guint64 size, int to_fd, GError **error)
+{
+	if (source->bytes != NULL)
+		return ash_fd_write_all(to_fd, g_bytes_get_data(source->bytes, NULL), g_bytes_get_size(source->bytes), 0, error);
+	if (source->ext4 != NULL)
+		return ash_ext4_reader_copy(source->ext4, (guint32) number, to_fd, error);
+	return copy_erofs(source->erofs, number, size, to_fd, error);
+}
+
 static int
 open_node(const AshFsNode *node, gpointer user_data, GError **error)
 {
@@ -93,7 +106,6 @@ open_node(const AshFsNode *node, gpointer user_data, GError **error)
 	const Source *source = &g_array_index(image->sources, Source, node->number);
 	guint64 number = g_ascii_strtoull(node->content, NULL, 10);
 	ash_autofd int fd = -1;
-	gboolean ok;
 
 	if (node->size > MAX_FILE_BYTES) {
 		ash_throw(error, ASH_ERROR_CONFIG, "it claims to have %" G_GUINT64_FORMAT " bytes", node->size);
@@ -102,9 +114,7 @@ open_node(const AshFsNode *node, gpointer user_data, GError **error)
 	fd = make_copy_fd(node->size, error);
 	if (fd < 0)
 		return -1;
-	ok = source->erofs != NULL ? copy_erofs(source->erofs, number, node->size, fd, error)
-				   : ash_ext4_reader_copy(source->ext4, (guint32) number, fd, error);
-	return ok ? ash_fd_steal(&fd) : -1;
+	return copy_source(source, number, node->size, fd, error) ? ash_fd_steal(&fd) : -1;
 }
 
 /* Puts the file system at @offset below @root. FALSE without an error: it is of another kind, *@ret_kind (static, may be NULL). */
@@ -113,7 +123,7 @@ fill(Image *image, AshFsNode *root, guint64 offset, guint64 size, const char **r
 {
 	g_auto(AshProbe) probe = { 0 };
 	guint32 index = image->sources->len;
-	Source source = { NULL, NULL };
+	Source source = { 0 };
 
 	ash_probe_read(image->fd, offset, size, &probe);
 	*ret_kind = probe.content;
@@ -164,6 +174,40 @@ add_var(Image *image, AshFsTree *tree, const AshPartition *partition, GPtrArray 
 	graft(var, content);
 }
 
+/* The directory @name of @parent, made if it is not there; NULL if something else is. */
+static AshFsNode *
+take_directory(const AshFsTree *tree, AshFsNode *parent, const char *name)
+{
+	g_autofree char *above = ash_fs_node_dup_path(parent);
+	g_autofree char *path = g_build_filename(above, name, NULL);
+	AshFsNode *node = ash_fs_tree_lookup(tree, path);
+
+	if (node == NULL)
+		return ash_fs_node_new(parent, name, S_IFDIR | 0700);
+	return S_ISDIR(node->mode) ? node : NULL;
+}
+
+/* The one file of the EFI system partition that no image may have, where systemd mounts the partition. */
+static void
+add_random_seed(Image *image, AshFsTree *tree, const AshPartition *esp)
+{
+	g_autoptr(AshVfatReader) fat = ash_vfat_open(image->fd, esp->offset, NULL);
+	Source source = { .bytes = fat != NULL ? ash_vfat_load(fat, "loader/random-seed", NULL) : NULL };
+	AshFsNode *efi = source.bytes != NULL ? take_directory(tree, tree->root, "efi") : NULL;
+	AshFsNode *loader = efi != NULL ? take_directory(tree, efi, "loader") : NULL;
+	AshFsNode *node;
+
+	if (loader == NULL) {
+		source_clear(&source);
+		return;
+	}
+	node = ash_fs_node_new(loader, "random-seed", S_IFREG | 0600);
+	node->number = image->sources->len;
+	node->size = g_bytes_get_size(source.bytes);
+	node->content = node->size > 0 ? g_strdup("0") : NULL;
+	g_array_append_val(image->sources, source);
+}
+
 static gboolean
 fill_from_layout(Image *image, AshFsTree *tree, const AshLayout *layout, GPtrArray *notices, GError **error)
 {
@@ -192,7 +236,7 @@ fill_from_disk(Image *image, AshFsTree *tree, guint64 size, GPtrArray *notices, 
 {
 	g_autoptr(AshLayout) layout = NULL;
 	g_autoptr(GError) local = NULL;
-	const AshPartition *var;
+	const AshPartition *var, *esp;
 	const char *kind = NULL;
 
 	/* One file system without a partition table. */
@@ -209,6 +253,9 @@ fill_from_disk(Image *image, AshFsTree *tree, guint64 size, GPtrArray *notices, 
 	var = ash_layout_find(layout, ASH_PARTITION_VAR, 0);
 	if (var != NULL)
 		add_var(image, tree, var, notices);
+	esp = ash_layout_find(layout, ASH_PARTITION_ESP, 0);
+	if (esp != NULL)
+		add_random_seed(image, tree, esp);
 	return TRUE;
 }
 

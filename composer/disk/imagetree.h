@@ -6,7 +6,7 @@
 
 /**
  * The system in a disk image (raw, fixed VHD, qcow2), or in a file that is one file system: the first root partition with content,
- * with what is in the /var partition. EROFS and ext4 are read; files are opened as copies in memory (large ones in the directory of
+ * with what is in the /var partition, and the random seed of the boot loader at /efi/loader. EROFS and ext4 are read; files are opened as copies in memory (large ones in the directory of
  * temporary files). *@ret_notices (owned, of char *) says which partitions were not looked into, and why. Owned; NULL and
  * ASH_ERROR_CONFIG if there is no system that can be read.
  */

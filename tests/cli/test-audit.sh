@@ -3,7 +3,7 @@
 # ashlar audit: a system with planted faults and one without; commits and images; formats; what is accepted and known; other programs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need rpmbuild rpmsign createrepo_c gpg python3 jq ostree openssl gcc readelf mke2fs qemu-img setcap
+need rpmbuild rpmsign createrepo_c gpg python3 jq ostree openssl gcc readelf mke2fs qemu-img setcap sfdisk mcopy
 [ -f /usr/lib/systemd/boot/efi/linuxx64.efi.stub ] || skip_all "systemd-boot-efi is not installed"
 cd "$work" || exit 1
 here=$top_srcdir/tests/cli
@@ -139,6 +139,13 @@ for format in raw qcow2 vhd; do
 	strip out.txt >faulty.found
 	check "has the findings of its commit" cmp faulty.want faulty.found
 done
+cp --sparse=always out/clean-machine.raw seed.raw
+echo seed >seed
+offset=$(($(sfdisk --json seed.raw 2>/dev/null | jq '[.partitiontable.partitions[] | select(.type == "C12A7328-F81F-11D2-BA4B-00A0C93EC93B")][0].start') * 512))
+mmd -i "seed.raw@@$offset" ::/loader 2>/dev/null
+mcopy -i "seed.raw@@$offset" seed ::/loader/random-seed
+exits "the boot loader has a seed" 0 seed.raw --allow accepted.toml --json
+check_equal "which is found, and nothing else" "error identity-random-seed efi/loader/random-seed " "$(findings out.txt)"
 for image in oci:out/faulty-oci.oci.tar wsl:out/faulty-wsl.wsl; do
 	exits "a commit for ${image%:*}" 0 "faulty/x86_64/${image%:*}" --json --inventory
 	strip out.txt >archive.want
