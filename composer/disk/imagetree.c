@@ -166,8 +166,9 @@ add_var(Image *image, AshFsTree *tree, const AshPartition *partition, GPtrArray 
 		return;
 	if (!fill(image, content->root, partition->offset, partition->size, &kind, &error)) {
 		if (error != NULL || (kind != NULL && strcmp(kind, "zero") != 0))
-			g_ptr_array_add(notices, g_strdup_printf("partition \"%s\": %s", partition->label,
-								 error != NULL ? error->message : kind));
+			g_ptr_array_add(notices, g_strdup_printf("partition \"%s\": %s%s", partition->label,
+								 error != NULL ? error->message : kind,
+								 error != NULL ? "" : " is not looked into"));
 		return;
 	}
 	g_ptr_array_set_size(var->children, 0);
