@@ -4,8 +4,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/table.h"
+#include "config/imgtype.h"
 #include "config/kickstart.h"
+#include "config/kslayout.h"
 #include "config/kstable.h"
 
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 typedef struct {
 	AshCommonOptions common;
 	char **arguments; /* VERB FILE... */
-	char **repo_dirs, **repo_urls;
+	char **repo_dirs, **repo_urls, **types;
 	char *output, *releasever;
 	gboolean manual;
 } KickstartCommand;
@@ -27,6 +28,7 @@ kickstart_command_clear(KickstartCommand *command)
 	g_strfreev(command->arguments);
 	g_strfreev(command->repo_dirs);
 	g_strfreev(command->repo_urls);
+	g_strfreev(command->types);
 	g_free(command->output);
 	g_free(command->releasever);
 }
@@ -47,9 +49,22 @@ checked_free(gpointer data)
 	g_free(checked);
 }
 
+/* What it says about disks, in the layouts of the types that are named. */
+static void
+check_types(const KickstartCommand *command, AshContext *ctx, const AshSpec *spec, AshKsFindings *findings)
+{
+	for (guint i = 0; command->types != NULL && command->types[i] != NULL; i++) {
+		GError *problem = NULL;
+		g_autoptr(AshImageType) type = ash_imgtype_load(command->types[i], ctx->data_dir, &problem);
+
+		if (type == NULL || !ash_kslayout_apply(spec, type, findings->notices, &problem))
+			g_ptr_array_add(findings->problems, problem);
+	}
+}
+
 /* A file that cannot be read at all is a problem of its own: others may follow. */
 static Checked *
-check_file(const KickstartCommand *command, const char *file)
+check_file(const KickstartCommand *command, AshContext *ctx, const char *file)
 {
 	Checked *checked = g_new0(Checked, 1);
 	g_autoptr(AshSpec) spec = NULL;
@@ -66,6 +81,8 @@ check_file(const KickstartCommand *command, const char *file)
 	spec = ash_kickstart_load_full(file, &options, &problem);
 	if (spec == NULL)
 		g_ptr_array_add(checked->findings->problems, problem);
+	else
+		check_types(command, ctx, spec, checked->findings);
 	return checked;
 }
 
@@ -136,13 +153,13 @@ print_json(const GPtrArray *files)
 }
 
 static gboolean
-run_check(const KickstartCommand *command, GError **error)
+run_check(const KickstartCommand *command, AshContext *ctx, GError **error)
 {
 	g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(checked_free);
 	guint wrong = 0, refused = 0;
 
 	for (guint i = 1; command->arguments[i] != NULL; i++) {
-		Checked *checked = check_file(command, command->arguments[i]);
+		Checked *checked = check_file(command, ctx, command->arguments[i]);
 
 		g_ptr_array_add(files, checked);
 		if (checked->findings->problems->len > 0)
@@ -162,7 +179,7 @@ run_check(const KickstartCommand *command, GError **error)
 }
 
 static gboolean
-run_flatten(const KickstartCommand *command, GError **error)
+run_flatten(const KickstartCommand *command, AshContext *ctx, GError **error)
 {
 	g_autoptr(GString) flat = g_string_new(NULL);
 	g_autoptr(AshKsFindings) findings = ash_ks_findings_new();
@@ -192,7 +209,7 @@ run_flatten(const KickstartCommand *command, GError **error)
 }
 
 static gboolean
-run_commands(const KickstartCommand *command, GError **error)
+run_commands(const KickstartCommand *command, AshContext *ctx, GError **error)
 {
 	g_autofree char *text = NULL;
 
@@ -211,7 +228,7 @@ run_commands(const KickstartCommand *command, GError **error)
 
 static const struct {
 	const char *name;
-	gboolean (*run)(const KickstartCommand *command, GError **error);
+	gboolean (*run)(const KickstartCommand *command, AshContext *ctx, GError **error);
 	guint least; /* arguments after the verb */
 } verbs[] = {
 	{ "check", run_check, 1 },
@@ -224,6 +241,7 @@ ash_command_kickstart(AshCommandEnv *env, int argc, char **argv, GError **error)
 {
 	g_auto(KickstartCommand) command = { .arguments = NULL };
 	const GOptionEntry entries[] = {
+		{ "type", 't', 0, G_OPTION_ARG_STRING_ARRAY, &command.types, "check: also what this image type cannot have", "TYPE" },
 		{ "repos", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &command.repo_dirs, "A directory with .repo files", "DIR" },
 		{ "repo", 0, 0, G_OPTION_ARG_STRING_ARRAY, &command.repo_urls, "Take repository NAME from URL", "NAME=URL" },
 		{ "releasever", 0, 0, G_OPTION_ARG_STRING, &command.releasever, "What $releasever stands for in URLs of repositories", "RELEASE" },
@@ -239,7 +257,7 @@ ash_command_kickstart(AshCommandEnv *env, int argc, char **argv, GError **error)
 			continue;
 		if (g_strv_length(command.arguments) <= verbs[i].least)
 			return ash_throw(error, ASH_ERROR_USAGE, "\"%s\" needs a kickstart file", verbs[i].name);
-		return verbs[i].run(&command, error);
+		return verbs[i].run(&command, env->ctx, error);
 	}
 	return ash_throw(error, ASH_ERROR_USAGE, "\"%s\" is no action: there are check, flatten and commands", command.arguments[0]);
 }

@@ -86,6 +86,8 @@ check_file_system(const Applying *applying, const AshPartition *partition, GErro
 		return refuse(applying, error, "finds it by a label of its own: remove --label");
 	if (volume->mkfsoptions != NULL)
 		return refuse(applying, error, "makes file systems without options: remove --mkfsoptions");
+	if (partition->role == ASH_PARTITION_VAR && volume->fsoptions != NULL && strcmp(volume->fsoptions, "defaults") != 0)
+		return refuse(applying, error, "mounts it in the initramfs with options of its own: remove --fsoptions");
 	if (volume->max_size != 0 && volume->grow)
 		return refuse(applying, error, "lets it grow to the end of the disk: remove --maxsize");
 	if (volume->encryption.encrypted && partition->role != ASH_PARTITION_VAR)

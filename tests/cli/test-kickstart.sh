@@ -73,6 +73,11 @@ printf 'repo --name=x --baseurl=http://mirror.example/$releasever/\n' >release.k
 check "\$releasever has to be said" status 3 ashlar kickstart check release.ks
 check "and can be" status 0 ashlar kickstart check --releasever=42 release.ks
 
+printf 'part / --fstype=xfs --size=100\n' >xfs.ks
+check "a disk may be as it is said" status 0 ashlar kickstart check xfs.ks
+check "but not for a type that has another" status 3 ashlar kickstart check -t container -t qemu-vm xfs.ks
+check "whose name is told" grep -q '^error: xfs.ks:1: part: "/": image type "qemu-vm" has it in erofs' out
+
 check "flatten" status 0 ashlar kickstart flatten good.ks
 cp out flat.ks
 check_equal "has everything in its place" "$(printf 'lang C.UTF-8\n# what there is\n%%packages\n@core\nbash # a shell\n-vim\n%%end\ninstall\nrootpw --lock\n')" "$(cat flat.ks)"

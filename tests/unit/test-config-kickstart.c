@@ -181,7 +181,7 @@ test_no_include_from_memory(void)
 static void
 test_shipped(void)
 {
-	static const char *const names[] = { "azurelinux-4.ks", "demo-vm.ks", "fedora.ks" };
+	static const char *const names[] = { "azurelinux-4.ks", "branch-office.ks", "demo-vm.ks", "fedora.ks" };
 	static const char *const urls[] = { "azurelinux-base=file:///a", "demo=file:///d", "fedora=file:///f",
 					    "updates=file:///u", NULL };
 	const AshKickstartOptions options = { .repo_urls = urls };

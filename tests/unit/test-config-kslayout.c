@@ -115,6 +115,7 @@ test_impossible(Fixture *fixture, gconstpointer data)
 		{ "part /var --size=9 --label=x", "remove --label" },
 		{ "part /var --size=9 --mkfsoptions=-K", "remove --mkfsoptions" },
 		{ "part /var --size=9 --grow --maxsize=10", "remove --maxsize" },
+		{ "part /var --size=9 --fsoptions=noatime", "remove --fsoptions" },
 		{ "part /var --onpart=sda1", "remove --onpart" },
 		{ "part pv.1 --size=9", "has partitions only" },
 		{ "volgroup vg pv.1", "x.ks:1: volgroup: \"vg\": image type \"vm\" has partitions only" },
