@@ -70,7 +70,7 @@ check "a passphrase for a type without encryption: status 2" status 2 env ASHLAR
 	bash -c "build_type -t qemu-vm --luks-passphrase-file passphrase"
 refute "nothing was made" test -e nothing
 
-check "the demo system builds with an encrypted /var" build "$type" --luks-passphrase-file passphrase
+check "the demo system builds with an encrypted /var" build "$type" -f raw -f qcow2 --luks-passphrase-file passphrase
 raw=out/demo-vm-$type.raw recovery=out/demo-vm-$type.var.recovery-key
 [ -f "$raw" ] || { finish; exit; }
 slice_var "$raw" var
@@ -107,9 +107,9 @@ refute "the recovery key is not in the store" grep -rqF "$(cat "$recovery")" "$s
 
 # Written anew for another key only.
 before=$(stat -c %i "$raw")
-build "$type" --luks-passphrase-file passphrase >said 2>&1
+build "$type" -f raw -f qcow2 --luks-passphrase-file passphrase >said 2>&1
 check_equal "the same keys: nothing is written" "$before" "$(stat -c %i "$raw")"
-check "another passphrase" build "$type" --luks-passphrase-file other --explain
+check "another passphrase" build "$type" -f raw -f qcow2 --luks-passphrase-file other --explain
 refute "is a new image" test "$before" = "$(stat -c %i "$raw")"
 slice_var "$raw" var
 check "which the new one opens" sh -c 'tr -d "\n" <other | cryptsetup luksOpen --test-passphrase var'

@@ -25,7 +25,7 @@ ssh-keygen -q -t ed25519 -N '' -f key
 umask 077
 echo "correct horse battery" >passphrase
 umask 022
-check "the demo system builds with an encrypted /var" "$ASHLAR" build demo-vm.ks -t qemu-vm-encrypted --repos "$distro/release" \
+check "the demo system builds with an encrypted /var" "$ASHLAR" build demo-vm.ks -t qemu-vm-encrypted -f raw --repos "$distro/release" \
 	--store "$cache/test-store" -o out --progress=plain --luks-passphrase-file passphrase
 image=out/demo-vm-qemu-vm-encrypted.raw
 [ -f "$image" ] || { finish; exit; }
