@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "base/record.h"
 #include "compose/mkfsroot.h"
+#include "config/kickstart.h"
+#include "config/kslayout.h"
 #include "disk/image.h"
 #include "store/history.h"
 #include "store/tree.h"
@@ -20,6 +22,7 @@ static const AshField notes_fields[] = {
 	ASH_FIELD(AshImageNotes, name, ASH_FIELD_STRING),
 	ASH_FIELD(AshImageNotes, kernel_append, ASH_FIELD_STRING),
 	ASH_FIELD(AshImageNotes, boot_timeout, ASH_FIELD_INT),
+	ASH_FIELD(AshImageNotes, disks, ASH_FIELD_STRING),
 	{ NULL },
 };
 
@@ -54,6 +57,7 @@ notes_clear(AshImageNotes *notes)
 {
 	g_clear_pointer(&notes->name, g_free);
 	g_clear_pointer(&notes->kernel_append, g_free);
+	g_clear_pointer(&notes->disks, g_free);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshImageNotes, notes_clear)
@@ -73,6 +77,19 @@ load_notes(AshStore *store, const char *commit, AshImageNotes *notes, GError **e
 	if (ok && notes->name == NULL)
 		return ash_throw(error, ASH_ERROR_CONFIG, "commit \"%s\" does not name its system", commit);
 	return ok;
+}
+
+gboolean
+ash_artifact_apply_disks(AshStore *store, const char *commit, AshImageType *type, GError **error)
+{
+	g_auto(AshImageNotes) notes = { .boot_timeout = -1 };
+
+	if (!load_notes(store, commit, &notes, error))
+		return FALSE;
+	if (notes.disks == NULL)
+		return TRUE;
+	g_autoptr(AshSpec) spec = ash_kickstart_parse(notes.disks, strlen(notes.disks), notes.name, NULL, NULL, error);
+	return spec != NULL && ash_kslayout_apply(spec, type, spec->notices, error);
 }
 
 /* Adds the file that was just written. */

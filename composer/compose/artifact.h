@@ -16,6 +16,7 @@ typedef struct {
 	char *name;          /* of the system */
 	char *kernel_append; /* may be NULL */
 	int boot_timeout;    /* seconds, -1: as the type says */
+	char *disks;         /* what the kickstart says about partitions, in its own language; NULL: nothing */
 } AshImageNotes;
 
 #define ASH_IMAGE_NOTES_KEY "ashlar.image"
@@ -25,6 +26,9 @@ typedef struct {
 
 /** Owned JSON text. */
 char *ash_image_notes_format(const AshImageNotes *notes);
+
+/** Carries out in @type what the kickstart of @commit says about its partitions (config/kslayout.h), as its build did. */
+gboolean ash_artifact_apply_disks(AshStore *store, const char *commit, AshImageType *type, GError **error);
 
 /**
  * Writes the files of @type from @commit into @out_dir and adds an AshArtifact for each to @artifacts.

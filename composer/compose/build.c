@@ -478,14 +478,15 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 }
 
 static gboolean
-load_types(AshContext *ctx, const char *const *names, const char *const *formats, GPtrArray *loaded, GError **error)
+load_types(AshContext *ctx, AshStore *store, const char *commit, const char *const *names, const char *const *formats,
+	   GPtrArray *loaded, GError **error)
 {
 	for (; *names != NULL; names++) {
 		AshImageType *type = ash_imgtype_load(*names, ctx->data_dir, error);
 		if (type == NULL)
 			return FALSE;
 		g_ptr_array_add(loaded, type);
-		if (!ash_imgtype_set_formats(type, formats, error))
+		if (!ash_imgtype_set_formats(type, formats, error) || !ash_artifact_apply_disks(store, commit, type, error))
 			return FALSE;
 	}
 	return TRUE;
@@ -500,7 +501,7 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 	g_autofree char *checksum = ash_store_resolve(store, commit, error);
 	g_auto(Build) build = { 0 };
 
-	if (checksum == NULL || !load_types(ctx, types, options->formats, loaded, error) ||
+	if (checksum == NULL || !load_types(ctx, store, checksum, types, options->formats, loaded, error) ||
 	    !ash_secrets_load(options->secrets, NULL, options->pcr_key != NULL, loaded, ash_store_get_dir(store), &build.secrets, error) ||
 	    !ash_store_use(ctx, store, error) || !build_begin(&build, ctx, store, out_dir, options, error))
 		return NULL;

@@ -301,10 +301,12 @@ ash_plan_is_unchanged(const AshPlan *plan)
 char *
 ash_plan_dup_notes(const AshPlan *plan)
 {
+	g_autofree char *disks = ash_storage_spec_to_kickstart(&plan->spec->storage);
 	const AshImageNotes notes = {
 		.name = plan->spec->name,
 		.kernel_append = plan->spec->kernel_append,
 		.boot_timeout = plan->spec->boot_timeout,
+		.disks = disks,
 	};
 
 	return ash_image_notes_format(&notes);

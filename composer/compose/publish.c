@@ -69,7 +69,7 @@ make_parts(AshContext *ctx, AshStore *store, const AshComposePublish *request, G
 	const AshImageOptions options = { .seed = request->seed, .anchor = anchor, .pcr_key = request->pcr_key };
 	g_autoptr(AshImageType) type = ash_imgtype_load(request->type, ctx->data_dir, error);
 
-	if (type == NULL)
+	if (type == NULL || !ash_artifact_apply_disks(store, request->commit, type, error))
 		return FALSE;
 	if (type->var_tpm2 && request->pcr_key == NULL)
 		return ash_throw(error, ASH_ERROR_USAGE,

@@ -138,3 +138,83 @@ ash_storage_spec_get_passphrase(const AshStorageSpec *storage)
 	}
 	return NULL;
 }
+
+static void
+add_option(GString *line, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	g_autofree char *quoted = g_shell_quote(value);
+	g_string_append_printf(line, " --%s=%s", name, quoted);
+}
+
+static void
+add_flag(GString *line, const char *name, bool is_set)
+{
+	if (is_set)
+		g_string_append_printf(line, " --%s", name);
+}
+
+static void
+add_number(GString *line, const char *name, gint64 value, gint64 unset)
+{
+	if (value != unset)
+		g_string_append_printf(line, " --%s=%" G_GINT64_FORMAT, name, value);
+}
+
+static void
+add_encryption(GString *line, const AshEncryptionSpec *encryption)
+{
+	add_flag(line, "encrypted", encryption->encrypted);
+	add_option(line, "cipher", encryption->cipher);
+	add_option(line, "luks-version", encryption->luks_version);
+	add_option(line, "pbkdf", encryption->pbkdf);
+	add_number(line, "pbkdf-memory", encryption->pbkdf_memory, -1);
+	add_number(line, "pbkdf-time", encryption->pbkdf_time, -1);
+	add_number(line, "pbkdf-iterations", encryption->pbkdf_iterations, -1);
+}
+
+static void
+add_autopart(GString *text, const AshAutopartSpec *autopart)
+{
+	g_string_append(text, "autopart");
+	add_option(text, "type", ash_autopart_scheme_to_string(autopart->scheme));
+	add_option(text, "fstype", autopart->fstype);
+	add_flag(text, "nohome", !autopart->home);
+	add_flag(text, "noboot", !autopart->boot);
+	add_flag(text, "noswap", !autopart->swap);
+	add_encryption(text, &autopart->encryption);
+	g_string_append_c(text, '\n');
+}
+
+static void
+add_partition(GString *text, const AshVolumeSpec *volume)
+{
+	g_autofree char *mount_point = g_shell_quote(volume->mount_point);
+
+	g_string_append_printf(text, "part %s", mount_point);
+	add_option(text, "fstype", volume->fstype);
+	/* The unit of the language is the MiB. */
+	add_number(text, "size", (gint64) (volume->size / (1024 * 1024)), 0);
+	add_number(text, "maxsize", (gint64) (volume->max_size / (1024 * 1024)), 0);
+	add_flag(text, "grow", volume->grow);
+	add_option(text, "fsoptions", volume->fsoptions);
+	add_encryption(text, &volume->encryption);
+	g_string_append_c(text, '\n');
+}
+
+char *
+ash_storage_spec_to_kickstart(const AshStorageSpec *storage)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	if (storage->autopart.set)
+		add_autopart(text, &storage->autopart);
+	for (guint i = 0; i < storage->volumes->len; i++) {
+		const AshVolumeSpec *volume = g_ptr_array_index(storage->volumes, i);
+
+		if (volume->kind == ASH_VOLUME_PARTITION && volume->mount_point != NULL)
+			add_partition(text, volume);
+	}
+	return text->len > 0 ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}

@@ -99,3 +99,9 @@ const AshVolumeSpec *ash_storage_spec_find(const AshStorageSpec *storage, const 
 const char *ash_storage_spec_get_passphrase(const AshStorageSpec *storage);
 /** True if anything is said that an image would have to carry out. */
 bool ash_storage_spec_is_set(const AshStorageSpec *storage);
+
+/**
+ * Lines of a kickstart that say the same of partitions again, but for passphrases; NULL if nothing is said. For what an image type could carry out:
+ * volumes that are no partitions are left out. Owned.
+ */
+char *ash_storage_spec_to_kickstart(const AshStorageSpec *storage);

@@ -133,4 +133,28 @@ check "which is said" sh -c "'$ASHLAR' build '$top_srcdir/kickstarts/demo-vm.ks'
 	--luks-passphrase-file passphrase --luks-key-file keyfile --test-seed $seed 2>/dev/null </dev/null | jq -e '.artifacts[0].test_keys'"
 check "pbkdf2 decrypts as well" decrypt var1 plain1 512
 check "to a sound ext4 as well" e2fsck -fn plain1
+# What a kickstart encrypts stays so for whoever makes an image or a release of the commit later.
+{
+	echo "%include $top_srcdir/kickstarts/demo-vm.ks"
+	echo "part /var --fstype=ext4 --size=600 --grow --encrypted --pbkdf=pbkdf2 --pbkdf-iterations=1000"
+} >spoken.ks
+ref=spoken/x86_64/qemu-vm
+image() { "$ASHLAR" image "$ref" -t qemu-vm -f raw --store "$store" -o "$@" --progress=none </dev/null; }
+check "a kickstart encrypts /var" "$ASHLAR" build spoken.ks -t qemu-vm -f raw --repos "$distro/release" --store "$store" -o spoken --progress=plain \
+	--luks-passphrase-file passphrase
+export -f image
+check "ashlar image wants the passphrase, too" status 2 env ASHLAR="$ASHLAR" ref="$ref" store="$store" bash -c "image again"
+check "and has it" image again --luks-passphrase-file passphrase
+for place in spoken again; do
+	slice_var "$place/spoken-qemu-vm.raw" var
+	check "$place: the passphrase opens /var" sh -c 'head -n 1 passphrase | tr -d "\n" | cryptsetup luksOpen --test-passphrase var'
+	check "$place: with the rounds of the kickstart" sh -c "cryptsetup luksDump --dump-json-metadata var | jq -e '.keyslots[\"0\"].kdf.iterations == 1000'"
+	check "$place: the kernel image knows" sh -c "'$ASHLAR' inspect '$place/spoken-qemu-vm.raw' --json --progress=none | grep -q 'ashlar.var=luks'"
+done
+rm -rf spoken again
+"$ASHLAR" key generate release.key --progress=none >keys.log 2>&1 && "$ASHLAR" key init releases --key root,targets,snapshot,timestamp=release.key --progress=none >>keys.log 2>&1
+check "a release of it" "$ASHLAR" publish "$ref" -t qemu-vm --to releases --key release.key --store "$store" --level 1 --progress=plain
+check "has a kernel image that knows" grep -rqa "ashlar.var=luks" releases
+rm -rf releases
+
 finish

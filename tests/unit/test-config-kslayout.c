@@ -189,11 +189,49 @@ test_no_disk(Fixture *fixture, gconstpointer data)
 	g_assert_false(apply(fixture, "ostreesetup --osname=a --url=http://o.example/ --ref=r", NULL));
 }
 
+/* What a commit keeps of it does the same to a type, and keeps no passphrase. */
+static void
+test_kept(Fixture *fixture, gconstpointer data)
+{
+	static const char *const texts[] = {
+		"part / --size=2000\npart /var --fstype=ext4 --size=700 --grow --encrypted --passphrase=secret --cipher=aes-xts-plain64 "
+		"--pbkdf=pbkdf2 --pbkdf-iterations=5000\npart /boot/efi --fstype=efi --size=300 --fsoptions=\"umask=0077,shortname=winnt\"\n",
+		"autopart --type=plain --nohome --noswap --encrypted --passphrase=secret --luks-version=luks2 --pbkdf=argon2id --pbkdf-memory=65536 "
+		"--pbkdf-iterations=6\n",
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(AshSpec) spec = ash_kickstart_parse(texts[i], strlen(texts[i]), "x.ks", NULL, NULL, &error);
+		g_autofree char *kept = ash_storage_spec_to_kickstart(&spec->storage);
+		g_autoptr(AshSpec) again = ash_kickstart_parse(kept, strlen(kept), "x.ks", NULL, NULL, &error);
+		g_assert_no_error(error);
+		g_autofree char *twice = ash_storage_spec_to_kickstart(&again->storage);
+		g_assert_cmpstr(kept, ==, twice);
+		g_assert_null(strstr(kept, "secret"));
+
+		g_autoptr(AshImageType) type = ash_image_type_new("vm"), other = ash_image_type_new("vm");
+		ash_layout_free(type->layout);
+		ash_layout_free(other->layout);
+		type->layout = ash_layout_copy(fixture->type->layout);
+		other->layout = ash_layout_copy(fixture->type->layout);
+		g_assert_true(ash_kslayout_apply(spec, type, fixture->notices, &error));
+		g_assert_true(ash_kslayout_apply(again, other, fixture->notices, &error));
+		g_assert_cmpstr(type->digest, ==, other->digest);
+		g_assert_true(other->var_encrypted);
+	}
+	AshStorageSpec nothing;
+	ash_storage_spec_init(&nothing);
+	g_assert_null(ash_storage_spec_to_kickstart(&nothing));
+	ash_storage_spec_clear(&nothing);
+}
+
 int
 main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 #define TEST(name, function) g_test_add("/kslayout/" name, Fixture, NULL, set_up, function, tear_down)
+	TEST("kept", test_kept);
 	TEST("sizes", test_sizes);
 	TEST("nothing", test_nothing);
 	TEST("impossible", test_impossible);
