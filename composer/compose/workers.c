@@ -199,7 +199,7 @@ clone_root(AshContext *ctx, AshStore *store, const CommitJob *job, GError **erro
 	/* What scriptlets made in a fresh root can be shared, too. */
 	if (is_fresh(job) && !ash_store_mark_root(ctx, job->installed, error))
 		return FALSE;
-	return ((!is_fresh(job) && may_link && ash_spare_take(store, job->root_key, job->root)) ||
+	return ((may_link && ash_spare_take(store, job->root_key, job->ref, job->root)) ||
 		ash_file_mkdirs(AT_FDCWD, job->root, 0755, error)) &&
 	       ash_store_clone_root(ctx, store, job->installed, job->root, may_link, error);
 }
@@ -213,7 +213,7 @@ keep_roots(AshStore *store, const CommitJob *job)
 	if (is_fresh(job) && !ash_store_keep_root(store, job->root_key, job->installed, &error))
 		g_debug("%s", error->message);
 	if (ash_copyup_available())
-		ash_spare_put(store, job->root_key, job->root);
+		ash_spare_put(store, job->root_key, job->ref, job->root);
 }
 
 static gboolean

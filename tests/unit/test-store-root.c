@@ -348,16 +348,21 @@ test_spare(Fixture *fixture, gconstpointer data)
 		g_test_skip("not on this file system");
 		return;
 	}
-	g_assert_false(ash_spare_take(fixture->store, "key", taken));
-	ash_spare_put(fixture->store, "key", fixture->clone);
+	g_assert_false(ash_spare_take(fixture->store, "key", "a/b", taken));
+	ash_spare_put(fixture->store, "key", "a/b", fixture->clone);
 	g_assert_false(ash_file_exists(AT_FDCWD, fixture->clone));
 	/* The second one takes its place, and leaves the first to be removed. */
-	ash_spare_put(fixture->store, "key", fixture->root);
+	ash_spare_put(fixture->store, "key", "a/b", fixture->root);
 	g_assert_true(ash_file_exists(AT_FDCWD, fixture->root));
-	g_assert_true(ash_spare_take(fixture->store, "key", taken));
-	g_assert_false(ash_spare_take(fixture->store, "key", fixture->clone));
+	g_assert_true(ash_spare_take(fixture->store, "key", "a/b", taken));
+	g_assert_false(ash_spare_take(fixture->store, "key", "a/b", fixture->clone));
 	ash_autofd int taken_fd = ash_file_open_dir(AT_FDCWD, taken, false, &error);
 	g_assert_true(ash_file_exists(taken_fd, "dir3"));
+	/* Of another key: the last of the same ref, not one of another. */
+	ash_spare_put(fixture->store, "key", "a/b", taken);
+	g_assert_false(ash_spare_take(fixture->store, "new", "a/c", taken));
+	g_assert_true(ash_spare_take(fixture->store, "new", "a/b", taken));
+	g_assert_false(ash_spare_take(fixture->store, "newer", "a/b", fixture->clone));
 }
 
 static void
