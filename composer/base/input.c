@@ -19,6 +19,7 @@ struct AshInputReader {
 	GHashTable *views;                     /* borrowed */
 	GHashTable *ignored;                   /* set of paths */
 	GHashTable *taken[ASH_INPUT_LAST + 1]; /* path -> digest */
+	AshContentCache *contents; /* borrowed; may be NULL */
 };
 
 static const char *const kind_names[] = {
@@ -84,6 +85,12 @@ ash_input_reader_free(AshInputReader *reader)
 }
 
 void
+ash_input_reader_set_contents(AshInputReader *reader, AshContentCache *contents)
+{
+	reader->contents = contents;
+}
+
+void
 ash_input_reader_ignore(AshInputReader *reader, const char *path)
 {
 	g_hash_table_add(reader->ignored, g_strdup(path));
@@ -111,7 +118,7 @@ take_file(const AshInputReader *reader, const char *path)
 
 	if (fd < 0 || fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
 		return NULL;
-	g_autofree char *content = ash_sha256_fd_hex(fd, NULL);
+	g_autofree char *content = reader->contents != NULL ? ash_content_cache_digest(reader->contents, fd) : ash_sha256_fd_hex(fd, NULL);
 	if (content == NULL)
 		return NULL;
 	g_autoptr(AshDigest) digest = ash_digest_new();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/contentcache.h"
+
 #include <glib.h>
 
 /** AshInput: one thing that a program has read of a tree, and the digest of what it could see there. */
@@ -32,6 +34,8 @@ typedef struct AshInputReader AshInputReader;
  * @root_fd are borrowed.
  */
 AshInputReader *ash_input_reader_new(int root_fd, gint64 time_limit, GHashTable *views);
+/** Digests of shared files come from @contents, borrowed. */
+void ash_input_reader_set_contents(AshInputReader *reader, AshContentCache *contents);
 /**
  * This name (a path from the root) does not count, nor what is below it: what is made of the inputs, or cannot be seen by who
  * makes it. May be called for several; before anything is taken.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "install/contentcache.h"
+#include "base/contentcache.h"
 
 #include <stdbool.h>
 

@@ -30,6 +30,8 @@ typedef struct {
 	GHashTable *views;      /* ash_dracut_views() */
 	GPtrArray *hidden;      /* ash_dracut_list_hidden() */
 	GPtrArray *parts;       /* of AshInitramfsPart */
+	int dir_fd;             /* of that */
+	AshContentCache *contents; /* in it */
 	AshInputReader *reader;
 } Job;
 
@@ -42,6 +44,8 @@ job_clear(Job *job)
 	g_clear_pointer(&job->hidden, g_ptr_array_unref);
 	g_clear_pointer(&job->parts, g_ptr_array_unref);
 	g_clear_pointer(&job->reader, ash_input_reader_free);
+	g_clear_pointer(&job->contents, ash_content_cache_free);
+	ash_fd_clear(&job->dir_fd);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
@@ -219,14 +223,26 @@ join_parts(const Job *job, GError **error)
 	return fd >= 0 && ash_initramfs_parts_join(job->parts, fd, error);
 }
 
-/* Takes the archives of earlier runs that read what is there now, and runs dracut for the others. */
-static gboolean
-make_or_reuse(Job *job, AshTreeReport *report, GError **error)
+static void
+open_reader(Job *job)
 {
 	job->reader = ash_input_reader_new(job->root->fd, job->options.time_limit, job->views);
 	ash_input_reader_ignore(job->reader, job->path);
 	for (guint i = 0; i < job->hidden->len; i++)
 		ash_input_reader_ignore(job->reader, g_ptr_array_index(job->hidden, i));
+	/* Without it inputs are read each time. */
+	job->dir_fd = ash_file_open_dir(AT_FDCWD, job->dir, true, NULL);
+	if (job->dir_fd < 0)
+		return;
+	job->contents = ash_content_cache_new(job->dir_fd, "contents.manifest");
+	ash_input_reader_set_contents(job->reader, job->contents);
+}
+
+/* Takes the archives of earlier runs that read what is there now, and runs dracut for the others. */
+static gboolean
+make_or_reuse(Job *job, AshTreeReport *report, GError **error)
+{
+	open_reader(job);
 	if (ash_initramfs_parts_match(job->parts, job->dir, job->reader) && use_whole(job)) {
 		report->initramfs_note = g_strdup("nothing that it is made of has changed");
 		return TRUE;
@@ -250,8 +266,12 @@ make_image(Job *job, GError **error)
 	g_auto(AshTreeReport) own = { 0 };
 	AshTreeReport *report = job->root->request->report != NULL ? job->root->request->report : &own;
 
-	if (job->dir != NULL)
-		return make_or_reuse(job, report, error);
+	if (job->dir != NULL) {
+		gboolean made = make_or_reuse(job, report, error);
+		if (job->contents != NULL)
+			ash_content_cache_save(job->contents);
+		return made;
+	}
 	report->initramfs_ran = true;
 	report->initramfs_note = g_strdup("none are kept");
 	return run_parts(job, error) && join_parts(job, error);
@@ -298,7 +318,7 @@ gboolean
 ash_step_initramfs(AshTreeRoot *root, GError **error)
 {
 	const AshImageType *type = root->request->type;
-	g_auto(Job) job = { .root = root, .dir = root->request->initramfs_dir };
+	g_auto(Job) job = { .root = root, .dir = root->request->initramfs_dir, .dir_fd = -1 };
 
 	if (type->initramfs_modules == NULL || type->initramfs_modules[0] == NULL)
 		return TRUE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "install/contentcache.h"
+#include "base/contentcache.h"
 
 #include "base/digest.h"
 #include "base/file.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/contentcache.h"
 #include "base/digest.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/shared.h"
-#include "install/contentcache.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -148,9 +148,9 @@ int
 main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	g_test_add("/install/contentcache/kept", Fixture, NULL, setup, test_kept, teardown);
-	g_test_add("/install/contentcache/not-shared", Fixture, NULL, setup, test_not_shared, teardown);
-	g_test_add("/install/contentcache/another-inode", Fixture, NULL, setup, test_another_inode, teardown);
-	g_test_add("/install/contentcache/damaged", Fixture, NULL, setup, test_damaged, teardown);
+	g_test_add("/base/contentcache/kept", Fixture, NULL, setup, test_kept, teardown);
+	g_test_add("/base/contentcache/not-shared", Fixture, NULL, setup, test_not_shared, teardown);
+	g_test_add("/base/contentcache/another-inode", Fixture, NULL, setup, test_another_inode, teardown);
+	g_test_add("/base/contentcache/damaged", Fixture, NULL, setup, test_damaged, teardown);
 	return g_test_run();
 }
