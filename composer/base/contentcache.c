@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -91,13 +92,23 @@ load(AshContentCache *cache)
 		g_hash_table_add(cache->entries, g_memdup2(data + at, sizeof(Entry)));
 }
 
+/* By its name in /proc, as the mark of what is open for nothing cannot be read otherwise. */
+static bool
+is_marked(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return getxattr(path, ASH_SHARED_XATTR, NULL, 0) >= 0;
+}
+
 static bool
 make_key(int fd, Key *ret_key)
 {
 	struct statx info;
 
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &info) < 0 || (info.stx_mask & STATX_BTIME) == 0 ||
-	    fgetxattr(fd, ASH_SHARED_XATTR, NULL, 0) < 0)
+	    !is_marked(fd))
 		return false;
 	*ret_key = (Key){
 		.dev = (guint64) info.stx_dev_major << 32 | info.stx_dev_minor,
@@ -111,6 +122,26 @@ make_key(int fd, Key *ret_key)
 	return true;
 }
 
+static char *
+find(AshContentCache *cache, const Key *key)
+{
+	if (cache->entries == NULL)
+		load(cache);
+	const Entry *known = g_hash_table_lookup(cache->entries, key);
+	if (known == NULL)
+		return NULL;
+	g_array_append_vals(cache->used, known, 1);
+	return ash_hex_encode(known->sum, sizeof(known->sum));
+}
+
+char *
+ash_content_cache_find(AshContentCache *cache, int fd)
+{
+	Key key;
+
+	return make_key(fd, &key) ? find(cache, &key) : NULL;
+}
+
 char *
 ash_content_cache_digest(AshContentCache *cache, int fd)
 {
@@ -118,13 +149,9 @@ ash_content_cache_digest(AshContentCache *cache, int fd)
 
 	if (!make_key(fd, &entry.key))
 		return ash_sha256_fd_hex(fd, NULL);
-	if (cache->entries == NULL)
-		load(cache);
-	const Entry *known = g_hash_table_lookup(cache->entries, &entry.key);
-	if (known != NULL) {
-		g_array_append_vals(cache->used, known, 1);
-		return ash_hex_encode(known->sum, sizeof(known->sum));
-	}
+	g_autofree char *known = find(cache, &entry.key);
+	if (known != NULL)
+		return g_steal_pointer(&known);
 	g_autofree char *hex = ash_sha256_fd_hex(fd, NULL);
 	if (hex == NULL || !ash_hex_decode(hex, entry.sum, sizeof(entry.sum)))
 		return NULL;

@@ -21,5 +21,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshContentCache, ash_content_cache_free)
  */
 char *ash_content_cache_digest(AshContentCache *cache, int fd);
 
+/**
+ * The same of a file that may be open for nothing (O_PATH of open(2)), if it is shared and known already: owned hex, else NULL. Then it has no
+ * extended attributes but our marks.
+ */
+char *ash_content_cache_find(AshContentCache *cache, int fd);
+
 /** Writes what is new. To be faster the next time: that it cannot is no error. */
 void ash_content_cache_save(AshContentCache *cache);

@@ -274,6 +274,11 @@ add_open(AshScriptReader *reader, AshDigest *digest, int path_fd, const char *pa
 {
 	if (!S_ISREG(info->st_mode) && !S_ISDIR(info->st_mode))
 		return TRUE;
+	g_autofree char *known = S_ISREG(info->st_mode) && reader->shared != NULL ? ash_content_cache_find(reader->shared, path_fd) : NULL;
+	if (known != NULL) {
+		ash_digest_update_string(digest, known);
+		return TRUE;
+	}
 	ash_autofd int fd = open_path(reader, path, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return FALSE;

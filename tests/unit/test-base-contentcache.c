@@ -87,6 +87,11 @@ test_kept(Fixture *fixture, gconstpointer data)
 	ask_once(fixture, "file", "one");
 	put(fixture, "file", "two");
 	ask_once(fixture, "file", "one");
+	/* Without being able to read it. */
+	g_autoptr(AshContentCache) again = ash_content_cache_new(fixture->dir_fd, CACHE);
+	ash_autofd int fd = openat(fixture->dir_fd, "file", O_PATH | O_CLOEXEC);
+	g_autofree char *found = ash_content_cache_find(again, fd), *wanted = ash_sha256_hex("one", -1);
+	g_assert_cmpstr(found, ==, wanted);
 	g_autoptr(AshContentCache) other = ash_content_cache_new(fixture->dir_fd, "other");
 	assert_digest(fixture, other, "file", "two");
 }
@@ -99,6 +104,9 @@ test_not_shared(Fixture *fixture, gconstpointer data)
 	put(fixture, "file", "two");
 	ask_once(fixture, "file", "two");
 	g_assert_false(ash_file_exists(fixture->dir_fd, CACHE));
+	g_autoptr(AshContentCache) cache = ash_content_cache_new(fixture->dir_fd, CACHE);
+	ash_autofd int fd = openat(fixture->dir_fd, "file", O_PATH | O_CLOEXEC);
+	g_assert_null(ash_content_cache_find(cache, fd));
 }
 
 /* The same name, length and time, and often the same inode number; but another file. */
