@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/encryption.h"
 
-#include <string.h>
+#include "model/strv.h"
 
 static const char *const kinds[] = { [ASH_ENCRYPTION_NONE] = "none", [ASH_ENCRYPTION_LUKS2] = "luks2" };
 static const char *const pbkdfs[] = { [ASH_PBKDF_ARGON2ID] = "argon2id", [ASH_PBKDF_PBKDF2] = "pbkdf2" };
@@ -12,18 +12,6 @@ static const struct {
 	[ASH_PBKDF_ARGON2ID] = { 64 * 1024, 4, 4 },
 	[ASH_PBKDF_PBKDF2] = { 0, 1000000, 0 },
 };
-
-static bool
-find(const char *text, const char *const *names, guint n, guint *ret_index)
-{
-	for (guint i = 0; i < n; i++) {
-		if (strcmp(names[i], text) == 0) {
-			*ret_index = i;
-			return true;
-		}
-	}
-	return false;
-}
 
 const char *
 ash_encryption_kind_to_string(AshEncryptionKind kind)
@@ -36,7 +24,7 @@ ash_encryption_kind_parse(const char *text, AshEncryptionKind *ret_kind)
 {
 	guint index = 0;
 
-	if (!find(text, kinds, G_N_ELEMENTS(kinds), &index))
+	if (!ash_strv_find_name(kinds, G_N_ELEMENTS(kinds), text, &index))
 		return FALSE;
 	*ret_kind = (AshEncryptionKind) index;
 	return TRUE;
@@ -53,7 +41,7 @@ ash_pbkdf_parse(const char *text, AshPbkdf *ret_pbkdf)
 {
 	guint index = 0;
 
-	if (!find(text, pbkdfs, G_N_ELEMENTS(pbkdfs), &index))
+	if (!ash_strv_find_name(pbkdfs, G_N_ELEMENTS(pbkdfs), text, &index))
 		return FALSE;
 	*ret_pbkdf = (AshPbkdf) index;
 	return TRUE;

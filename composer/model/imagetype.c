@@ -44,18 +44,6 @@ static const char *const from_kickstart_names[] = {
 	[ASH_FROM_KICKSTART_NONE] = "none",
 };
 
-static gboolean
-parse_name(const char *text, const char *const *names, guint n_names, guint *ret_index)
-{
-	for (guint i = 0; i < n_names; i++) {
-		if (g_str_equal(names[i], text)) {
-			*ret_index = i;
-			return TRUE;
-		}
-	}
-	return FALSE;
-}
-
 const char *
 ash_image_kind_to_string(AshImageKind kind)
 {
@@ -67,7 +55,7 @@ ash_image_kind_parse(const char *text, AshImageKind *ret_kind)
 {
 	guint index = 0;
 
-	if (!parse_name(text, kind_names, G_N_ELEMENTS(kind_names), &index))
+	if (!ash_strv_find_name(kind_names, G_N_ELEMENTS(kind_names), text, &index))
 		return FALSE;
 	*ret_kind = index;
 	return TRUE;
@@ -90,7 +78,7 @@ ash_disk_format_parse(const char *text, AshDiskFormat *ret_format)
 {
 	guint index = 0;
 
-	if (!parse_name(text, format_names, G_N_ELEMENTS(format_names), &index))
+	if (!ash_strv_find_name(format_names, G_N_ELEMENTS(format_names), text, &index))
 		return FALSE;
 	*ret_format = index;
 	return TRUE;
@@ -107,7 +95,7 @@ ash_root_compression_parse(const char *text, AshRootCompression *ret_compression
 {
 	guint index = 0;
 
-	if (!parse_name(text, root_compression_names, G_N_ELEMENTS(root_compression_names), &index))
+	if (!ash_strv_find_name(root_compression_names, G_N_ELEMENTS(root_compression_names), text, &index))
 		return FALSE;
 	*ret_compression = index;
 	return TRUE;
@@ -118,7 +106,7 @@ ash_root_writer_parse(const char *text, AshRootWriter *ret_writer)
 {
 	guint index = 0;
 
-	if (!parse_name(text, root_writer_names, G_N_ELEMENTS(root_writer_names), &index))
+	if (!ash_strv_find_name(root_writer_names, G_N_ELEMENTS(root_writer_names), text, &index))
 		return FALSE;
 	*ret_writer = index;
 	return TRUE;
@@ -129,7 +117,7 @@ ash_initramfs_compression_parse(const char *text, AshInitramfsCompression *ret_c
 {
 	guint index = 0;
 
-	if (!parse_name(text, initramfs_compression_names, G_N_ELEMENTS(initramfs_compression_names), &index))
+	if (!ash_strv_find_name(initramfs_compression_names, G_N_ELEMENTS(initramfs_compression_names), text, &index))
 		return FALSE;
 	*ret_compression = index;
 	return TRUE;
@@ -140,7 +128,7 @@ ash_compression_parse(const char *text, AshCompression *ret_compression)
 {
 	guint index = 0;
 
-	if (!parse_name(text, compression_names, G_N_ELEMENTS(compression_names), &index))
+	if (!ash_strv_find_name(compression_names, G_N_ELEMENTS(compression_names), text, &index))
 		return FALSE;
 	*ret_compression = index;
 	return TRUE;
@@ -157,7 +145,7 @@ ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from)
 {
 	guint index = 0;
 
-	if (!parse_name(text, from_kickstart_names, G_N_ELEMENTS(from_kickstart_names), &index))
+	if (!ash_strv_find_name(from_kickstart_names, G_N_ELEMENTS(from_kickstart_names), text, &index))
 		return FALSE;
 	*ret_from = index;
 	return TRUE;
