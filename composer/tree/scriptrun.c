@@ -23,7 +23,8 @@ save_body(const AshScriptSpec *script, GError **error)
 	if (fd < 0)
 		return NULL;
 	gboolean written = ash_fd_write_all(fd, script->body, strlen(script->body), 0, error);
-	if (written && fchmod(fd, 0755) < 0)
+	/* It may have a secret in it. */
+	if (written && fchmod(fd, 0700) < 0)
 		written = ash_throw_errno(error, "cannot prepare \"%s\"", path);
 	close(fd);
 	if (!written) {
