@@ -210,6 +210,22 @@ ash_file_free_space(int dir_fd, guint64 *ret_bytes, GError **error)
 	return TRUE;
 }
 
+bool
+ash_file_is_full(int dir_fd)
+{
+	struct statvfs vfs;
+
+	/* Where inodes are made as they are needed, their number is 0. */
+	return fstatvfs(dir_fd, &vfs) == 0 && ((guint64) vfs.f_bavail * vfs.f_frsize < 64 * ASH_KIB || (vfs.f_files > 0 && vfs.f_favail == 0));
+}
+
+gboolean
+ash_file_require_room(int dir_fd, const char *subject, GError **error)
+{
+	return !ash_file_is_full(dir_fd) ||
+	       ash_throw(error, ASH_ERROR_NO_SPACE, "%s: %s, so that something may be missing", subject, g_strerror(ENOSPC));
+}
+
 char *
 ash_file_fd_path(int fd)
 {

@@ -40,5 +40,11 @@ bool ash_file_exists(int dir_fd, const char *path);
 /** Bytes that a caller could still write on the file system of @dir_fd. */
 gboolean ash_file_free_space(int dir_fd, guint64 *ret_bytes, GError **error);
 
+/** True if the file system of @dir_fd has no room (less than 64 KiB, or no inode): for those who would else not hear of it. */
+bool ash_file_is_full(int dir_fd);
+
+/** Fails with ASH_ERROR_NO_SPACE if there is no room for what @subject made; what scripts missed by it, they need not say. */
+gboolean ash_file_require_room(int dir_fd, const char *subject, GError **error);
+
 /** A path that every part of the program can use for an fd of this process ("/proc/self/fd/N"). Owned. */
 char *ash_file_fd_path(int fd);

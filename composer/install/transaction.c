@@ -254,6 +254,14 @@ link_database(const char *root_path, GError **error)
 	return TRUE;
 }
 
+static gboolean
+require_room(const char *root_path, GError **error)
+{
+	ash_autofd int root = ash_file_open_dir(AT_FDCWD, root_path, false, error);
+
+	return root >= 0 && ash_file_require_room(root, "the packages' scriptlets", error);
+}
+
 /* What programs in scriptlets may read; rpm(8) passes its own environment on to them. */
 static void
 set_environment(const AshTransactionPlan *plan)
@@ -276,7 +284,7 @@ ash_transaction_worker(AshContext *ctx, JsonObject *request, GError **error)
 	if (run == NULL || !ash_sandbox_enter(plan->root_path, NULL, error))
 		return NULL;
 	g_autoptr(AshTransactionResult) result = ash_rpm_run_install(run, ctx, "/sysroot", error);
-	if (result == NULL || !link_database("/sysroot", error))
+	if (result == NULL || !link_database("/sysroot", error) || !require_room("/sysroot", error))
 		return NULL;
 	return result_to_json(result);
 }

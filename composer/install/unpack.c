@@ -78,10 +78,16 @@ unpack_content(Unpacking *job, rpmfi archive, int fd, AshEntryFile *file, GError
 	size_t length = 0;
 	/* librpm closes what it is given, and its own buffer is small; the copy of the number keeps ours open. */
 	FD_t out = fdDup(fd);
+	errno = 0;
 	int code = out != NULL ? rpmfiArchiveReadToFile(archive, out, 0) : RPMERR_OPEN_FAILED;
 
+	/* A write that was cut short has failed too but says no reason: with a regular file that is want of room. */
+	if (code == RPMERR_WRITE_FAILED && errno == 0)
+		errno = ENOSPC;
+	int saved = errno;
 	if (out != NULL)
 		Fclose(out);
+	errno = saved;
 	if (code != 0)
 		return throw_damaged(job, rpmfiFN(archive), code, error);
 	const unsigned char *sum = rpmfilesFDigest(job->files, (int) file->index, &algorithm, &length);

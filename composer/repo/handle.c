@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/size.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -38,10 +37,9 @@ on_progress(void *data, double total, double now)
 static bool
 is_full(const char *dir)
 {
-	guint64 bytes = 0;
 	ash_autofd int fd = dir != NULL ? ash_fd_open(AT_FDCWD, dir, O_PATH | O_DIRECTORY, 0, NULL) : -1;
 
-	return fd >= 0 && ash_file_free_space(fd, &bytes, NULL) && bytes < 64 * ASH_KIB;
+	return fd >= 0 && ash_file_is_full(fd);
 }
 
 /* librepo tells a size that the server announces wrongly only by its text. */

@@ -109,5 +109,5 @@ ash_tree_apply(AshContext *ctx, const AshTreeRequest *request, GError **error)
 	for (gsize i = 0; i < G_N_ELEMENTS(steps); i++)
 		if ((steps[i].kinds & kind) != 0 && !run_step(&root, &steps[i], error))
 			return FALSE;
-	return TRUE;
+	return ash_file_require_room(fd, "the tree", error);
 }

@@ -139,4 +139,19 @@ for filler in "$disk/store/tmp/*" "$disk/store/tmp/import-*/*/1" "$disk/store/im
 done
 check "most of these were full in time" test $full -ge 3
 for filler in "$disk/out/.ashlar-*" "$disk/out/.ashlar-*/*"; do full "full once there is ${filler#"$disk/"}" "$work/spare" "$disk/out" size=300M; done
+unset filler
+# --- what a script need not tell
+
+{
+	cat test.ks
+	printf '%%post\ncat /dev/zero >/etc/all 2>/dev/null\necho built >/etc/built\nexit 0\n%%end\n'
+} >filling.ks
+mount -t tmpfs -o size=100M tmpfs "$disk"
+status=0
+"$ASHLAR" build filling.ks -t ./small.toml --repos repo --store "$disk/store" -o out --progress=none >log 2>err || status=$?
+check_equal "a script that fills the disk (status)" 8 $status
+check "the error says so" grep -q "^ashlar: .*No space left on device" err
+check_equal "in one line" 1 "$(wc -l <err)"
+check_equal "and nothing of it is left" "" "$(find "$disk/store/tmp" -mindepth 1)"
+umount "$disk"
 finish

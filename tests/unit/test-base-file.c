@@ -361,6 +361,8 @@ test_places(Fixture *fixture, gconstpointer data)
 
 	g_assert_true(ash_file_free_space(fixture->dir, &bytes, NULL));
 	g_assert_cmpuint(bytes, >, 0);
+	g_assert_false(ash_file_is_full(fixture->dir));
+	g_assert_true(ash_file_require_room(fixture->dir, "it", NULL));
 	put(fixture, "f", "x");
 	g_autofree char *file = g_build_filename(path, "f", NULL);
 	g_assert_true(g_file_test(file, G_FILE_TEST_IS_REGULAR));

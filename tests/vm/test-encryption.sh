@@ -95,6 +95,7 @@ dd if=plain of="$image" bs=1M seek=$((start / 2048)) count=64 conv=notrunc statu
 refused() { grep -aq 'Failed to start.*systemd-crypt\|Dependency failed for.*ariable data\|Dependency failed for.*var' "$console"; }
 power_on third
 check "a plain /var in its place is refused" wait_for 600 refused
+refused || show_console
 refute "and the system does not come up" grep -aq ' login: ' "$console"
 power_off
 finish
