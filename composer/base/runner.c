@@ -19,9 +19,6 @@
 static const struct {
 	const char *name, *debian, *fedora;
 } tools[_ASH_TOOL_COUNT] = {
-	[ASH_TOOL_MKFS_VFAT] = { "mkfs.vfat", "dosfstools", "dosfstools" },
-	[ASH_TOOL_MCOPY] = { "mcopy", "mtools", "mtools" },
-	[ASH_TOOL_MMD] = { "mmd", "mtools", "mtools" },
 	[ASH_TOOL_QEMU_IMG] = { "qemu-img", "qemu-utils", "qemu-img" },
 	[ASH_TOOL_QEMU_SYSTEM] = { "qemu-system-x86_64", "qemu-system-x86", "qemu-system-x86-core" },
 	[ASH_TOOL_NEWUIDMAP] = { "newuidmap", "uidmap", "shadow-utils" },

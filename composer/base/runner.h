@@ -10,9 +10,6 @@
  * package that has them, so that a missing one is named before work starts.
  */
 typedef enum {
-	ASH_TOOL_MKFS_VFAT,
-	ASH_TOOL_MCOPY,
-	ASH_TOOL_MMD,
 	ASH_TOOL_QEMU_IMG,
 	ASH_TOOL_QEMU_SYSTEM,
 	ASH_TOOL_NEWUIDMAP,

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES ((guint64) 64 * 1024)
@@ -133,6 +134,53 @@ walk(const AshContent *content, Sink sink, gpointer user_data, GError **error)
 			return FALSE;
 	}
 	return TRUE;
+}
+
+static gboolean
+read_piece(const Piece *piece, guint8 *buffer, gsize length, guint64 offset, GError **error)
+{
+	if (piece->content != NULL)
+		return ash_content_read(piece->content, buffer, length, offset, error);
+	if (piece->fd >= 0)
+		return ash_fd_read_exact(piece->fd, buffer, length, offset, error);
+	memcpy(buffer, (const guint8 *) g_bytes_get_data(piece->bytes, NULL) + offset, length);
+	return TRUE;
+}
+
+gboolean
+ash_content_read(const AshContent *content, void *buffer, gsize length, guint64 offset, GError **error)
+{
+	guint8 *to = buffer;
+
+	for (guint i = 0; i < content->pieces->len && length > 0; i++) {
+		const Piece *piece = &g_array_index(content->pieces, Piece, i);
+		gsize part = (gsize) MIN(length, piece->length - MIN(offset, piece->length));
+
+		if (part > 0 && !read_piece(piece, to, part, offset, error))
+			return FALSE;
+		/* From the next one on, counted from its start. */
+		offset = part > 0 ? 0 : offset - piece->length;
+		to += part;
+		length -= part;
+	}
+	return length == 0 || ash_throw(error, ASH_ERROR_INTERNAL, "a content is shorter than what is asked of it");
+}
+
+static void
+place_clear(gpointer data)
+{
+	AshContentPlace *place = data;
+
+	g_clear_pointer(&place->content, ash_content_unref);
+}
+
+GArray *
+ash_content_places_new(void)
+{
+	GArray *places = g_array_new(FALSE, FALSE, sizeof(AshContentPlace));
+
+	g_array_set_clear_func(places, place_clear);
+	return places;
 }
 
 static gboolean

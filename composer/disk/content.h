@@ -33,5 +33,17 @@ gboolean ash_content_write(const AshContent *content, int fd, GError **error);
 /** Feeds everything to @digest. */
 gboolean ash_content_update_digest(const AshContent *content, AshDigest *digest, GError **error);
 
+/** Exactly @length bytes from @offset on, which must be in it. Threads may do so at the same time. */
+gboolean ash_content_read(const AshContent *content, void *buffer, gsize length, guint64 offset, GError **error);
+
+/** Where a content is to be. */
+typedef struct {
+	AshContent *content; /* a reference */
+	guint64 offset;      /* in the disk file, bytes */
+} AshContentPlace;
+
+/** Of AshContentPlace, which are freed with it. Owned. */
+GArray *ash_content_places_new(void);
+
 /** Everything, in memory after all. Owned; NULL on failure. */
 GBytes *ash_content_load(const AshContent *content, GError **error);

@@ -24,6 +24,7 @@ typedef struct {
 	int fd;            /* of the raw file */
 	AshUsedMap *used;  /* of it */
 	GArray *files;     /* of AshFileCopy: of the root in it, if they are as they are; or NULL */
+	GArray *contents;  /* of AshContentPlace: what is to be in it, too */
 	char *root_hash;   /* hex; NULL without verity */
 	AshUuid root_uuid; /* PARTUUID of the first root partition */
 	GPtrArray *secret_files; /* of char *: paths of recovery keys */
@@ -34,6 +35,9 @@ gboolean ash_disk_build_plan(AshDiskBuild *build, GError **error);
 
 /** Writes the root partition @root, which is number @index of the layout, and its hash partition if it has one. */
 gboolean ash_disk_build_write_root(AshDiskBuild *build, AshPartition *root, guint index, GError **error);
+
+/** Whether the raw file is one that nobody gets: who writes qcow2 takes large contents from where they are, they need not be in it. */
+bool ash_disk_build_is_for_qcow2_alone(const AshDiskBuild *build);
 
 /** An empty file system, or one with @tree. */
 gboolean ash_disk_build_write_ext4(AshDiskBuild *build, const AshPartition *partition, const AshFsTree *tree, GError **error);

@@ -178,22 +178,6 @@ measure_partition(AshDiskBuild *build, const AshPartition *partition, guint64 *r
 	return TRUE;
 }
 
-/* Every program that will be run, named before work starts if it is missing. */
-static gboolean
-check_tools(const AshDiskRequest *request, GError **error)
-{
-	static const AshTool esp_tools[] = {ASH_TOOL_MKFS_VFAT, ASH_TOOL_MMD, ASH_TOOL_MCOPY};
-	bool has_esp = ash_layout_find(request->type->layout, ASH_PARTITION_ESP, 0) != NULL;
-
-	for (guint i = 0; has_esp && i < G_N_ELEMENTS(esp_tools); i++) {
-		g_autofree char *path = ash_tool_find(esp_tools[i], error);
-
-		if (path == NULL)
-			return FALSE;
-	}
-	return TRUE;
-}
-
 static gboolean
 check_request(const AshDiskRequest *request, GError **error)
 {
@@ -208,7 +192,7 @@ check_request(const AshDiskRequest *request, GError **error)
 			return ash_throw(error, ASH_ERROR_CONFIG,
 					 "a root partition is erofs or ext4");
 	}
-	return check_tools(request, error) && check_word(request->name, "name", "._-", error) &&
+	return check_word(request->name, "name", "._-", error) &&
 	       check_word(request->version, "version", ".~^-", error);
 }
 

@@ -88,9 +88,8 @@ hash_files(AshDiskBuild *build, Onlookers *onlookers, const guint8 *salt, GError
 	return TRUE;
 }
 
-/* A raw file that nobody gets, and who writes qcow2 takes the files from the tree: they need not be in it. */
-static bool
-is_for_qcow2_alone(const AshDiskBuild *build)
+bool
+ash_disk_build_is_for_qcow2_alone(const AshDiskBuild *build)
 {
 	const GArray *formats = build->request->type->formats;
 
@@ -102,7 +101,7 @@ static gboolean
 write_erofs(AshDiskBuild *build, const AshPartition *partition, AshVerityTree *hash_tree, const guint8 *salt, GError **error)
 {
 	Onlookers onlookers = { hash_tree, build->used, partition->offset };
-	bool is_first = build->files == NULL, leave = is_first && hash_tree != NULL && is_for_qcow2_alone(build);
+	bool is_first = build->files == NULL, leave = is_first && hash_tree != NULL && ash_disk_build_is_for_qcow2_alone(build);
 
 	if (build->root_fd >= 0)
 		return ash_root_file_copy(build->ctx, build->root_fd, build->root_bytes, build->fd, partition->offset, show_written,

@@ -24,6 +24,7 @@ build_clear(AshDiskBuild *build)
 	g_clear_pointer(&build->root_hash, g_free);
 	g_clear_pointer(&build->used, ash_used_map_free);
 	g_clear_pointer(&build->files, g_array_unref);
+	g_clear_pointer(&build->contents, g_array_unref);
 	g_clear_pointer(&build->secret_files, g_ptr_array_unref);
 	ash_fd_clear(&build->root_fd);
 	ash_fd_clear(&build->fd);
@@ -85,18 +86,23 @@ get_esp_options(const AshDiskBuild *build, const AshPartition *esp)
 	return options;
 }
 
+/* Who reads the disk takes them from where they are; that they hold something he is told now. */
 static gboolean
-format_esps(AshDiskBuild *build, GError **error)
+show_contents(AshDiskBuild *build, GError **error)
 {
-	for (guint i = 0; i < build->layout->partitions->len; i++) {
-		const AshPartition *esp = build->layout->partitions->pdata[i];
-		AshVfatOptions options;
+	g_autofree guint8 *buffer = g_malloc(ASH_USED_CLUSTER_BYTES);
 
-		if (esp->role != ASH_PARTITION_ESP || esp->empty)
-			continue;
-		options = get_esp_options(build, esp);
-		if (!ash_vfat_format(build->ctx, &options, build->fd, esp->offset, esp->size, error))
-			return ash_prefix(error, "EFI system partition");
+	for (guint i = 0; i < build->contents->len; i++) {
+		const AshContentPlace *place = &g_array_index(build->contents, AshContentPlace, i);
+		guint64 size = ash_content_get_size(place->content);
+		gsize part;
+
+		for (guint64 at = 0; at < size; at += part) {
+			part = (gsize) MIN(ASH_USED_CLUSTER_BYTES, size - at);
+			if (!ash_content_read(place->content, buffer, part, at, error))
+				return FALSE;
+			ash_used_map_add(build->used, place->offset + at, buffer, part);
+		}
 	}
 	return TRUE;
 }
@@ -119,8 +125,11 @@ write_esp(AshDiskBuild *build, AshPartition *esp, GError **error)
 	};
 
 	files = ash_boot_list_esp(build->boot, &boot, error);
-	return files != NULL &&
-	       ash_vfat_fill(build->ctx, &fat, files, build->fd, esp->offset, esp->size, error);
+	if (files == NULL)
+		return FALSE;
+	if (!ash_disk_build_is_for_qcow2_alone(build))
+		return ash_vfat_write(&fat, files, build->fd, esp->offset, esp->size, NULL, error);
+	return ash_vfat_write(&fat, files, build->fd, esp->offset, esp->size, build->contents, error) && show_contents(build, error);
 }
 
 /* @partition has the place of the content: behind the LUKS header if it is encrypted. */
@@ -199,8 +208,7 @@ write_raw(AshDiskBuild *build, GError **error)
 	static const AshPartitionRole order[] = {ASH_PARTITION_VAR, ASH_PARTITION_LINUX,
 						 ASH_PARTITION_ROOT, ASH_PARTITION_ESP};
 
-	/* mkfs.vfat syncs the file: there is nothing in it yet. */
-	if (!open_raw(build, error) || !format_esps(build, error))
+	if (!open_raw(build, error))
 		return FALSE;
 	for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
 		if (!write_role(build, order[i], error))
@@ -301,6 +309,7 @@ write_formats(AshDiskBuild *build, GPtrArray *ret_artifacts, GError **error)
 
 	if (build->files != NULL)
 		ash_reread_set_files(content, request->tree, build->files);
+	ash_reread_set_contents(content, build->contents);
 	if (!ash_formats_write(build->ctx, &formats, &digests, error))
 		return FALSE;
 	for (guint i = 0; i < wanted->len; i++) {
@@ -321,6 +330,7 @@ ash_disk_build(AshContext *ctx, const AshDiskRequest *request, GPtrArray *ret_ar
 	g_auto(AshDiskBuild) build = {.ctx = ctx, .request = request, .root_fd = -1, .fd = -1, .dir_fd = -1};
 	gboolean ok;
 
+	build.contents = ash_content_places_new();
 	build.secret_files = g_ptr_array_new_with_free_func(g_free);
 	ok = ash_disk_build_plan(&build, error) && write_raw(&build, error);
 

@@ -14,7 +14,8 @@ struct AshReread {
 	const AshUsedMap *used;
 	const AshFsTree *tree;
 	GArray *copies; /* of AshFileCopy, by offset; NULL: none */
-	guint next;     /* the first of them that may lie behind what was read last */
+	GArray *places; /* of AshContentPlace, by offset; NULL: none */
+	guint next;     /* the first file that may lie behind what was read last */
 	guint opened;   /* whose file is open, if one is */
 	int file;
 };
@@ -37,6 +38,8 @@ ash_reread_dup(const AshReread *reread)
 
 	if (reread->copies != NULL)
 		ash_reread_set_files(copy, reread->tree, reread->copies);
+	if (reread->places != NULL)
+		ash_reread_set_contents(copy, reread->places);
 	return copy;
 }
 
@@ -46,6 +49,7 @@ ash_reread_free(AshReread *reread)
 	if (reread == NULL)
 		return;
 	g_clear_pointer(&reread->copies, g_array_unref);
+	g_clear_pointer(&reread->places, g_array_unref);
 	ash_fd_clear(&reread->file);
 	g_free(reread);
 }
@@ -55,6 +59,12 @@ ash_reread_set_files(AshReread *reread, const AshFsTree *tree, GArray *copies)
 {
 	reread->tree = tree;
 	reread->copies = g_array_ref(copies);
+}
+
+void
+ash_reread_set_contents(AshReread *reread, GArray *places)
+{
+	reread->places = g_array_ref(places);
 }
 
 int
@@ -114,6 +124,33 @@ read_file(AshReread *reread, guint index, guint64 from, guint8 *buffer, gsize le
 	return TRUE;
 }
 
+/* The first content that ends behind @offset; NULL: none. They are few. */
+static const AshContentPlace *
+find_place(const AshReread *reread, guint64 offset)
+{
+	for (guint i = 0; reread->places != NULL && i < reread->places->len; i++) {
+		const AshContentPlace *place = &g_array_index(reread->places, AshContentPlace, i);
+		if (place->offset + ash_content_get_size(place->content) > offset)
+			return place;
+	}
+	return NULL;
+}
+
+/* From the disk itself, or from a content that it is to have. Sets *@ret_part: as much as comes from one of them. */
+static gboolean
+read_other(const AshReread *reread, guint8 *buffer, gsize length, guint64 offset, gsize *ret_part, GError **error)
+{
+	const AshContentPlace *place = find_place(reread, offset);
+	guint64 start = place != NULL ? place->offset : G_MAXUINT64;
+
+	if (start > offset) {
+		*ret_part = (gsize) MIN(length, start - offset);
+		return ash_fd_read_exact(reread->disk, buffer, *ret_part, offset, error);
+	}
+	*ret_part = (gsize) MIN(length, start + ash_content_get_size(place->content) - offset);
+	return ash_content_read(place->content, buffer, *ret_part, offset - start, error);
+}
+
 gboolean
 ash_reread_read(AshReread *reread, void *buffer, gsize length, guint64 offset, GError **error)
 {
@@ -131,7 +168,7 @@ ash_reread_read(AshReread *reread, void *buffer, gsize length, guint64 offset, G
 			ok = read_file(reread, index, offset - copy->offset, to, part, error);
 		} else {
 			part = (gsize) ((copy != NULL ? MIN(end, copy->offset) : end) - offset);
-			ok = ash_fd_read_exact(reread->disk, to, part, offset, error);
+			ok = read_other(reread, to, part, offset, &part, error);
 		}
 		if (!ok)
 			return FALSE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "disk/content.h"
 #include "disk/filecopy.h"
 #include "disk/usedmap.h"
 
@@ -19,6 +20,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshReread, ash_reread_free)
 
 /** The disk has the files of @tree in places @copies (of AshFileCopy, as ash_filecopy_run() was given them; referenced). */
 void ash_reread_set_files(AshReread *reread, const AshFsTree *tree, GArray *copies);
+
+/** The disk has contents in @places (of AshContentPlace, in ascending order, none in a file's; referenced). */
+void ash_reread_set_contents(AshReread *reread, GArray *places);
 
 /** Exactly @length bytes at @offset of the disk. Quickest from front to back; for one thread at a time. */
 gboolean ash_reread_read(AshReread *reread, void *buffer, gsize length, guint64 offset, GError **error);

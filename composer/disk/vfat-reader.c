@@ -4,22 +4,11 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
+#include "disk/vfat-format.h"
 
 #include <string.h>
 
-/*
- * Reads FAT32 (Microsoft "FAT: General Overview of On-Disk Format" 1.03). Everything here is
- * outside bytes: every chain is bounded by the number of clusters, every number is checked before
- * it is used.
- */
-#define ENTRY_BYTES         32
-#define ATTR_VOLUME         0x08
-#define ATTR_DIRECTORY      0x10
-#define ATTR_LONG_NAME      0x0f
-#define LONG_NAME_UNITS     13
-#define LONG_NAME_PARTS     20
-#define END_OF_CHAIN        0x0ffffff8u
-#define CLUSTER_MASK        0x0fffffffu
+/* Everything here is outside bytes: every chain is bounded by the number of clusters, every number is checked before it is used. */
 #define MAX_FILE_BYTES      ASH_GIB
 #define MAX_DIRECTORY_BYTES (2 * ASH_MIB) /* 65,536 entries */
 
@@ -41,18 +30,6 @@ typedef struct {
 	bool is_directory;
 } Entry;
 
-static guint16
-get16(const guint8 *at)
-{
-	return (guint16) (at[0] | at[1] << 8);
-}
-
-static guint32
-get32(const guint8 *at)
-{
-	return get16(at) | (guint32) get16(at + 2) << 16;
-}
-
 AshVfatReader *
 ash_vfat_open(int fd, guint64 offset, GError **error)
 {
@@ -63,29 +40,29 @@ ash_vfat_open(int fd, guint64 offset, GError **error)
 
 	if (!ash_fd_read_exact(fd, boot, sizeof(boot), offset, error))
 		return NULL;
-	sector_bytes = get16(boot + 11);
+	sector_bytes = ash_vfat_get16(boot + 11);
 	cluster_sectors = boot[13];
-	total_sectors = get32(boot + 32);
-	fat_sectors = get32(boot + 36);
-	if (boot[510] != 0x55 || boot[511] != 0xaa || get16(boot + 17) != 0 ||
-	    get16(boot + 22) != 0)
+	total_sectors = ash_vfat_get32(boot + 32);
+	fat_sectors = ash_vfat_get32(boot + 36);
+	if (boot[510] != 0x55 || boot[511] != 0xaa || ash_vfat_get16(boot + 17) != 0 ||
+	    ash_vfat_get16(boot + 22) != 0)
 		return ash_throw_null(error, ASH_ERROR_CONFIG, "not a FAT32 file system");
 	if (sector_bytes < 512 || sector_bytes > 4096 || (sector_bytes & (sector_bytes - 1)) != 0 ||
 	    cluster_sectors == 0 || cluster_sectors > 128)
 		return ash_throw_null(error, ASH_ERROR_CONFIG, "FAT32: odd sector or cluster size");
-	data_sector = get16(boot + 14) + (guint64) boot[16] * fat_sectors;
+	data_sector = ash_vfat_get16(boot + 14) + (guint64) boot[16] * fat_sectors;
 	if (data_sector >= total_sectors)
 		return ash_throw_null(error, ASH_ERROR_CONFIG,
 				      "FAT32: tables are larger than the file system");
 	reader->fd = fd;
 	reader->base = offset;
 	reader->cluster_bytes = sector_bytes * cluster_sectors;
-	reader->fat = offset + (guint64) get16(boot + 14) * sector_bytes;
+	reader->fat = offset + (guint64) ash_vfat_get16(boot + 14) * sector_bytes;
 	reader->data = offset + data_sector * sector_bytes;
 	reader->clusters = (guint32) ((total_sectors - data_sector) / cluster_sectors);
 	reader->clusters =
 	    (guint32) MIN(reader->clusters, (guint64) fat_sectors * sector_bytes / 4);
-	reader->root_cluster = get32(boot + 44) & CLUSTER_MASK;
+	reader->root_cluster = ash_vfat_get32(boot + 44) & ASH_VFAT_CLUSTER_MASK;
 	return g_steal_pointer(&reader);
 }
 
@@ -102,7 +79,7 @@ read_chain(AshVfatReader *reader, guint32 cluster, guint64 limit, GError **error
 	g_autoptr(GByteArray) out = g_byte_array_new();
 	guint64 most = limit != 0 ? limit : MAX_DIRECTORY_BYTES;
 
-	while (cluster < END_OF_CHAIN && (limit == 0 || out->len < limit)) {
+	while (cluster < ASH_VFAT_END_OF_CHAIN && (limit == 0 || out->len < limit)) {
 		gsize part = (gsize) MIN(reader->cluster_bytes,
 					 limit != 0 ? limit - out->len : reader->cluster_bytes);
 		gsize at = out->len;
@@ -118,7 +95,7 @@ read_chain(AshVfatReader *reader, guint32 cluster, guint64 limit, GError **error
 		    !ash_fd_read_exact(reader->fd, next, sizeof(next),
 				       reader->fat + (guint64) cluster * 4, error))
 			return NULL;
-		cluster = get32(next) & CLUSTER_MASK;
+		cluster = ash_vfat_get32(next) & ASH_VFAT_CLUSTER_MASK;
 	}
 	if (out->len < limit)
 		return ash_throw_null(error, ASH_ERROR_CONFIG,
@@ -154,25 +131,23 @@ short_name(const guint8 *raw)
 
 /** Parts of a long name, which come before the entry, last part first. */
 typedef struct {
-	gunichar2 units[LONG_NAME_UNITS * LONG_NAME_PARTS];
+	gunichar2 units[ASH_VFAT_LONG_UNITS * ASH_VFAT_LONG_PARTS];
 	guint parts;
 } LongName;
 
 static void
 collect_long_name(LongName *name, const guint8 *raw)
 {
-	static const guint8 places[LONG_NAME_UNITS] = {1,  3,  5,  7,  9,  14, 16,
-						       18, 20, 22, 24, 28, 30};
 	guint number = raw[0] & 0x3f;
 
-	if ((raw[0] & 0x40) != 0) {
+	if ((raw[0] & ASH_VFAT_LAST_PART) != 0) {
 		memset(name, 0, sizeof(*name));
 		name->parts = number;
 	}
-	if (number == 0 || number > LONG_NAME_PARTS || name->parts > LONG_NAME_PARTS)
+	if (number == 0 || number > ASH_VFAT_LONG_PARTS || name->parts > ASH_VFAT_LONG_PARTS)
 		return;
-	for (guint i = 0; i < LONG_NAME_UNITS; i++)
-		name->units[(number - 1) * LONG_NAME_UNITS + i] = get16(raw + places[i]);
+	for (guint i = 0; i < ASH_VFAT_LONG_UNITS; i++)
+		name->units[(number - 1) * ASH_VFAT_LONG_UNITS + i] = ash_vfat_get16(raw + ash_vfat_long_places[i]);
 }
 
 static char *
@@ -181,8 +156,8 @@ finish_name(LongName *name, const guint8 *raw)
 	g_autofree char *text = NULL;
 	glong length = 0;
 
-	if (name->parts > 0 && name->parts <= LONG_NAME_PARTS) {
-		while (length < (glong) (name->parts * LONG_NAME_UNITS) && name->units[length] != 0)
+	if (name->parts > 0 && name->parts <= ASH_VFAT_LONG_PARTS) {
+		while (length < (glong) (name->parts * ASH_VFAT_LONG_UNITS) && name->units[length] != 0)
 			length++;
 		text = g_utf16_to_utf8(name->units, length, NULL, NULL, NULL);
 	}
@@ -202,21 +177,21 @@ read_directory(AshVfatReader *reader, guint32 cluster, GError **error)
 	if (data == NULL)
 		return NULL;
 	g_array_set_clear_func(entries, (GDestroyNotify) entry_clear);
-	for (gsize at = 0; at + ENTRY_BYTES <= data->len && data->data[at] != 0;
-	     at += ENTRY_BYTES) {
+	for (gsize at = 0; at + ASH_VFAT_ENTRY_BYTES <= data->len && data->data[at] != 0;
+	     at += ASH_VFAT_ENTRY_BYTES) {
 		const guint8 *raw = data->data + at;
-		Entry entry = {.bytes = get32(raw + 28)};
+		Entry entry = {.bytes = ash_vfat_get32(raw + 28)};
 
 		if (raw[0] == 0xe5)
 			continue;
-		if ((raw[11] & 0x3f) == ATTR_LONG_NAME) {
+		if ((raw[11] & 0x3f) == ASH_VFAT_ATTR_LONG_NAME) {
 			collect_long_name(&name, raw);
 			continue;
 		}
-		if ((raw[11] & ATTR_VOLUME) != 0)
+		if ((raw[11] & ASH_VFAT_ATTR_VOLUME) != 0)
 			continue;
-		entry.cluster = ((guint32) get16(raw + 20) << 16 | get16(raw + 26)) & CLUSTER_MASK;
-		entry.is_directory = (raw[11] & ATTR_DIRECTORY) != 0;
+		entry.cluster = ((guint32) ash_vfat_get16(raw + 20) << 16 | ash_vfat_get16(raw + 26)) & ASH_VFAT_CLUSTER_MASK;
+		entry.is_directory = (raw[11] & ASH_VFAT_ATTR_DIRECTORY) != 0;
 		entry.name = finish_name(&name, raw);
 		g_array_append_val(entries, entry);
 	}

@@ -24,18 +24,15 @@ typedef struct {
 #define ASH_VFAT_MIN_BYTES ((guint64) 34 * 1024 * 1024)
 
 /**
- * Makes an empty FAT32 file system of @bytes (whole MiB) at byte @offset (whole MiB) of the plain file @fd, where it must be
- * all zero, by mkfs.vfat. That syncs the whole file: call it before the file has much in it.
+ * Writes a FAT32 file system (Microsoft "FAT: General Overview of On-Disk Format" 1.03) of @bytes (whole MiB) with @files (of AshVfatFile),
+ * each in one piece, in their order, to byte @offset (a multiple of 4096) of the plain file @fd, where that must be all zero. Same arguments,
+ * same bytes.
+ *
+ * @ret_left (of AshContentPlace, which get references; or NULL): is told where the contents are to be, which then are not written.
+ * ASH_ERROR_CONFIG for a name that FAT cannot have, or if they need more room.
  */
-gboolean ash_vfat_format(AshContext *ctx, const AshVfatOptions *options, int fd, guint64 offset, guint64 bytes,
-			 GError **error);
-
-/**
- * Puts @files (of AshVfatFile), in their order, into the empty file system that ash_vfat_format() has made with the same
- * arguments, by mtools. Same arguments, same bytes. ASH_ERROR_CONFIG if they need more room.
- */
-gboolean ash_vfat_fill(AshContext *ctx, const AshVfatOptions *options, GPtrArray *files, int fd, guint64 offset,
-		       guint64 bytes, GError **error);
+gboolean ash_vfat_write(const AshVfatOptions *options, GPtrArray *files, int fd, guint64 offset, guint64 bytes, GArray *ret_left,
+			GError **error);
 
 /** Bytes that a file system for @files must have, rounded up to whole MiB. */
 guint64 ash_vfat_estimate(GPtrArray *files);

@@ -32,16 +32,16 @@ teardown(Fixture *fixture, gconstpointer data)
 	g_free(fixture->dir);
 }
 
-/* A run of "mcopy", which does what @script says. */
+/* A run of "qemu-img", which does what @script says. */
 static AshRun *
 run_script(Fixture *fixture, const char *script)
 {
-	g_autofree char *path = g_build_filename(fixture->dir, "mcopy", NULL);
+	g_autofree char *path = g_build_filename(fixture->dir, "qemu-img", NULL);
 	g_autofree char *text = g_strconcat("#!/bin/sh\n", script, "\n", NULL);
 	g_autoptr(GError) error = NULL;
 
 	g_assert_true(ash_file_save(AT_FDCWD, path, text, -1, 0755, NULL));
-	AshRun *run = ash_run_new(ASH_TOOL_MCOPY, &error);
+	AshRun *run = ash_run_new(ASH_TOOL_QEMU_IMG, &error);
 	g_assert_no_error(error);
 	return run;
 }
@@ -102,7 +102,7 @@ test_failure(Fixture *fixture, gconstpointer data)
 	g_assert_false(ash_run_sync(run, fixture->ctx, &out, &error));
 	g_assert_null(out);
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_INTERNAL);
-	g_assert_true(g_str_has_prefix(error->message, "\"mcopy\" failed (exit status 3): "));
+	g_assert_true(g_str_has_prefix(error->message, "\"qemu-img\" failed (exit status 3): "));
 	g_assert_true(g_str_has_suffix(error->message, "line 499"));
 	g_assert_null(strstr(error->message, "line 0\n"));
 	g_assert_cmpuint(strlen(error->message), <, 2200);
@@ -116,9 +116,9 @@ test_failure_kinds(Fixture *fixture, gconstpointer data)
 		AshErrorCode code;
 	} cases[] = {
 		{ "echo 'write: No space left on device' >&2; exit 1", "(exit status 1)", ASH_ERROR_NO_SPACE },
-		{ "kill -9 $$", "\"mcopy\" was killed by signal 9", ASH_ERROR_INTERNAL },
+		{ "kill -9 $$", "\"qemu-img\" was killed by signal 9", ASH_ERROR_INTERNAL },
 		/* As we ignore it, and a pipeline of the program relies on it. */
-		{ "kill -PIPE $$", "\"mcopy\" was killed by signal 13", ASH_ERROR_INTERNAL },
+		{ "kill -PIPE $$", "\"qemu-img\" was killed by signal 13", ASH_ERROR_INTERNAL },
 		{ "printf 'bad \\377\\376 bytes' >&2; exit 1", "bad", ASH_ERROR_INTERNAL },
 		{ "exit 1", "(exit status 1)", ASH_ERROR_INTERNAL },
 	};
@@ -176,12 +176,12 @@ test_stdin(Fixture *fixture, gconstpointer data)
 	/* One that does not read all it is given is not our end. */
 	g_assert_true(run_fed(fixture, "exit 0", &large, NULL, &error));
 	g_assert_false(run_fed(fixture, "echo own words >&2; exit 9", &large, NULL, &error));
-	g_assert_cmpstr(error->message, ==, "\"mcopy\" failed (exit status 9): own words");
+	g_assert_cmpstr(error->message, ==, "\"qemu-img\" failed (exit status 9): own words");
 	g_clear_error(&error);
 	/* A program that liked half of its input must not count. */
 	g_assert_false(run_fed(fixture, "cat", &bad, NULL, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_TRUST);
-	g_assert_cmpstr(error->message, ==, "\"mcopy\": our own words");
+	g_assert_cmpstr(error->message, ==, "\"qemu-img\": our own words");
 }
 
 static void
@@ -216,7 +216,7 @@ test_inherit_closed_fd(Fixture *fixture, gconstpointer data)
 
 	ash_run_inherit_fd(run, 9999);
 	g_assert_false(ash_run_sync(run, fixture->ctx, NULL, &error));
-	g_assert_nonnull(strstr(error->message, "cannot start \"mcopy\""));
+	g_assert_nonnull(strstr(error->message, "cannot start \"qemu-img\""));
 }
 
 /* Cancels once the script has written its process id into the file. */

@@ -7,12 +7,6 @@
 static const AshVfatOptions options = {
     .volume_id = 0x1234abcd, .label = "ESP", .epoch = TEST_EPOCH};
 
-static bool
-have_tools(void)
-{
-	return have_program("mkfs.vfat") && have_program("mcopy");
-}
-
 static void
 add_file(GPtrArray *files, const char *path, GBytes *bytes)
 {
@@ -47,8 +41,7 @@ write_image(Fixture *fixture, const char *name, guint64 mib)
 	g_autoptr(GError) error = NULL;
 	int fd = fixture_create(fixture, name, (mib + 3) * MIB);
 
-	g_assert_true(ash_vfat_format(fixture->ctx, &options, fd, 2 * MIB, mib * MIB, &error));
-	ash_vfat_fill(fixture->ctx, &options, files, fd, 2 * MIB, mib * MIB, &error);
+	ash_vfat_write(&options, files, fd, 2 * MIB, mib * MIB, NULL, &error);
 	g_assert_no_error(error);
 	return fd;
 }
@@ -60,7 +53,7 @@ test_sizes(Fixture *fixture, gconstpointer data)
 {
 	static const guint mibs[] = {34, 64, 100, 128, 256, 260, 512, 1024, 2048};
 
-	if (!have_tools() || !have_program("fsck.vfat"))
+	if (!have_program("fsck.vfat"))
 		return;
 	for (guint i = 0; i < G_N_ELEMENTS(mibs); i++) {
 		g_autofree char *output = NULL;
@@ -92,8 +85,6 @@ test_reader(Fixture *fixture, gconstpointer data)
 	g_autofree char *joined = NULL;
 	ash_autofd int fd = -1;
 
-	if (!have_tools())
-		return;
 	fd = write_image(fixture, "disk", 64);
 	reader = ash_vfat_open(fd, 2 * MIB, &error);
 	g_assert_no_error(error);
@@ -124,8 +115,6 @@ test_reader_damage(Fixture *fixture, gconstpointer data)
 	ash_autofd int fd = -1;
 	guint8 head[512];
 
-	if (!have_tools())
-		return;
 	fd = write_image(fixture, "disk", 34);
 	g_assert_cmpint(pread(fd, head, sizeof(head), 2 * MIB), ==, sizeof(head));
 	for (guint i = 0; i < 600; i++) {
@@ -155,8 +144,6 @@ test_same_bytes(Fixture *fixture, gconstpointer data)
 	g_autofree char *first = NULL;
 	g_autofree char *second = NULL;
 
-	if (!have_tools())
-		return;
 	one = write_image(fixture, "one", 64);
 	g_usleep(2100 * 1000); /* FAT times have two-second steps */
 	two = write_image(fixture, "two", 64);
@@ -172,15 +159,98 @@ test_refusals(Fixture *fixture, gconstpointer data)
 	g_autoptr(GError) error = NULL;
 	ash_autofd int fd = fixture_create(fixture, "disk", 40 * MIB);
 
-	g_assert_false(ash_vfat_format(fixture->ctx, &options, fd, 0, 33 * MIB, &error));
+	g_assert_false(ash_vfat_write(&options, files, fd, 0, 33 * MIB, NULL, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 	g_clear_error(&error);
-	for (guint i = 0; i < 12; i++)
-		g_ptr_array_add(files,
-				ash_vfat_file_new("x", ((AshVfatFile *) files->pdata[0])->content));
-	g_assert_false(ash_vfat_fill(fixture->ctx, &options, files, fd, 0, 34 * MIB, &error));
+	for (guint i = 0; i < 12; i++) {
+		g_autofree char *name = g_strdup_printf("x%u", i);
+		g_ptr_array_add(files, ash_vfat_file_new(name, ((AshVfatFile *) files->pdata[0])->content));
+	}
+	g_assert_false(ash_vfat_write(&options, files, fd, 0, 34 * MIB, NULL, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 	g_assert_nonnull(strstr(error->message, "raise its \"size\""));
+}
+
+static void
+test_bad_names(Fixture *fixture, gconstpointer data)
+{
+	static const char *const paths[] = { "", "a//b", "a\\b", "a:b", "end.", "end ", "what?", "tab\t", "\xff", "loader/loader.conf",
+					     "LOADER/Loader.Conf", "loader", "loader/empty/x" };
+	ash_autofd int fd = fixture_create(fixture, "disk", 40 * MIB);
+
+	for (guint i = 0; i < G_N_ELEMENTS(paths); i++) {
+		g_autoptr(GPtrArray) files = make_files();
+		g_autoptr(GError) error = NULL;
+
+		g_ptr_array_add(files, ash_vfat_file_new(paths[i], ((AshVfatFile *) files->pdata[0])->content));
+		g_assert_false(ash_vfat_write(&options, files, fd, 0, 40 * MIB, NULL, &error));
+		g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	}
+	g_assert_cmpint(lseek(fd, 0, SEEK_DATA), ==, -1);
+}
+
+/* Names that mtools must find, in directories of several clusters; fsck.vfat has nothing against them. */
+static void
+test_names(Fixture *fixture, gconstpointer data)
+{
+	static const char *const odd[] = { "UPPER.TXT", "lower.txt", "Mixed.Txt", "two.dots.txt", ".hidden", "a", "thirteen.name", "exactly8.abc",
+					   "with space.txt", "plus+minus=.cfg", "long-name-that-has-one-part", "\xc3\xa4\xc3\xb6\xc3\xbc" };
+	g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func((GDestroyNotify) ash_vfat_file_free);
+	g_autoptr(GString) expected = g_string_new(NULL);
+	g_autoptr(GError) error = NULL;
+	ash_autofd int fd = fixture_create(fixture, "disk", 64 * MIB);
+
+	if (!have_program("fsck.vfat") || !have_program("mtype"))
+		return;
+	for (guint i = 0; i < G_N_ELEMENTS(odd) + 300; i++) {
+		g_autofree char *path = i < G_N_ELEMENTS(odd) ? g_strdup_printf("d/e/%s", odd[i]) : g_strdup_printf("d/e/a name like the others %u", i);
+		g_autofree char *text = g_strdup_printf("%s\n", path);
+		g_autoptr(GBytes) bytes = g_bytes_new(text, strlen(text));
+
+		add_file(files, path, bytes);
+		g_string_append(expected, text);
+	}
+	ash_vfat_write(&options, files, fd, 0, 64 * MIB, NULL, &error);
+	g_assert_no_error(error);
+	g_free(run_command(0, "cd '%s' && fsck.vfat -n disk", fixture->dir));
+	for (guint i = 0; i < files->len; i += i < 20 ? 1 : 60) {
+		const AshVfatFile *file = files->pdata[i];
+		/* mtools read names by the locale. */
+		if (!g_str_is_ascii(file->path))
+			continue;
+		g_autofree char *found = run_command(0, "cd '%s' && mtype -i disk '::/%s'", fixture->dir, file->path);
+		g_assert_true(g_str_has_prefix(found, file->path));
+	}
+	g_autoptr(AshVfatReader) reader = ash_vfat_open(fd, 0, &error);
+	g_assert_no_error(error);
+	g_auto(GStrv) names = ash_vfat_list(reader, "d/e", &error);
+	g_assert_cmpuint(g_strv_length(names), ==, files->len);
+}
+
+/* Contents that are left out are where they would have been. */
+static void
+test_left(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GPtrArray) files = make_files();
+	g_autoptr(GArray) places = ash_content_places_new();
+	g_autoptr(GError) error = NULL;
+	ash_autofd int fd = fixture_create(fixture, "left", 67 * MIB);
+	ash_autofd int whole = write_image(fixture, "whole", 64);
+
+	ash_vfat_write(&options, files, fd, 2 * MIB, 64 * MIB, places, &error);
+	g_assert_no_error(error);
+	g_assert_cmpuint(places->len, ==, 3); /* one is empty */
+	for (guint i = 0; i < places->len; i++) {
+		const AshContentPlace *place = &g_array_index(places, AshContentPlace, i);
+		g_autoptr(GBytes) bytes = ash_content_load(place->content, NULL);
+		gsize length;
+		const guint8 *content = g_bytes_get_data(bytes, &length);
+
+		g_assert_cmpint(pwrite(fd, content, length, (off_t) place->offset), ==, (gssize) length);
+	}
+	g_autofree char *first = digest_of(whole);
+	g_autofree char *second = digest_of(fd);
+	g_assert_cmpstr(first, ==, second);
 }
 
 #define ADD(name, func)                                                                            \
@@ -195,5 +265,8 @@ main(int argc, char **argv)
 	ADD("reader-damage", test_reader_damage);
 	ADD("same-bytes", test_same_bytes);
 	ADD("refusals", test_refusals);
+	ADD("bad-names", test_bad_names);
+	ADD("names", test_names);
+	ADD("left", test_left);
 	return g_test_run();
 }
