@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES ((guint64) 64 * 1024)
@@ -99,6 +100,15 @@ guint64
 ash_content_get_size(const AshContent *content)
 {
 	return content->size;
+}
+
+int
+ash_content_get_fd(const AshContent *content)
+{
+	const Piece *piece = content->pieces->len == 1 ? &g_array_index(content->pieces, Piece, 0) : NULL;
+	struct stat info;
+
+	return piece != NULL && piece->fd >= 0 && fstat(piece->fd, &info) == 0 && (guint64) info.st_size == piece->length ? piece->fd : -1;
 }
 
 /** Takes the next bytes. */

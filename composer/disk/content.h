@@ -27,6 +27,9 @@ void ash_content_add_fd(AshContent *content, int fd, guint64 length);
 /** Bytes. */
 guint64 ash_content_get_size(const AshContent *content);
 
+/** The file that it is, whole, borrowed; -1 if it is of other pieces. */
+int ash_content_get_fd(const AshContent *content);
+
 /** Writes everything at the position of @fd, which may be a pipe; a file that is now too short is an error. */
 gboolean ash_content_write(const AshContent *content, int fd, GError **error);
 

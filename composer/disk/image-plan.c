@@ -2,7 +2,7 @@
 #include "disk/image-build.h"
 
 #include "base/error.h"
-#include "base/runner.h"
+#include "base/parallel.h"
 #include "base/size.h"
 #include "disk/ext4.h"
 #include "disk/gpt.h"
@@ -143,9 +143,9 @@ plan_erofs(AshDiskBuild *build, const AshPartition *partition, guint64 *ret_byte
 {
 	const AshErofsOptions options = make_erofs_options(build, partition);
 
+	if (!check_kernel(build, error))
+		return FALSE;
 	if (build->erofs == NULL && build->root_fd < 0) {
-		if (!check_kernel(build, error))
-			return FALSE;
 		if (build->request->make_root != NULL && !make_root_file(build, &options, error))
 			return FALSE;
 		if (build->request->make_root == NULL)
@@ -199,11 +199,10 @@ check_request(const AshDiskRequest *request, GError **error)
 static gboolean
 load_boot_files(AshDiskBuild *build, GError **error)
 {
-	const AshDiskRequest *request = build->request;
-
-	build->boot = ash_boot_files_load(request->tree, error);
-	return build->boot != NULL && (request->type->initramfs_compression != ASH_INITRAMFS_COMPRESSION_NONE ||
-				       ash_boot_files_unpack_initrd(build->boot, error));
+	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) == NULL)
+		return TRUE;
+	build->boot = ash_boot_files_load(build->request->tree, error);
+	return build->boot != NULL;
 }
 
 /* A root with a hash tree is booted by a kernel image, which has it: in the root it would be one more thing that updates have to fetch. */
@@ -219,6 +218,45 @@ hide_initrd(AshDiskBuild *build)
 	build->initrd = initrd;
 }
 
+static const AshPartition *
+find_erofs_root(const AshDiskBuild *build)
+{
+	for (guint i = 0; i < build->layout->partitions->len; i++) {
+		const AshPartition *partition = build->layout->partitions->pdata[i];
+		if (partition->role == ASH_PARTITION_ROOT && partition->fs == ASH_FS_EROFS && !partition->empty)
+			return partition;
+	}
+	return NULL;
+}
+
+/* What takes its time and depends on the tree alone. */
+enum { PREPARE_BOOT, PREPARE_ROOT, N_PREPARED };
+
+static gboolean
+prepare_boot(AshDiskBuild *build, GError **error)
+{
+	return build->boot == NULL || build->request->type->initramfs_compression != ASH_INITRAMFS_COMPRESSION_NONE ||
+	       ash_boot_files_unpack_initrd(build->boot, error);
+}
+
+static gboolean
+prepare_root(AshDiskBuild *build, GError **error)
+{
+	const AshPartition *root = build->request->make_root == NULL ? find_erofs_root(build) : NULL;
+
+	if (root == NULL)
+		return TRUE;
+	const AshErofsOptions options = make_erofs_options(build, root);
+	build->erofs = ash_erofs_new(build->ctx, build->request->tree, &options, error);
+	return build->erofs != NULL || ash_prefix(error, "root file system");
+}
+
+static gboolean
+prepare(guint index, gpointer user_data, GError **error)
+{
+	return index == PREPARE_BOOT ? prepare_boot(user_data, error) : prepare_root(user_data, error);
+}
+
 gboolean
 ash_disk_build_plan(AshDiskBuild *build, GError **error)
 {
@@ -231,9 +269,11 @@ ash_disk_build_plan(AshDiskBuild *build, GError **error)
 	build->layout->disk_uuid = ash_uuid_derive(&request->seed, "disk");
 	n = build->layout->partitions->len;
 	build->content = g_new0(guint64, n + 1);
-	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) != NULL && !load_boot_files(build, error))
+	if (!load_boot_files(build, error))
 		return FALSE;
 	hide_initrd(build);
+	if (!ash_parallel_run(build->ctx, N_PREPARED, prepare, build, error))
+		return FALSE;
 	for (guint i = 0; i < n; i++) {
 		AshPartition *partition = build->layout->partitions->pdata[i];
 

@@ -125,8 +125,11 @@ open_temporary(GError **error)
 static GMappedFile *
 map_content(const AshContent *content, GError **error)
 {
-	ash_autofd int fd = open_temporary(error);
+	int file = ash_content_get_fd(content);
 
+	if (file >= 0)
+		return g_mapped_file_new_from_fd(file, FALSE, error);
+	ash_autofd int fd = open_temporary(error);
 	return fd >= 0 && ash_content_write(content, fd, error) ? g_mapped_file_new_from_fd(fd, FALSE, error) : NULL;
 }
 

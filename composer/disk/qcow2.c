@@ -20,7 +20,7 @@
 #define SECTOR_BYTES  512
 #define PROBE_BYTES   4096
 #define BUFFER_BYTES  (16 * CLUSTER_BYTES)
-#define BUFFERS       4
+#define BUFFERS       6
 /* Offsets in the image must fit 56 bits, tables included. */
 #define MAX_DISK_BYTES ((guint64) 1 << 55)
 

@@ -17,8 +17,10 @@ struct AshSideWriter {
 	guint64 offset;      /* of what is written next */
 	GPtrArray *buffers;  /* all of them, owned */
 	GAsyncQueue *free;   /* of guint8 * */
-	GAsyncQueue *filled; /* of Filled * */
-	GThread *thread;     /* or NULL */
+	GAsyncQueue *filled; /* of Filled *: to be digested */
+	GAsyncQueue *known;  /* of Filled *: to be written */
+	GThread *hasher;     /* or NULL: neither is there */
+	GThread *writer;
 	GMutex lock;
 	GError *error; /* the first one; under lock */
 };
@@ -53,18 +55,46 @@ process(AshSideWriter *side, const guint8 *buffer, gsize length)
 }
 
 static gpointer
-run(gpointer data)
+run_hasher(gpointer data)
 {
 	AshSideWriter *side = data;
 
 	for (;;) {
-		g_autofree Filled *filled = g_async_queue_pop(side->filled);
+		Filled *filled = g_async_queue_pop(side->filled);
+		bool is_end = filled->length == 0;
+
+		ash_digest_update(side->digest, filled->buffer, filled->length);
+		g_async_queue_push(side->known, filled);
+		if (is_end)
+			return NULL;
+	}
+}
+
+static gpointer
+run_writer(gpointer data)
+{
+	AshSideWriter *side = data;
+
+	for (;;) {
+		g_autofree Filled *filled = g_async_queue_pop(side->known);
 
 		if (filled->length == 0)
 			return NULL;
 		process(side, filled->buffer, filled->length);
 		g_async_queue_push(side->free, filled->buffer);
 	}
+}
+
+/* Both threads, or none. */
+static void
+start(AshSideWriter *side)
+{
+	side->writer = g_thread_try_new("writer", run_writer, side, NULL);
+	side->hasher = side->writer != NULL ? g_thread_try_new("hasher", run_hasher, side, NULL) : NULL;
+	if (side->writer == NULL || side->hasher != NULL)
+		return;
+	g_async_queue_push(side->known, g_new0(Filled, 1));
+	g_thread_join(g_steal_pointer(&side->writer));
 }
 
 AshSideWriter *
@@ -78,11 +108,12 @@ ash_side_writer_new(int fd, guint n_buffers, gsize buffer_bytes)
 	side->buffers = g_ptr_array_new_with_free_func(ash_direct_free);
 	side->free = g_async_queue_new();
 	side->filled = g_async_queue_new_full(g_free);
+	side->known = g_async_queue_new_full(g_free);
 	for (guint i = 0; i < n_buffers; i++) {
 		g_ptr_array_add(side->buffers, ash_direct_alloc(buffer_bytes));
 		g_async_queue_push(side->free, side->buffers->pdata[i]);
 	}
-	side->thread = g_thread_try_new("writer", run, side, NULL);
+	start(side);
 	return side;
 }
 
@@ -98,10 +129,11 @@ send_filled(AshSideWriter *side, guint8 *buffer, gsize length)
 static void
 stop(AshSideWriter *side)
 {
-	if (side->thread == NULL)
+	if (side->hasher == NULL)
 		return;
 	send_filled(side, NULL, 0);
-	g_thread_join(g_steal_pointer(&side->thread));
+	g_thread_join(g_steal_pointer(&side->hasher));
+	g_thread_join(g_steal_pointer(&side->writer));
 }
 
 void
@@ -115,6 +147,7 @@ ash_side_writer_free(AshSideWriter *side)
 	g_clear_error(&side->error);
 	g_async_queue_unref(side->free);
 	g_async_queue_unref(side->filled);
+	g_async_queue_unref(side->known);
 	g_ptr_array_unref(side->buffers);
 	ash_digest_free(side->digest);
 	g_free(side);
@@ -133,12 +166,11 @@ ash_side_writer_take(AshSideWriter *side, GError **error)
 void
 ash_side_writer_put(AshSideWriter *side, guint8 *buffer, gsize length)
 {
-	/* Here, as the other thread mostly waits for the disk. */
-	ash_digest_update(side->digest, buffer, length);
-	if (length > 0 && side->thread != NULL) {
+	if (length > 0 && side->hasher != NULL) {
 		send_filled(side, buffer, length);
 		return;
 	}
+	ash_digest_update(side->digest, buffer, length);
 	process(side, buffer, length);
 	g_async_queue_push(side->free, buffer);
 }

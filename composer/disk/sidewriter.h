@@ -5,12 +5,12 @@
 #include <stdbool.h>
 
 /**
- * AshSideWriter: writes a file from front to back, by a thread beside the one that makes the bytes and computes their SHA-256. That
+ * AshSideWriter: writes a file from front to back by a thread, and computes its SHA-256 by another, beside the one that makes the bytes. That
  * one fills buffers, of which there are few, so that it cannot run ahead by more than they hold.
  */
 typedef struct AshSideWriter AshSideWriter;
 
-/** For the empty file @fd (borrowed), with @n_buffers (at least 2) of @buffer_bytes each, aligned for base/direct. Without a thread
+/** For the empty file @fd (borrowed), with @n_buffers (at least 2) of @buffer_bytes each, aligned for base/direct. Without threads
  * to be had, the caller's own does the work. Owned. */
 AshSideWriter *ash_side_writer_new(int fd, guint n_buffers, gsize buffer_bytes);
 void ash_side_writer_free(AshSideWriter *side);
