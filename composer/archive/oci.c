@@ -193,19 +193,50 @@ compare_strings(gconstpointer a, gconstpointer b)
 	return strcmp(a, b);
 }
 
-static void
-set_labels(JsonObject *object, GHashTable *labels)
+static int
+compare_names(gconstpointer a, gconstpointer b)
 {
-	g_autoptr(GList) names = NULL;
-	JsonObject *member;
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
 
-	if (labels == NULL || g_hash_table_size(labels) == 0)
-		return;
-	member = json_object_new();
-	names = g_list_sort(g_hash_table_get_keys(labels), compare_strings);
+/* In the order of their names. */
+static void
+add_members(JsonObject *object, GHashTable *table)
+{
+	g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(table), compare_strings);
+
 	for (GList *at = names; at != NULL; at = at->next)
-		json_object_set_string_member(member, at->data, g_hash_table_lookup(labels, at->data));
-	json_object_set_object_member(object, "Labels", member);
+		json_object_set_string_member(object, at->data, g_hash_table_lookup(table, at->data));
+}
+
+static void
+set_table(JsonObject *object, const char *member, GHashTable *table)
+{
+	JsonObject *value;
+
+	if (table == NULL || g_hash_table_size(table) == 0)
+		return;
+	value = json_object_new();
+	add_members(value, table);
+	json_object_set_object_member(object, member, value);
+}
+
+/* A set is an object whose members are empty objects. */
+static void
+set_set(JsonObject *object, const char *member, const char *const *names)
+{
+	JsonObject *value;
+	g_autoptr(GPtrArray) sorted = g_ptr_array_new();
+
+	if (names == NULL || names[0] == NULL)
+		return;
+	value = json_object_new();
+	for (guint i = 0; names[i] != NULL; i++)
+		g_ptr_array_add(sorted, (gpointer) names[i]);
+	g_ptr_array_sort(sorted, compare_names);
+	for (guint i = 0; i < sorted->len; i++)
+		json_object_set_object_member(value, g_ptr_array_index(sorted, i), json_object_new());
+	json_object_set_object_member(object, member, value);
 }
 
 /* config.md, "Properties": config */
@@ -217,8 +248,11 @@ new_run_config(const AshOciOptions *options)
 	set_strv(config, "Cmd", options->cmd);
 	set_strv(config, "Entrypoint", options->entrypoint);
 	set_strv(config, "Env", options->env);
-	set_labels(config, options->labels);
+	set_set(config, "ExposedPorts", options->ports);
+	set_table(config, "Labels", options->labels);
+	set_string(config, "StopSignal", options->stop_signal);
 	set_string(config, "User", options->user);
+	set_set(config, "Volumes", options->volumes);
 	set_string(config, "WorkingDir", options->working_dir);
 	return config;
 }
@@ -271,18 +305,31 @@ new_config(const AshOciOptions *options, guint architecture, const char *diff_sh
 	return config;
 }
 
-/* annotations.md */
+/* annotations.md: ours, but what the caller says himself. */
 static JsonObject *
 new_annotations(const AshOciOptions *options, bool with_ref)
 {
 	JsonObject *annotations = json_object_new();
+	g_autoptr(GHashTable) all = g_hash_table_new(g_str_hash, g_str_equal);
 	g_autofree char *created = dup_created(options);
+	const char *const own[][2] = {
+		{ "org.opencontainers.image.created", created },
+		{ "org.opencontainers.image.ref.name", with_ref ? options->ref_name : NULL },
+		{ "org.opencontainers.image.title", options->title },
+		{ "org.opencontainers.image.version", options->version },
+	};
+	GHashTableIter iter;
+	gpointer name, value;
 
-	json_object_set_string_member(annotations, "org.opencontainers.image.created", created);
-	if (with_ref)
-		set_string(annotations, "org.opencontainers.image.ref.name", options->ref_name);
-	set_string(annotations, "org.opencontainers.image.title", options->title);
-	set_string(annotations, "org.opencontainers.image.version", options->version);
+	for (guint i = 0; i < G_N_ELEMENTS(own); i++)
+		if (own[i][1] != NULL)
+			g_hash_table_insert(all, (gpointer) own[i][0], (gpointer) own[i][1]);
+	if (options->annotations != NULL) {
+		g_hash_table_iter_init(&iter, options->annotations);
+		while (g_hash_table_iter_next(&iter, &name, &value))
+			g_hash_table_insert(all, name, value);
+	}
+	add_members(annotations, all);
 	return annotations;
 }
 

@@ -17,6 +17,10 @@ typedef struct {
 	const char *user;
 	const char *working_dir;
 	GHashTable *labels;            /* char * -> char * */
+	GHashTable *annotations;       /* char * -> char *, of manifest and index; beside title, version and created */
+	const char *const *ports;      /* "80/tcp" */
+	const char *const *volumes;    /* absolute paths */
+	const char *stop_signal;
 	AshCompression compression;    /* of the layer */
 	int level;                     /* see ash_compressor_new() */
 } AshOciOptions;

@@ -178,6 +178,7 @@ write_oci(Job *job, GError **error)
 	const AshImageType *type = job->type;
 	g_autofree char *path = g_strdup_printf("%s/%s.oci.tar", job->out_dir, job->stem);
 	g_autoptr(GHashTable) labels = pairs_to_table(type->oci_labels);
+	g_autoptr(GHashTable) annotations = pairs_to_table(type->oci_annotations);
 	const AshOciOptions options = {
 		.architecture = "x86_64",
 		.epoch = job->info->timestamp,
@@ -190,6 +191,10 @@ write_oci(Job *job, GError **error)
 		.user = type->oci_user,
 		.working_dir = type->oci_workdir,
 		.labels = labels,
+		.annotations = annotations,
+		.ports = (const char *const *) type->oci_ports,
+		.volumes = (const char *const *) type->oci_volumes,
+		.stop_signal = type->oci_stop_signal,
 		.compression = type->compression,
 		.level = MAX(type->compression_level, 0),
 	};

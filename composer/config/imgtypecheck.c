@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "config/check.h"
+#include "config/imgtypeoci.h"
 #include "model/strv.h"
 
 #include <string.h>
@@ -22,13 +23,8 @@ ash_img_throw(const char *file, guint line, const char *key, GError **error, con
 	return ash_throw(error, ASH_ERROR_CONFIG, "%s:%u: %s: %s", file, line, key, text);
 }
 
-/* What is wrong with a key that was read already, or is missing: then the top of @file is where it
- * belongs. */
-static gboolean throw_key(AshImgLoader *loader, const char *file, const char *key, GError **error,
-			  const char *format, ...) G_GNUC_PRINTF(5, 6);
-
-static gboolean
-throw_key(AshImgLoader *loader, const char *file, const char *key, GError **error,
+gboolean
+ash_img_throw_key(AshImgLoader *loader, const char *file, const char *key, GError **error,
 	  const char *format, ...)
 {
 	const char *place = g_hash_table_lookup(loader->places, key);
@@ -240,10 +236,10 @@ check_disk(AshImgLoader *loader, const char *file, GError **error)
 	const AshImageType *type = loader->type;
 
 	if (type->formats->len == 0)
-		return throw_key(loader, file, "disk.formats", error,
+		return ash_img_throw_key(loader, file, "disk.formats", error,
 				 "the key is required for kind \"disk\"");
 	if (type->layout == NULL)
-		return throw_key(loader, file, "partition", error,
+		return ash_img_throw_key(loader, file, "partition", error,
 				 "at least one [[partition]] is required for kind \"disk\"");
 	if (!check_partitions(loader, error) || !check_slots(loader, error))
 		return FALSE;
@@ -254,21 +250,11 @@ check_disk(AshImgLoader *loader, const char *file, GError **error)
 }
 
 static gboolean
-check_pairs(AshImgLoader *loader, char **pairs, const char *file, const char *key, GError **error)
-{
-	for (guint i = 0; pairs[i] != NULL; i++)
-		if (strchr(pairs[i], '=') == NULL || *pairs[i] == '=')
-			return throw_key(loader, file, key, error, "\"%s\" is not NAME=VALUE",
-					 pairs[i]);
-	return TRUE;
-}
-
-static gboolean
 check_units(AshImgLoader *loader, char **units, const char *file, const char *key, GError **error)
 {
 	for (guint i = 0; units[i] != NULL; i++)
 		if (!ash_check_unit(units[i]) || strchr(units[i], '.') == NULL)
-			return throw_key(loader, file, key, error,
+			return ash_img_throw_key(loader, file, key, error,
 					 "\"%s\" is no unit name with its suffix", units[i]);
 	return TRUE;
 }
@@ -280,21 +266,17 @@ check_archive(AshImgLoader *loader, const char *file, GError **error)
 	gint max = type->compression == ASH_COMPRESS_GZIP ? 9 : 19;
 
 	if (type->kind == ASH_IMAGE_WSL && type->compression == ASH_COMPRESS_ZSTD)
-		return throw_key(loader, file, "archive.compression", error, "WSL reads gzip only");
+		return ash_img_throw_key(loader, file, "archive.compression", error, "WSL reads gzip only");
 	if (type->compression == ASH_COMPRESS_NONE && type->compression_level != -1)
-		return throw_key(loader, file, "archive.level", error,
+		return ash_img_throw_key(loader, file, "archive.level", error,
 				 "does not go with compression \"none\"");
 	if (type->compression_level > max)
-		return throw_key(loader, file, "archive.level", error, "%s goes up to %d",
+		return ash_img_throw_key(loader, file, "archive.level", error, "%s goes up to %d",
 				 ash_compression_to_string(type->compression), max);
 	if (type->wsl_icon != NULL && !ash_check_path(type->wsl_icon))
-		return throw_key(loader, file, "wsl.icon", error, "\"%s\" is no absolute path",
+		return ash_img_throw_key(loader, file, "wsl.icon", error, "\"%s\" is no absolute path",
 				 type->wsl_icon);
-	if (type->oci_workdir != NULL && !ash_check_path(type->oci_workdir))
-		return throw_key(loader, file, "oci.workdir", error, "\"%s\" is no absolute path",
-				 type->oci_workdir);
-	return check_pairs(loader, type->oci_env, file, "oci.env", error) &&
-	       check_pairs(loader, type->oci_labels, file, "oci.labels", error);
+	return ash_img_check_oci(loader, file, error);
 }
 
 gboolean
@@ -303,13 +285,13 @@ ash_img_check(AshImgLoader *loader, const char *file, GError **error)
 	const AshImageType *type = loader->type;
 
 	if (!ash_check_word(type->variant, "_.-"))
-		return throw_key(loader, file, "variant", error,
+		return ash_img_throw_key(loader, file, "variant", error,
 				 "\"%s\" has other characters than letters, digits and \"_.-\"",
 				 type->variant);
 	for (guint i = 0; type->packages_add[i] != NULL; i++)
 		if (ash_strv_any_glob_matches((const char *const *) type->packages_drop,
 					      type->packages_add[i]))
-			return throw_key(loader, file, "packages.add", error,
+			return ash_img_throw_key(loader, file, "packages.add", error,
 					 "\"%s\" is dropped by \"packages.drop\"",
 					 type->packages_add[i]);
 	if (!check_units(loader, type->services_enable, file, "services.enable", error) ||

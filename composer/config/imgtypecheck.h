@@ -18,6 +18,10 @@ typedef struct {
 gboolean ash_img_throw(const char *file, guint line, const char *key, GError **error,
 		       const char *format, ...) G_GNUC_PRINTF(5, 6);
 
+/** As ash_img_throw(), of a key that was read already, or is missing: then the top of @file is where it belongs. */
+gboolean ash_img_throw_key(AshImgLoader *loader, const char *file, const char *key, GError **error, const char *format, ...)
+	G_GNUC_PRINTF(5, 6);
+
 /**
  * Whether the values of the type in @loader fit together; fills in what follows from a partition's
  * role. @file is where a missing key is missing.

@@ -49,6 +49,27 @@ set_strings(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool 
 	return TRUE;
 }
 
+/* A command's words: the same one may come twice, and may be empty. */
+static gboolean
+set_arguments(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	char ***strings = field;
+	g_auto(GStrv) result = ash_strv_new();
+
+	for (guint i = 0; item->strings[i] != NULL; i++) {
+		if (!g_str_equal(item->strings[i], "@base"))
+			ash_strv_add(&result, item->strings[i]);
+		else if (has_base)
+			for (guint j = 0; (*strings)[j] != NULL; j++)
+				ash_strv_add(&result, (*strings)[j]);
+		else
+			return ash_throw(error, ASH_ERROR_CONFIG,
+					 "\"@base\" stands for the list of the base, and there is no \"base\"");
+	}
+	ash_strv_replace(strings, (const char *const *) result);
+	return TRUE;
+}
+
 static gboolean
 set_bool(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
 	 GError **error)
@@ -294,12 +315,16 @@ static const AshImgKey keys[] = {
 	{ "archive.compression", ASH_TOML_STRING, set_compression, TYPE(compression), .choices = "none gzip zstd" },
 	{ "archive.level", ASH_TOML_INTEGER, set_int, TYPE(compression_level), .min = 1, .max = 22 },
 
-	{ "oci.entrypoint", ASH_TOML_STRINGS, set_strings, TYPE(oci_entrypoint) },
-	{ "oci.cmd", ASH_TOML_STRINGS, set_strings, TYPE(oci_cmd) },
+	{ "oci.entrypoint", ASH_TOML_STRINGS, set_arguments, TYPE(oci_entrypoint) },
+	{ "oci.cmd", ASH_TOML_STRINGS, set_arguments, TYPE(oci_cmd) },
 	{ "oci.env", ASH_TOML_STRINGS, set_strings, TYPE(oci_env) },
 	{ "oci.user", ASH_TOML_STRING, set_string, TYPE(oci_user) },
 	{ "oci.workdir", ASH_TOML_STRING, set_string, TYPE(oci_workdir) },
 	{ "oci.labels", ASH_TOML_STRINGS, set_strings, TYPE(oci_labels) },
+	{ "oci.annotations", ASH_TOML_STRINGS, set_strings, TYPE(oci_annotations) },
+	{ "oci.ports", ASH_TOML_STRINGS, set_strings, TYPE(oci_ports) },
+	{ "oci.volumes", ASH_TOML_STRINGS, set_strings, TYPE(oci_volumes) },
+	{ "oci.stop_signal", ASH_TOML_STRING, set_string, TYPE(oci_stop_signal) },
 
 	{ "wsl.default_uid", ASH_TOML_INTEGER, set_int, TYPE(wsl_default_uid), .min = 0, .max = 60000 },
 	{ "wsl.systemd", ASH_TOML_BOOLEAN, set_bool, TYPE(wsl_systemd) },

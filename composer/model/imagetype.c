@@ -176,6 +176,9 @@ ash_image_type_new(const char *name)
 	type->oci_cmd = ash_strv_new();
 	type->oci_env = ash_strv_new();
 	type->oci_labels = ash_strv_new();
+	type->oci_annotations = ash_strv_new();
+	type->oci_ports = ash_strv_new();
+	type->oci_volumes = ash_strv_new();
 	return type;
 }
 
@@ -205,6 +208,10 @@ ash_image_type_free(AshImageType *type)
 	g_free(type->oci_user);
 	g_free(type->oci_workdir);
 	g_strfreev(type->oci_labels);
+	g_strfreev(type->oci_annotations);
+	g_strfreev(type->oci_ports);
+	g_strfreev(type->oci_volumes);
+	g_free(type->oci_stop_signal);
 	g_free(type->wsl_oobe_command);
 	g_free(type->wsl_icon);
 	g_free(type->wsl_default_name);

@@ -75,7 +75,9 @@ typedef struct {
 	int compression_level; /* -1: the default */
 	char **oci_entrypoint, **oci_cmd, **oci_env; /* env: NAME=VALUE */
 	char *oci_user, *oci_workdir;                /* may be NULL */
-	char **oci_labels;                           /* NAME=VALUE */
+	char **oci_labels, **oci_annotations;        /* NAME=VALUE */
+	char **oci_ports, **oci_volumes;             /* "80/tcp"; absolute paths */
+	char *oci_stop_signal;                       /* "SIGTERM", "SIGRTMIN+3" or a number; may be NULL */
 	/* wsl: /etc/wsl.conf and /etc/wsl-distribution.conf */
 	int wsl_default_uid;
 	bool wsl_systemd;

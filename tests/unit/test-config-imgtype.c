@@ -392,6 +392,25 @@ test_inheritance(void)
 	g_assert_cmpuint(g_strv_length(type->oci_cmd), ==, 0);
 }
 
+/* A command's words are kept as they are; other lists are sets. */
+static void
+test_container(void)
+{
+	static const char text[] = "kind = \"oci\"\n[oci]\ncmd = [\"x\", \"-v\", \"-v\", \"\"]\nports = [\"80\", \"53/udp\", \"80\"]\n"
+				   "user = \"1000:web\"\nstop_signal = \"SIGRTMIN+3\"\nvolumes = [\"/data\"]\nannotations = [\"a.b=c=d\"]\n";
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshImageType) type = ash_imgtype_parse(text, strlen(text), "/nonexistent/web.toml", data_dir, &error);
+	g_autofree char *cmd = NULL, *ports = NULL;
+
+	g_assert_no_error(error);
+	cmd = g_strjoinv(" ", type->oci_cmd);
+	g_assert_cmpstr(cmd, ==, "x -v -v ");
+	ports = g_strjoinv(" ", type->oci_ports);
+	g_assert_cmpstr(ports, ==, "80 53/udp");
+	g_assert_cmpstr(type->oci_user, ==, "1000:web");
+	g_assert_cmpstr(type->oci_stop_signal, ==, "SIGRTMIN+3");
+}
+
 /* Characters outside ASCII go round toml++ as escapes, and come back; lines stay where they are. */
 static void
 test_not_ascii(void)
@@ -450,6 +469,7 @@ main(int argc, char **argv)
 	g_test_add_func("/imgtype/request-of-container", test_request_of_container);
 	g_test_add_func("/imgtype/request-of-vm", test_request_of_vm);
 	g_test_add_func("/imgtype/inheritance", test_inheritance);
+	g_test_add_func("/imgtype/container", test_container);
 	g_test_add_func("/imgtype/schema-agrees", test_schema_agrees);
 	g_test_add_func("/imgtype/manual-agrees", test_manual_agrees);
 	g_test_add_func("/toml/not-ascii", test_not_ascii);
