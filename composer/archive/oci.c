@@ -22,9 +22,6 @@
  */
 static const char *const directories[] = { "blobs/", "blobs/sha256/" };
 
-/* Where the layer's header is in the file. */
-#define LAYER_HEADER_OFFSET (G_N_ELEMENTS(directories) * TAR_BLOCK)
-
 /* GOARCH, as config.md asks for, and the variant of platform in image-index.md. */
 static const struct {
 	const char *rpm, *oci, *variant;
@@ -54,6 +51,23 @@ blob_clear(Blob *blob)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Blob, blob_clear)
+
+/* A layer that was written. */
+typedef struct {
+	Blob blob;           /* as stored */
+	char *diff_sha256;   /* hex, of the plain tar */
+	const char *comment; /* borrowed, may be NULL */
+} Layer;
+
+static void
+layer_free(gpointer data)
+{
+	Layer *layer = data;
+
+	blob_clear(&layer->blob);
+	g_free(layer->diff_sha256);
+	g_free(layer);
+}
 
 /* A sink that passes on what it counts in. */
 typedef struct {
@@ -257,26 +271,36 @@ new_run_config(const AshOciOptions *options)
 	return config;
 }
 
+/* One entry a layer. */
 static JsonArray *
-new_history(const char *created)
+new_history(const char *created, GPtrArray *layers)
 {
 	JsonArray *history = json_array_new();
-	JsonObject *entry = json_object_new();
 
-	json_object_set_string_member(entry, "created", created);
-	json_object_set_string_member(entry, "created_by", "ashlar");
-	json_array_add_object_element(history, entry);
+	for (guint i = 0; i < layers->len; i++) {
+		const Layer *layer = g_ptr_array_index(layers, i);
+		JsonObject *entry = json_object_new();
+
+		set_string(entry, "comment", layer->comment);
+		json_object_set_string_member(entry, "created", created);
+		json_object_set_string_member(entry, "created_by", "ashlar");
+		json_array_add_object_element(history, entry);
+	}
 	return history;
 }
 
 static JsonObject *
-new_rootfs(const char *diff_sha256)
+new_rootfs(GPtrArray *layers)
 {
 	JsonObject *rootfs = json_object_new();
 	JsonArray *diff_ids = json_array_new();
-	g_autofree char *diff_id = g_strconcat("sha256:", diff_sha256, NULL);
 
-	json_array_add_string_element(diff_ids, diff_id);
+	for (guint i = 0; i < layers->len; i++) {
+		const Layer *layer = g_ptr_array_index(layers, i);
+		g_autofree char *diff_id = g_strconcat("sha256:", layer->diff_sha256, NULL);
+
+		json_array_add_string_element(diff_ids, diff_id);
+	}
 	json_object_set_array_member(rootfs, "diff_ids", diff_ids);
 	json_object_set_string_member(rootfs, "type", "layers");
 	return rootfs;
@@ -290,7 +314,7 @@ set_architecture(JsonObject *object, guint architecture)
 
 /* config.md. Members are in the order of their names, here and below. */
 static JsonObject *
-new_config(const AshOciOptions *options, guint architecture, const char *diff_sha256)
+new_config(const AshOciOptions *options, guint architecture, GPtrArray *layers)
 {
 	JsonObject *config = json_object_new();
 	g_autofree char *created = dup_created(options);
@@ -298,9 +322,9 @@ new_config(const AshOciOptions *options, guint architecture, const char *diff_sh
 	set_architecture(config, architecture);
 	json_object_set_object_member(config, "config", new_run_config(options));
 	json_object_set_string_member(config, "created", created);
-	json_object_set_array_member(config, "history", new_history(created));
+	json_object_set_array_member(config, "history", new_history(created, layers));
 	json_object_set_string_member(config, "os", "linux");
-	json_object_set_object_member(config, "rootfs", new_rootfs(diff_sha256));
+	json_object_set_object_member(config, "rootfs", new_rootfs(layers));
 	set_string(config, "variant", architectures[architecture].variant);
 	return config;
 }
@@ -335,15 +359,18 @@ new_annotations(const AshOciOptions *options, bool with_ref)
 
 /* manifest.md */
 static JsonObject *
-new_manifest(const AshOciOptions *options, const Blob *config, const Blob *layer)
+new_manifest(const AshOciOptions *options, const Blob *config, GPtrArray *layers)
 {
 	JsonObject *manifest = json_object_new();
-	JsonArray *layers = json_array_new();
+	JsonArray *descriptors = json_array_new();
 
-	json_array_add_object_element(layers, new_descriptor(layer_types[options->compression], layer));
+	for (guint i = 0; i < layers->len; i++) {
+		const Layer *layer = g_ptr_array_index(layers, i);
+		json_array_add_object_element(descriptors, new_descriptor(layer_types[options->compression], &layer->blob));
+	}
 	json_object_set_object_member(manifest, "annotations", new_annotations(options, false));
 	json_object_set_object_member(manifest, "config", new_descriptor(TYPE_CONFIG, config));
-	json_object_set_array_member(manifest, "layers", layers);
+	json_object_set_array_member(manifest, "layers", descriptors);
 	json_object_set_string_member(manifest, "mediaType", TYPE_MANIFEST);
 	json_object_set_int_member(manifest, "schemaVersion", 2);
 	return manifest;
@@ -372,26 +399,50 @@ new_index(const AshOciOptions *options, guint architecture, const Blob *manifest
 	return index;
 }
 
-/* Appends the layer's bytes; @ret_layer is as stored, *@ret_diff_sha256 (owned) as a plain tar. */
-static gboolean
-write_layer(AshContext *ctx, AshFsTree *tree, const AshOciOptions *options, AshOutput *output, Blob *ret_layer,
-	    char **ret_diff_sha256, GError **error)
+/* The writing of an image. */
+typedef struct {
+	AshContext *ctx;
+	AshFsTree *tree;
+	const AshOciOptions *options;
+	AshOutput *output;
+	guint at;          /* number of the layer that is written */
+	GPtrArray *layers; /* of Layer: those that are */
+} Image;
+
+static bool
+is_not_in_layer(const AshFsNode *node, gpointer data)
 {
-	const AshTarOptions tar_options = { .drop_selinux = true };
+	const Image *image = data;
+
+	return !ash_layers_has(image->options->layers, node, image->at);
+}
+
+/* Appends the bytes of the layer at image->at. */
+static gboolean
+write_layer_bytes(Image *image, Layer *layer, GError **error)
+{
+	const AshOciOptions *options = image->options;
+	bool split = options->layers != NULL;
+	const AshTarOptions tar_options = {
+		.drop_selinux = true,
+		.exclude = split ? is_not_in_layer : NULL,
+		.exclude_data = image,
+		.directories_at_zero = split && image->at + 1 < ash_layers_get_count(options->layers),
+	};
 	g_autoptr(AshDigest) stored = ash_digest_new(), plain = ash_digest_new();
-	Meter after = { .digest = stored, .next = ash_output_write, .next_data = output };
+	Meter after = { .digest = stored, .next = ash_output_write, .next_data = image->output };
 	g_autoptr(AshCompressor) compressor =
-		ash_compressor_new(options->compression, options->level, ctx->jobs, meter_write, &after, error);
+		ash_compressor_new(options->compression, options->level, image->ctx->jobs, meter_write, &after, error);
 	Meter before = { .digest = plain, .next = ash_compressor_write, .next_data = compressor };
 
 	if (compressor == NULL)
 		return FALSE;
-	if (!ash_tar_write(ctx, tree, &tar_options, meter_write, &before, error) ||
+	if (!ash_tar_write(image->ctx, image->tree, &tar_options, meter_write, &before, error) ||
 	    !ash_compressor_finish(compressor, error))
 		return FALSE;
-	ret_layer->sha256 = ash_digest_finish_hex(stored);
-	ret_layer->size = after.size;
-	*ret_diff_sha256 = ash_digest_finish_hex(plain);
+	layer->blob.sha256 = ash_digest_finish_hex(stored);
+	layer->blob.size = after.size;
+	layer->diff_sha256 = ash_digest_finish_hex(plain);
 	return TRUE;
 }
 
@@ -404,11 +455,11 @@ append_bytes(gpointer data, const void *bytes, gsize length, GError **error)
 
 /* The header of the layer as a member, which was left out until its name and size are known. */
 static gboolean
-patch_layer_header(AshOutput *output, const AshOciOptions *options, const Blob *layer, GError **error)
+patch_layer_header(Image *image, guint64 offset, const Blob *layer, GError **error)
 {
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	g_auto(Members) members = {
-		.epoch = options->epoch,
+		.epoch = image->options->epoch,
 		.sink = { .func = append_bytes, .user_data = bytes },
 	};
 	g_autofree char *name = dup_blob_name(layer);
@@ -418,25 +469,53 @@ patch_layer_header(AshOutput *output, const AshOciOptions *options, const Blob *
 		return FALSE;
 	if (bytes->len != TAR_BLOCK)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "the layer is too large for a tar header");
-	return ash_output_patch(output, LAYER_HEADER_OFFSET, bytes->data, TAR_BLOCK, error);
+	return ash_output_patch(image->output, offset, bytes->data, TAR_BLOCK, error);
+}
+
+/* It is written once, straight to its place: a member's header, which has the digest in its name, is put before it afterwards. */
+static gboolean
+write_layer(Image *image, GError **error)
+{
+	static const guint8 zeroes[TAR_BLOCK];
+	const AshOciOptions *options = image->options;
+	Layer *layer = g_new0(Layer, 1);
+	guint64 header = ash_output_get_size(image->output);
+
+	g_ptr_array_add(image->layers, layer);
+	layer->comment = options->layers != NULL ? ash_layers_get_comment(options->layers, image->at) : NULL;
+	if (!ash_output_write(image->output, zeroes, TAR_BLOCK, error) || !write_layer_bytes(image, layer, error))
+		return FALSE;
+	gsize padding = (gsize) (-ash_output_get_size(image->output) % TAR_BLOCK);
+	return ash_output_write(image->output, zeroes, padding, error) && patch_layer_header(image, header, &layer->blob, error);
 }
 
 static gboolean
-write_members(const AshOciOptions *options, guint architecture, const Blob *layer, const char *diff_sha256,
-	      AshOutput *output, GError **error)
+write_layers(Image *image, GError **error)
 {
+	const AshLayers *layers = image->options->layers;
+
+	for (image->at = 0; image->at < (layers != NULL ? ash_layers_get_count(layers) : 1); image->at++)
+		if ((layers == NULL || !ash_layers_is_empty(layers, image->at)) && !write_layer(image, error))
+			return FALSE;
+	return TRUE;
+}
+
+static gboolean
+write_members(const Image *image, guint architecture, GError **error)
+{
+	const AshOciOptions *options = image->options;
 	g_auto(Members) members = {
 		.epoch = options->epoch,
-		.sink = { .func = ash_output_write, .user_data = output },
+		.sink = { .func = ash_output_write, .user_data = image->output },
 	};
-	g_autoptr(JsonObject) config = new_config(options, architecture, diff_sha256);
+	g_autoptr(JsonObject) config = new_config(options, architecture, image->layers);
 	g_autoptr(JsonObject) manifest = NULL, index = NULL;
 	g_auto(Blob) config_blob = { 0 }, manifest_blob = { 0 };
 	g_autofree char *index_text = NULL;
 
 	if (!members_open(&members, error) || !members_add_blob(&members, config, &config_blob, error))
 		return FALSE;
-	manifest = new_manifest(options, &config_blob, layer);
+	manifest = new_manifest(options, &config_blob, image->layers);
 	if (!members_add_blob(&members, manifest, &manifest_blob, error))
 		return FALSE;
 	index = new_index(options, architecture, &manifest_blob);
@@ -448,7 +527,7 @@ write_members(const AshOciOptions *options, guint architecture, const Blob *laye
 	       ash_archive_throw(members.archive, &members.sink, error);
 }
 
-/* Ends before the place of the layer's header. */
+/* Ends before the place of the first layer's header. */
 static gboolean
 write_directories(const AshOciOptions *options, AshOutput *output, GError **error)
 {
@@ -466,28 +545,15 @@ write_directories(const AshOciOptions *options, AshOutput *output, GError **erro
 	return TRUE;
 }
 
-/*
- * The layer is the first file, so that it is written once, straight to its place: a member's header, which
- * has the digest in its name, is put before it afterwards.
- */
 static gboolean
 write_image(AshContext *ctx, AshFsTree *tree, const AshOciOptions *options, AshOutput *output, GError **error)
 {
-	static const guint8 zeroes[TAR_BLOCK];
-	g_auto(Blob) layer = { 0 };
-	g_autofree char *diff_sha256 = NULL;
+	g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func(layer_free);
+	Image image = { .ctx = ctx, .tree = tree, .options = options, .output = output, .layers = layers };
 	guint architecture = 0;
-	gsize padding;
 
-	if (!find_architecture(options, &architecture, error) ||
-	    !write_directories(options, output, error) ||
-	    !ash_output_write(output, zeroes, TAR_BLOCK, error) ||
-	    !write_layer(ctx, tree, options, output, &layer, &diff_sha256, error))
-		return FALSE;
-	padding = (gsize) (-ash_output_get_size(output) % TAR_BLOCK);
-	return ash_output_write(output, zeroes, padding, error) &&
-	       write_members(options, architecture, &layer, diff_sha256, output, error) &&
-	       patch_layer_header(output, options, &layer, error);
+	return find_architecture(options, &architecture, error) && write_directories(options, output, error) &&
+	       write_layers(&image, error) && write_members(&image, architecture, error);
 }
 
 gboolean

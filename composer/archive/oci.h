@@ -2,6 +2,7 @@
 #pragma once
 
 #include "archive/compress.h"
+#include "archive/layers.h"
 #include "base/context.h"
 #include "model/fstree.h"
 
@@ -21,12 +22,13 @@ typedef struct {
 	const char *const *ports;      /* "80/tcp" */
 	const char *const *volumes;    /* absolute paths */
 	const char *stop_signal;
-	AshCompression compression;    /* of the layer */
+	const AshLayers *layers;       /* of the tree; NULL: one layer */
+	AshCompression compression;    /* of each layer */
 	int level;                     /* see ash_compressor_new() */
 } AshOciOptions;
 
 /**
- * Writes @tree as an image of one layer in the form "oci-archive": a tar file (see AshOutput) that holds an
+ * Writes @tree as an image in the form "oci-archive": a tar file (see AshOutput) that holds an
  * OCI image layout (OCI image specification 1.1, image-layout.md), without SELinux labels. ASH_ERROR_CONFIG if the
  * architecture has no name in OCI.
  */

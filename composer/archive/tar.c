@@ -96,7 +96,7 @@ set_entry(Tar *tar, const AshFsNode *node, const AshFsNode *link)
 	archive_entry_set_mode(entry, (__LA_MODE_T) node->mode);
 	archive_entry_set_uid(entry, node->uid);
 	archive_entry_set_gid(entry, node->gid);
-	archive_entry_set_mtime(entry, (time_t) node->mtime, 0);
+	archive_entry_set_mtime(entry, tar->options->directories_at_zero && S_ISDIR(node->mode) ? 0 : (time_t) node->mtime, 0);
 	if (S_ISLNK(node->mode))
 		archive_entry_set_symlink(entry, node->target);
 	if (link != NULL) {

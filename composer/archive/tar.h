@@ -15,6 +15,7 @@ typedef struct {
 	bool drop_selinux;         /* leave out security.selinux: for containers and WSL */
 	AshTarExcludeFunc exclude; /* may be NULL */
 	gpointer exclude_data;
+	bool directories_at_zero;  /* directories get the time 0: another layer has them with their own */
 } AshTarOptions;
 
 /**

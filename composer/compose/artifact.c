@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/record.h"
+#include "compose/layers.h"
 #include "compose/mkfsroot.h"
 #include "config/kickstart.h"
 #include "config/kslayout.h"
@@ -179,6 +180,10 @@ write_oci(Job *job, GError **error)
 	g_autofree char *path = g_strdup_printf("%s/%s.oci.tar", job->out_dir, job->stem);
 	g_autoptr(GHashTable) labels = pairs_to_table(type->oci_labels);
 	g_autoptr(GHashTable) annotations = pairs_to_table(type->oci_annotations);
+	g_autoptr(AshLayers) layers = NULL;
+
+	if (!ash_compose_layers(job->tree, (guint) type->oci_layers, &layers, error))
+		return FALSE;
 	const AshOciOptions options = {
 		.architecture = "x86_64",
 		.epoch = job->info->timestamp,
@@ -195,6 +200,7 @@ write_oci(Job *job, GError **error)
 		.ports = (const char *const *) type->oci_ports,
 		.volumes = (const char *const *) type->oci_volumes,
 		.stop_signal = type->oci_stop_signal,
+		.layers = layers,
 		.compression = type->compression,
 		.level = MAX(type->compression_level, 0),
 	};

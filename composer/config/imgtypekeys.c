@@ -324,6 +324,7 @@ static const AshImgKey keys[] = {
 	{ "oci.annotations", ASH_TOML_STRINGS, set_strings, TYPE(oci_annotations) },
 	{ "oci.ports", ASH_TOML_STRINGS, set_strings, TYPE(oci_ports) },
 	{ "oci.volumes", ASH_TOML_STRINGS, set_strings, TYPE(oci_volumes) },
+	{ "oci.layers", ASH_TOML_INTEGER, set_int, TYPE(oci_layers), .min = 1, .max = 127 },
 	{ "oci.stop_signal", ASH_TOML_STRING, set_string, TYPE(oci_stop_signal) },
 
 	{ "wsl.default_uid", ASH_TOML_INTEGER, set_int, TYPE(wsl_default_uid), .min = 0, .max = 60000 },

@@ -177,6 +177,7 @@ ash_image_type_new(const char *name)
 	type->oci_env = ash_strv_new();
 	type->oci_labels = ash_strv_new();
 	type->oci_annotations = ash_strv_new();
+	type->oci_layers = 1;
 	type->oci_ports = ash_strv_new();
 	type->oci_volumes = ash_strv_new();
 	return type;

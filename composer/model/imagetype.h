@@ -77,6 +77,7 @@ typedef struct {
 	char *oci_user, *oci_workdir;                /* may be NULL */
 	char **oci_labels, **oci_annotations;        /* NAME=VALUE */
 	char **oci_ports, **oci_volumes;             /* "80/tcp"; absolute paths */
+	int oci_layers;                              /* at most so many, by packages */
 	char *oci_stop_signal;                       /* "SIGTERM", "SIGRTMIN+3" or a number; may be NULL */
 	/* wsl: /etc/wsl.conf and /etc/wsl-distribution.conf */
 	int wsl_default_uid;

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "install/rpmowners.h"
+
+#include "base/error.h"
+#include "install/rpmconfig.h"
+#include "install/transaction.h"
+
+#include <fcntl.h>
+#include <rpm/header.h>
+#include <rpm/rpmdb.h>
+#include <rpm/rpmfiles.h>
+#include <rpm/rpmts.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A package while the others are read. */
+typedef struct {
+	AshRpmOwner *owner;
+	Header header;
+} Entry;
+
+static void
+owner_free(gpointer data)
+{
+	AshRpmOwner *owner = data;
+
+	g_free(owner->name);
+	g_free(owner->version);
+	g_free(owner->release);
+	g_free(owner->arch);
+	g_free(owner->vendor);
+	g_free(owner->source_rpm);
+	g_free(owner->source);
+	g_free(owner);
+}
+
+static void
+entry_clear(gpointer data)
+{
+	Entry *entry = data;
+
+	g_clear_pointer(&entry->owner, owner_free);
+	headerFree(entry->header);
+}
+
+static char *
+dup_tag(Header header, rpmTag tag)
+{
+	return g_strdup(headerGetString(header, tag));
+}
+
+/* "glibc" of "glibc-2.36-9.src.rpm" */
+static char *
+dup_source_name(const AshRpmOwner *owner)
+{
+	g_autofree char *name = g_strdup(owner->source_rpm != NULL ? owner->source_rpm : "");
+
+	for (guint i = 0; i < 2; i++) {
+		char *dash = strrchr(name, '-');
+
+		if (dash == NULL || dash == name)
+			return g_strdup(owner->name);
+		*dash = '\0';
+	}
+	return g_steal_pointer(&name);
+}
+
+static AshRpmOwner *
+new_owner(Header header)
+{
+	AshRpmOwner *owner = g_new0(AshRpmOwner, 1);
+
+	owner->name = dup_tag(header, RPMTAG_NAME);
+	owner->version = dup_tag(header, RPMTAG_VERSION);
+	owner->release = dup_tag(header, RPMTAG_RELEASE);
+	owner->arch = dup_tag(header, RPMTAG_ARCH);
+	owner->vendor = dup_tag(header, RPMTAG_VENDOR);
+	owner->source_rpm = dup_tag(header, RPMTAG_SOURCERPM);
+	owner->source = dup_source_name(owner);
+	owner->epoch = headerIsEntry(header, RPMTAG_EPOCH) ? (gint64) headerGetNumber(header, RPMTAG_EPOCH) : -1;
+	owner->install_time = headerGetNumber(header, RPMTAG_INSTALLTIME);
+	owner->build_time = headerGetNumber(header, RPMTAG_BUILDTIME);
+	owner->size = headerGetNumber(header, headerIsEntry(header, RPMTAG_LONGSIZE) ? RPMTAG_LONGSIZE : RPMTAG_SIZE);
+	return owner;
+}
+
+static int
+compare_entries(gconstpointer a, gconstpointer b)
+{
+	const AshRpmOwner *x = ((const Entry *) a)->owner, *y = ((const Entry *) b)->owner;
+	int order = g_strcmp0(x->name, y->name);
+
+	if (order == 0)
+		order = g_strcmp0(x->version, y->version);
+	if (order == 0)
+		order = g_strcmp0(x->release, y->release);
+	return order != 0 ? order : g_strcmp0(x->arch, y->arch);
+}
+
+static void
+add_files(AshRpmOwners *owners, Header header, guint package)
+{
+	rpmfiles files = rpmfilesNew(NULL, header, 0, 0);
+	int n = rpmfilesFC(files);
+
+	for (int i = 0; i < n; i++) {
+		char *path = rpmfilesFN(files, i);
+		const char *relative = path + strspn(path, "/");
+
+		if (rpmfilesFState(files, i) == RPMFILE_STATE_NORMAL && !g_hash_table_contains(owners->files, relative)) {
+			AshRpmOwned *owned = g_new(AshRpmOwned, 1);
+			*owned = (AshRpmOwned){ package, (guint32) rpmfilesFMtime(files, i), rpmfilesFSize(files, i) };
+			g_hash_table_insert(owners->files, g_strdup(relative), owned);
+		}
+		free(path);
+	}
+	rpmfilesFree(files);
+}
+
+static gboolean
+read_headers(rpmts ts, const char *root, GArray *entries, GError **error)
+{
+	rpmdbMatchIterator iterator;
+	Header header;
+
+	rpmtsSetVSFlags(ts, RPMVSF_MASK_NODIGESTS | RPMVSF_MASK_NOSIGNATURES);
+	if (rpmtsSetRootDir(ts, root) != 0 || rpmtsOpenDB(ts, O_RDONLY) != 0)
+		return ash_throw(error, ASH_ERROR_CONFIG, "librpm cannot read the package database");
+	iterator = rpmtsInitIterator(ts, RPMDBI_PACKAGES, NULL, 0);
+	while ((header = rpmdbNextIterator(iterator)) != NULL) {
+		const Entry entry = { new_owner(header), headerLink(header) };
+		g_array_append_val(entries, entry);
+	}
+	rpmdbFreeIterator(iterator);
+	return TRUE;
+}
+
+AshRpmOwners *
+ash_rpm_owners_load(const char *root, GError **error)
+{
+	g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(Entry));
+	AshRpmOwners *owners;
+	gboolean ok;
+	rpmts ts;
+
+	g_array_set_clear_func(entries, entry_clear);
+	if (!ash_rpm_configure(error))
+		return NULL;
+	ts = rpmtsCreate();
+	ok = read_headers(ts, root, entries, error);
+	rpmtsFree(ts);
+	if (!ok)
+		return NULL;
+	g_array_sort(entries, compare_entries);
+	owners = g_new0(AshRpmOwners, 1);
+	owners->packages = g_ptr_array_new_with_free_func(owner_free);
+	owners->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	for (guint i = 0; i < entries->len; i++) {
+		Entry *entry = &g_array_index(entries, Entry, i);
+
+		g_ptr_array_add(owners->packages, g_steal_pointer(&entry->owner));
+		add_files(owners, entry->header, i);
+	}
+	return owners;
+}
+
+void
+ash_rpm_owners_free(AshRpmOwners *owners)
+{
+	if (owners == NULL)
+		return;
+	g_ptr_array_unref(owners->packages);
+	g_hash_table_unref(owners->files);
+	g_free(owners);
+}
