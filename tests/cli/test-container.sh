@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Containers in many layers: the same tree as in one, what the next version has in common, and what other people's programs say.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need_distro
+need jq python3
+store=$cache/test-store
+cd "$work" || exit 1
+cp "$top_srcdir/kickstarts/demo-vm.ks" boxed.ks
+layers() { python3 "$top_srcdir/tests/cli/layers.py" "$@"; }
+# write TYPE OUT: of the newest commit
+write() { "$ASHLAR" image boxed/x86_64/container -t "$work/$1.toml" --store "$store" -o "$2" --progress=none; }
+# type NAME LINES...: an image type of the container's tree
+type_file() {
+	local name=$1
+	shift
+	printf '%s\n' 'base = "container"' 'variant = "container"' "$@" >"$name.toml"
+}
+type_file split '[oci]' 'layers = 64' 'ports = ["53/udp", "80"]' 'volumes = ["/srv/data"]' 'stop_signal = "SIGQUIT"' 'user = "1000:1000"' \
+	'cmd = ["/bin/echo", "-n", "-n", ""]' 'labels = ["a.b=c=d"]' 'annotations = ["org.opencontainers.image.licenses=MIT", "org.opencontainers.image.title=Boxed"]'
+type_file one '[oci]' 'layers = 1'
+type_file squeezed '[archive]' 'compression = "zstd"' '[oci]' 'layers = 8'
+printf 'kind = "tar"\nvariant = "container"\n[archive]\ncompression = "none"\n' >plain.toml
+
+check "the first snapshot" "$ASHLAR" build boxed.ks -t "$work/split.toml" --repos "$distro/release" --store "$store" -o a --progress=none
+check "the second snapshot" "$ASHLAR" build boxed.ks -t "$work/split.toml" --repos "$distro/updates" --store "$store" -o b --progress=none
+old=a/boxed-split.oci.tar new=b/boxed-split.oci.tar
+[ -f "$new" ] || { finish; exit; }
+check "one layer, and eight of zstd" sh -c "'$ASHLAR' image boxed/x86_64/container -t '$work/one.toml' --store '$store' -o b --progress=none &&
+	'$ASHLAR' image boxed/x86_64/container -t '$work/squeezed.toml' --store '$store' -o b --progress=none"
+check "the commit as a tar" write plain b
+check "the layers again" write split c
+check "have the same bytes" cmp "$new" c/boxed-split.oci.tar
+
+# The tree
+check "each file is in one layer, below its directories" layers check "$new"
+check "and in eight" layers check b/boxed-squeezed.oci.tar
+for image in boxed-split.oci.tar boxed-one.oci.tar boxed-squeezed.oci.tar boxed-plain.tar; do
+	layers tree "b/$image" >"$image.list" 2>"$image.err" || not_ok "$image can be read" "$image.err"
+done
+check "the commit has files" test "$(wc -l <boxed-plain.tar.list)" -gt 1000
+for image in split one squeezed; do
+	check "the tree of \"$image\" is the commit's" diff boxed-plain.tar.list "boxed-$image.oci.tar.list"
+done
+check_equal "more than 40 layers" true "$([ "$(layers blobs "$new" | wc -l)" -gt 40 ] && echo true)"
+check_equal "at most eight" true "$([ "$(layers blobs b/boxed-squeezed.oci.tar | wc -l)" -le 8 ] && echo true)"
+read -r total reused < <(layers reuse "$old" "$new")
+note "of $total bytes of layers, $((reused * 100 / total)) % are in the version before"
+check "whoever has the first snapshot has most of the second" test "$((reused * 2))" -gt "$total"
+check_equal "of one layer nothing" 0 "$(layers reuse "$old" b/boxed-one.oci.tar | cut -d ' ' -f 2)"
+
+# Other people's programs
+if command -v skopeo >/dev/null; then
+	config() { skopeo inspect --config "oci-archive:$new" | jq -c "$1"; }
+	check_equal "ports" '["53/udp","80"]' "$(config '.config.ExposedPorts | keys')"
+	check_equal "volumes" '["/srv/data"]' "$(config '.config.Volumes | keys')"
+	check_equal "stop signal and user" '["SIGQUIT","1000:1000"]' "$(config '[.config.StopSignal, .config.User]')"
+	check_equal "words of the command" '["/bin/echo","-n","-n",""]' "$(config .config.Cmd)"
+	check_equal "labels" '{"a.b":"c=d"}' "$(config .config.Labels)"
+	check_equal "annotations" '["MIT","Boxed"]' "$(skopeo inspect --raw "oci-archive:$new" | jq -c '.annotations | [."org.opencontainers.image.licenses", ."org.opencontainers.image.title"]')"
+	check_equal "zstd layers say so" '["application/vnd.oci.image.layer.v1.tar+zstd"]' \
+		"$(skopeo inspect --raw "oci-archive:b/boxed-squeezed.oci.tar" | jq -c '[.layers[].mediaType] | unique')"
+	for image in boxed-split boxed-squeezed; do
+		check "skopeo copies $image" skopeo copy --insecure-policy "oci-archive:b/$image.oci.tar" "dir:$work/$image.dir"
+	done
+else
+	skip "skopeo" "it is not installed"
+fi
+if command -v umoci >/dev/null && [ "$(id -u)" = 0 ]; then
+	mkdir layout tree && tar -xf "$new" -C layout && tar --xattrs --xattrs-include='*' --numeric-owner -xpf b/boxed-plain.tar -C tree
+	check "umoci unpack" umoci unpack --image "$work/layout:latest" bundle
+	list() { (cd "$1" && find . -mindepth 1 -printf '%P|%y|%m|%U|%G|%l|%n|%Ts\n' | sort && find . -type f -exec sha256sum {} + | sort -k 2 && getfattr -hRd -m - . 2>/dev/null); }
+	list bundle/rootfs | grep -v '^security.selinux' >unpacked.list
+	list tree | grep -v '^security.selinux' >tree.list
+	check "what it makes of all layers is the commit" diff tree.list unpacked.list
+	rm -rf bundle tree layout
+else
+	skip "umoci unpack" "it is not installed, or not to be run by root"
+fi
+finish
