@@ -22,33 +22,41 @@ ash_rpmtree_has_database(const AshFsTree *tree)
 }
 
 static gboolean
-copy_database(const AshFsTree *tree, const char *dir, GError **error)
+copy_database(int from, guint64 size, const char *dir, GError **error)
 {
-	const AshFsNode *database = ash_fs_tree_resolve(tree, RPMDB);
 	g_autofree char *folder = g_build_filename(dir, ASH_RPMDB_DIR, NULL), *path = g_build_filename(dir, RPMDB, NULL);
-	ash_autofd int from = ash_fs_tree_open(tree, database, error);
 	ash_autofd int to = -1;
 
-	if (from < 0 || !ash_file_mkdirs(AT_FDCWD, folder, 0700, error))
+	if (!ash_file_mkdirs(AT_FDCWD, folder, 0700, error))
 		return FALSE;
 	to = ash_fd_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0600, error);
-	return to >= 0 && ash_fd_copy_range(from, 0, to, 0, database->size, error);
+	return to >= 0 && ash_fd_copy_range(from, 0, to, 0, size, error);
+}
+
+/* librpm writes beside a database, and SQLite into it: neither may happen to files that others share. */
+static char *
+extract(int from, guint64 size, GError **error)
+{
+	g_autofree char *dir = g_dir_make_tmp("ashlar-rpmdb-XXXXXX", error);
+
+	if (dir == NULL)
+		return NULL;
+	if (copy_database(from, size, dir, error))
+		return g_steal_pointer(&dir);
+	ash_rpmtree_remove(g_steal_pointer(&dir));
+	return NULL;
 }
 
 char *
 ash_rpmtree_extract(const AshFsTree *tree, GError **error)
 {
-	g_autofree char *dir = NULL;
+	const AshFsNode *database = ash_fs_tree_resolve(tree, RPMDB);
+	ash_autofd int from = -1;
 
 	if (!ash_rpmtree_has_database(tree))
 		return ash_throw_null(error, ASH_ERROR_CONFIG, "the system has no package database \"/%s\"", RPMDB);
-	dir = g_dir_make_tmp("ashlar-rpmdb-XXXXXX", error);
-	if (dir == NULL)
-		return NULL;
-	if (copy_database(tree, dir, error))
-		return g_steal_pointer(&dir);
-	ash_rpmtree_remove(g_steal_pointer(&dir));
-	return NULL;
+	from = ash_fs_tree_open(tree, database, error);
+	return from >= 0 ? extract(from, database->size, error) : NULL;
 }
 
 void
@@ -66,6 +74,22 @@ ash_rpmtree_load_owners(const AshFsTree *tree, GError **error)
 	char *dir = ash_rpmtree_extract(tree, error);
 	AshRpmOwners *owners = dir != NULL ? ash_rpm_owners_load(dir, error) : NULL;
 
+	ash_rpmtree_remove(dir);
+	return owners;
+}
+
+AshRpmOwners *
+ash_rpmtree_load_owners_of_root(int root_fd, GError **error)
+{
+	ash_autofd int from = ash_fd_open_in_root(root_fd, RPMDB, O_RDONLY, 0, error);
+	struct stat info;
+	AshRpmOwners *owners;
+	char *dir;
+
+	if (from < 0 || !ash_fd_stat(from, RPMDB, &info, error))
+		return NULL;
+	dir = extract(from, (guint64) info.st_size, error);
+	owners = dir != NULL ? ash_rpm_owners_load(dir, error) : NULL;
 	ash_rpmtree_remove(dir);
 	return owners;
 }

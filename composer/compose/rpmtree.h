@@ -17,5 +17,7 @@ char *ash_rpmtree_extract(const AshFsTree *tree, GError **error);
 /** Removes the directory and frees its name; NULL is fine. */
 void ash_rpmtree_remove(char *dir);
 
+/** As ash_rpmtree_load_owners(), of the root that @root_fd is open on. */
+AshRpmOwners *ash_rpmtree_load_owners_of_root(int root_fd, GError **error);
 /** Who owns the files of @tree; owned, NULL on failure. */
 AshRpmOwners *ash_rpmtree_load_owners(const AshFsTree *tree, GError **error);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "compose/artifact.h"
+#include "compose/distroless.h"
 #include "compose/mkfsroot.h"
 #include "compose/prescript.h"
 #include "compose/upkeep.h"
@@ -102,7 +103,8 @@ apply_tree(AshContext *ctx, const AshStore *store, const CommitJob *job, AshTree
 		.report = report,
 	};
 
-	return ash_tree_apply(ctx, &request, error);
+	return ash_tree_apply(ctx, &request, error) &&
+	       (job->type->packages_strip[0] == NULL || ash_distroless_apply(job->root, job->type, job->lock_text, error));
 }
 
 /* What the commit says of itself. Strings are borrowed from @job; free the table. */

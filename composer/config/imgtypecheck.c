@@ -294,6 +294,8 @@ ash_img_check(AshImgLoader *loader, const char *file, GError **error)
 			return ash_img_throw_key(loader, file, "packages.add", error,
 					 "\"%s\" is dropped by \"packages.drop\"",
 					 type->packages_add[i]);
+	if (type->packages_strip[0] != NULL && type->kind != ASH_IMAGE_OCI && type->kind != ASH_IMAGE_TAR)
+		return ash_img_throw_key(loader, file, "packages.strip", error, "goes with kinds \"oci\" and \"tar\" only: a machine needs a shell");
 	if (!check_units(loader, type->services_enable, file, "services.enable", error) ||
 	    !check_units(loader, type->services_disable, file, "services.disable", error) ||
 	    !check_units(loader, type->services_mask, file, "services.mask", error))

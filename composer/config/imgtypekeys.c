@@ -267,6 +267,7 @@ static const AshImgKey keys[] = {
 	{ "packages.add", ASH_TOML_STRINGS, set_strings, TYPE(packages_add) },
 	{ "packages.drop", ASH_TOML_STRINGS, set_strings, TYPE(packages_drop) },
 	{ "packages.groups", ASH_TOML_STRINGS, set_strings, TYPE(groups_add) },
+	{ "packages.strip", ASH_TOML_STRINGS, set_strings, TYPE(packages_strip) },
 	{ "packages.weak_deps", ASH_TOML_BOOLEAN, set_tristate, TYPE(weak_deps) },
 	{ "packages.docs", ASH_TOML_BOOLEAN, set_tristate, TYPE(docs) },
 

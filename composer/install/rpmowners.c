@@ -4,14 +4,21 @@
 #include "base/error.h"
 #include "install/rpmconfig.h"
 #include "install/transaction.h"
+#include "model/strv.h"
 
 #include <fcntl.h>
 #include <rpm/header.h>
 #include <rpm/rpmdb.h>
+#include <rpm/rpmds.h>
 #include <rpm/rpmfiles.h>
 #include <rpm/rpmts.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What only scriptlets need, or rpm itself. */
+#define FOR_SCRIPTS                                                                                                     \
+	(RPMSENSE_PREREQ | RPMSENSE_PRETRANS | RPMSENSE_POSTTRANS | RPMSENSE_INTERP | RPMSENSE_SCRIPT_PRE | RPMSENSE_SCRIPT_POST | \
+	 RPMSENSE_SCRIPT_PREUN | RPMSENSE_SCRIPT_POSTUN | RPMSENSE_SCRIPT_VERIFY | RPMSENSE_RPMLIB)
 
 /* A package while the others are read. */
 typedef struct {
@@ -31,6 +38,8 @@ owner_free(gpointer data)
 	g_free(owner->vendor);
 	g_free(owner->source_rpm);
 	g_free(owner->source);
+	g_strfreev(owner->requires);
+	g_strfreev(owner->provides);
 	g_free(owner);
 }
 
@@ -65,6 +74,20 @@ dup_source_name(const AshRpmOwner *owner)
 	return g_steal_pointer(&name);
 }
 
+/* Names of the dependencies that have none of @without; versions were checked when they were installed together. */
+static char **
+dup_dependencies(Header header, rpmTagVal tag, rpmsenseFlags without)
+{
+	g_auto(GStrv) names = ash_strv_new();
+	rpmds dependencies = rpmdsNew(header, tag, 0);
+
+	while (rpmdsNext(dependencies) >= 0)
+		if ((rpmdsFlags(dependencies) & without) == 0)
+			ash_strv_add_unique(&names, rpmdsN(dependencies));
+	rpmdsFree(dependencies);
+	return g_steal_pointer(&names);
+}
+
 static AshRpmOwner *
 new_owner(Header header)
 {
@@ -77,6 +100,8 @@ new_owner(Header header)
 	owner->vendor = dup_tag(header, RPMTAG_VENDOR);
 	owner->source_rpm = dup_tag(header, RPMTAG_SOURCERPM);
 	owner->source = dup_source_name(owner);
+	owner->requires = dup_dependencies(header, RPMTAG_REQUIRENAME, FOR_SCRIPTS);
+	owner->provides = dup_dependencies(header, RPMTAG_PROVIDENAME, 0);
 	owner->epoch = headerIsEntry(header, RPMTAG_EPOCH) ? (gint64) headerGetNumber(header, RPMTAG_EPOCH) : -1;
 	owner->install_time = headerGetNumber(header, RPMTAG_INSTALLTIME);
 	owner->build_time = headerGetNumber(header, RPMTAG_BUILDTIME);
@@ -98,6 +123,29 @@ compare_entries(gconstpointer a, gconstpointer b)
 }
 
 static void
+owned_free(gpointer data)
+{
+	AshRpmOwned *owned = data;
+
+	g_clear_pointer(&owned->more, g_array_unref);
+	g_free(owned);
+}
+
+static void
+add_file(AshRpmOwners *owners, const char *path, const AshRpmOwned *file)
+{
+	AshRpmOwned *owned = g_hash_table_lookup(owners->files, path);
+
+	if (owned == NULL) {
+		g_hash_table_insert(owners->files, g_strdup(path), g_memdup2(file, sizeof *file));
+		return;
+	}
+	if (owned->more == NULL)
+		owned->more = g_array_new(FALSE, FALSE, sizeof(guint));
+	g_array_append_val(owned->more, file->package);
+}
+
+static void
 add_files(AshRpmOwners *owners, Header header, guint package)
 {
 	rpmfiles files = rpmfilesNew(NULL, header, 0, 0);
@@ -105,13 +153,10 @@ add_files(AshRpmOwners *owners, Header header, guint package)
 
 	for (int i = 0; i < n; i++) {
 		char *path = rpmfilesFN(files, i);
-		const char *relative = path + strspn(path, "/");
+		const AshRpmOwned file = { package, NULL, (guint32) rpmfilesFMtime(files, i), rpmfilesFSize(files, i) };
 
-		if (rpmfilesFState(files, i) == RPMFILE_STATE_NORMAL && !g_hash_table_contains(owners->files, relative)) {
-			AshRpmOwned *owned = g_new(AshRpmOwned, 1);
-			*owned = (AshRpmOwned){ package, (guint32) rpmfilesFMtime(files, i), rpmfilesFSize(files, i) };
-			g_hash_table_insert(owners->files, g_strdup(relative), owned);
-		}
+		if (rpmfilesFState(files, i) == RPMFILE_STATE_NORMAL)
+			add_file(owners, path + strspn(path, "/"), &file);
 		free(path);
 	}
 	rpmfilesFree(files);
@@ -154,7 +199,7 @@ ash_rpm_owners_load(const char *root, GError **error)
 	g_array_sort(entries, compare_entries);
 	owners = g_new0(AshRpmOwners, 1);
 	owners->packages = g_ptr_array_new_with_free_func(owner_free);
-	owners->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	owners->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, owned_free);
 	for (guint i = 0; i < entries->len; i++) {
 		Entry *entry = &g_array_index(entries, Entry, i);
 

@@ -7,6 +7,8 @@
 typedef struct {
 	char *name, *version, *release, *arch, *vendor, *source_rpm;
 	char *source; /* name of the source package; its own if the header does not say */
+	char **requires; /* what it needs to run, not what only its scripts need: names of packages, capabilities, absolute paths; rich ones in brackets */
+	char **provides; /* names */
 	gint64 epoch; /* -1: none */
 	guint64 install_time, build_time; /* seconds */
 	guint64 size;                     /* bytes, as the header says */
@@ -15,6 +17,7 @@ typedef struct {
 /** What a package says of one of its files. */
 typedef struct {
 	guint package;  /* index */
+	GArray *more;   /* of guint: others that own it as well; NULL: none */
 	guint32 mtime;  /* seconds */
 	guint64 size;   /* bytes */
 } AshRpmOwned;

@@ -162,6 +162,7 @@ ash_image_type_new(const char *name)
 	type->packages_add = ash_strv_new();
 	type->packages_drop = ash_strv_new();
 	type->groups_add = ash_strv_new();
+	type->packages_strip = ash_strv_new();
 	type->weak_deps = -1;
 	type->docs = -1;
 	type->services_enable = ash_strv_new();
@@ -195,6 +196,7 @@ ash_image_type_free(AshImageType *type)
 	g_strfreev(type->packages_add);
 	g_strfreev(type->packages_drop);
 	g_strfreev(type->groups_add);
+	g_strfreev(type->packages_strip);
 	g_strfreev(type->services_enable);
 	g_strfreev(type->services_disable);
 	g_strfreev(type->services_mask);

@@ -53,6 +53,7 @@ typedef struct {
 	AshFromKickstart from_kickstart;
 	char **packages_add, **packages_drop; /* drop: globs removed from the request and forbidden */
 	char **groups_add;  /* comps ids */
+	char **packages_strip; /* globs; not empty: a system without package manager and without these (compose/distroless.h) */
 	int weak_deps;      /* -1: as the kickstart says */
 	int docs;           /* -1: as the kickstart says */
 	char **services_enable, **services_disable, **services_mask;

@@ -134,6 +134,7 @@ const AshField ash_spec_fields[] = {
 const AshField ash_image_type_tree_fields[] = {
 	ASH_FIELD(AshImageType, kind, ASH_FIELD_INT),
 	ASH_FIELD(AshImageType, bootable, ASH_FIELD_BOOL),
+	ASH_FIELD(AshImageType, packages_strip, ASH_FIELD_STRV),
 	ASH_FIELD(AshImageType, services_enable, ASH_FIELD_STRV),
 	ASH_FIELD(AshImageType, services_disable, ASH_FIELD_STRV),
 	ASH_FIELD(AshImageType, services_mask, ASH_FIELD_STRV),

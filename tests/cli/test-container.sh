@@ -78,4 +78,34 @@ if command -v umoci >/dev/null && [ "$(id -u)" = 0 ]; then
 else
 	skip "umoci unpack" "it is not installed, or not to be run by root"
 fi
+
+# One program
+check "the distroless system builds" "$ASHLAR" build "$top_srcdir/kickstarts/demo-distroless.ks" -t distroless --repos "$distro/release" --store "$store" -o d --progress=none
+image=d/demo-distroless-distroless.oci.tar
+[ -f "$image" ] || { finish; exit; }
+layers tree "$image" >distroless.list 2>distroless.err || not_ok "it can be read" distroless.err
+cut -d ' ' -f 1 distroless.list >paths
+refute "no shell, no package manager, no tools in it" grep -E '^usr/s?bin/(sh|bash|dash|rpm|dnf5?|env|ls|cat|busybox)$' paths
+refute "no package database" grep -E 'rpmdb|Packages(\.db)?$|^usr/lib/sysimage/rpm|^var/lib/(rpm|dnf)/' paths
+check "certificates" grep -x etc/ssl/certs/ca-certificates.crt paths
+mkdir layout && tar -xf "$image" -C layout && mkdir small
+tar -xf "layout/blobs/sha256/$(layers blobs "$image" | sed 's/^sha256:\([0-9a-f]*\) .*/\1/')" -C small --no-same-owner
+manifest=small/var/lib/rpmmanifest/container-manifest
+check "the bundle has all authorities" test "$(grep -c 'BEGIN CERTIFICATE' small/etc/ssl/certs/ca-certificates.crt)" -gt 100
+check_equal "ten fields for scanners" 10 "$(awk -F '\t' '{ print NF }' $manifest-2 | sort -u)"
+check_equal "both manifests have the same packages" "$(cat $manifest-1)" "$(awk -F '\t' '{ print $1 "-" $2 "." $8 }' $manifest-2)"
+check "it has what was asked for, and what that needs" sh -c "grep -q '^curl-[0-9]' $manifest-1 && grep -q '^libcurl4-' $manifest-1 && grep -q '^libc6-' $manifest-1"
+refute "and not what went" grep -E '^(bash|dash|coreutils|ca-certificates|librpm.*|libselinux1)-[0-9]' $manifest-1
+if command -v rpm >/dev/null; then
+	sed "s|.*|$distro/release/&.rpm|" $manifest-1 | xargs rpm -qp --qf '[%{FILEMODES:perms} %{FILENAMES}\n]' 2>/dev/null | sed -n 's|^-[^ ]* /||p' | sort -u >owned
+	grep -E '^usr/(s?bin|lib.*\.so)' paths | while read -r path; do [ -h "small/$path" ] || [ -d "small/$path" ] || echo "$path"; done | sort >programs
+	check "there are programs and libraries" test "$(wc -l <programs)" -gt 20
+	check_equal "each is a file of a package in the manifest" "" "$(comm -23 programs owned)"
+	check_equal "and none of these is missing" "" "$(grep -E '^usr/(s?bin/|lib.*\.so)' owned | sort | comm -13 programs -)"
+	check_equal "fields are what rpm says" "$(rpm -qp --qf '%{NAME}\t%{VERSION}-%{RELEASE}\t%{BUILDTIME}\t%{VENDOR}\t%{EPOCH}\t%{SIZE}\t%{ARCH}\t%{EPOCHNUM}\n' "$distro/release/$(grep '^zlib1g-' $manifest-1).rpm" 2>/dev/null)" \
+		"$(grep '^zlib1g' $manifest-2 | cut -f 1,2,4-9)"
+else
+	skip "the manifest" "rpm is not installed"
+fi
+check "the program runs" unshare -r chroot "$work/small" /usr/bin/curl --version
 finish

@@ -54,7 +54,7 @@ test_shipped(void)
 
 	g_assert_no_error(error);
 	list = g_strjoinv(" ", names);
-	g_assert_cmpstr(list, ==, "azure-vm container qemu-vm qemu-vm-encrypted qemu-vm-tpm2 wsl");
+	g_assert_cmpstr(list, ==, "azure-vm container distroless qemu-vm qemu-vm-encrypted qemu-vm-tpm2 wsl");
 	for (guint i = 0; names[i] != NULL; i++) {
 		g_autoptr(AshImageType) type = load(names[i]);
 
