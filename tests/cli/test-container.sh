@@ -5,6 +5,8 @@
 . "$(dirname "$0")/../lib.sh"
 need_distro
 need jq python3
+registry=
+on_exit() { [ -z "$registry" ] || kill "$registry" 2>/dev/null; }
 store=$cache/test-store
 cd "$work" || exit 1
 cp "$top_srcdir/kickstarts/demo-vm.ks" boxed.ks
@@ -106,6 +108,25 @@ if command -v rpm >/dev/null; then
 		"$(grep '^zlib1g' $manifest-2 | cut -f 1,2,4-9)"
 else
 	skip "the manifest" "rpm is not installed"
+fi
+if command -v docker-registry >/dev/null && command -v skopeo >/dev/null && command -v umoci >/dev/null; then
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	printf 'version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:%s"}\n' \
+		"$work" "$port" >registry.yml
+	docker-registry serve registry.yml >registry.log 2>&1 &
+	registry=$!
+	for _ in $(seq 100); do skopeo list-tags --tls-verify=false "docker://127.0.0.1:$port/none" 2>&1 | grep -q refused || break; sleep 0.1; done
+	check "skopeo pushes it to a registry" skopeo copy --insecure-policy --dest-tls-verify=false "oci-archive:$image" "docker://127.0.0.1:$port/one/program:1"
+	check "and pulls it back" skopeo copy --insecure-policy --src-tls-verify=false "docker://127.0.0.1:$port/one/program:1" oci:pulled:1
+	check "the manifest is the same" cmp "layout/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' layout/index.json)" "pulled/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' pulled/index.json)"
+	check "umoci unpacks it" umoci unpack --rootless --image pulled:1 bundle
+	if command -v bwrap >/dev/null && bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev true 2>/dev/null; then
+		check "the program runs in it" bwrap --unshare-all --ro-bind bundle/rootfs / --proc /proc --dev /dev --clearenv /usr/bin/curl --version
+		refute "nothing else does" bwrap --unshare-all --ro-bind bundle/rootfs / --proc /proc --dev /dev --clearenv /bin/sh -c true
+	fi
+	kill "$registry"
+else
+	skip "a registry" "docker-registry, skopeo or umoci is not installed"
 fi
 check "the program runs" unshare -r chroot "$work/small" /usr/bin/curl --version
 finish
