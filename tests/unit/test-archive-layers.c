@@ -94,7 +94,6 @@ test_map(void)
 	g_autoptr(AshLayers) layers = NULL;
 	AshFsNode *dir, *below, *empty, *first, *second;
 
-	tree->root = ash_fs_node_new(NULL, "", S_IFDIR | 0755);
 	dir = ash_fs_node_new(tree->root, "dir", S_IFDIR | 0755);
 	below = ash_fs_node_new(dir, "below", S_IFDIR | 0755);
 	empty = ash_fs_node_new(tree->root, "empty", S_IFDIR | 0755);
