@@ -63,12 +63,14 @@ dup_name(const Tar *tar, const AshFsNode *node)
 	return g_strconcat(tar->options->prefix != NULL ? tar->options->prefix : "", path, NULL);
 }
 
+static const char *const security_modules[] = { "security.selinux", "security.ima", "security.evm", NULL };
+
 static void
 set_xattrs(Tar *tar, const AshFsNode *node)
 {
 	for (guint i = 0; node->xattrs != NULL && i < node->xattrs->len; i++) {
 		const AshFsXattr *xattr = &g_array_index(node->xattrs, AshFsXattr, i);
-		if (tar->options->drop_selinux && strcmp(xattr->name, "security.selinux") == 0)
+		if (tar->options->drop_selinux && g_strv_contains(security_modules, xattr->name))
 			continue;
 		archive_entry_xattr_add_entry(tar->entry, xattr->name, xattr->value, xattr->length);
 	}

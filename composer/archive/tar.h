@@ -12,7 +12,7 @@ typedef bool (*AshTarExcludeFunc)(const AshFsNode *node, gpointer user_data);
 
 typedef struct {
 	const char *prefix;        /* before every name: "./", which gives the root an entry too, or NULL for none */
-	bool drop_selinux;         /* leave out security.selinux: for containers and WSL */
+	bool drop_selinux;         /* leave out labels and signatures of security modules (SELinux, IMA, EVM): for containers and WSL */
 	AshTarExcludeFunc exclude; /* may be NULL */
 	gpointer exclude_data;
 	bool directories_at_zero;  /* directories get the time 0: another layer has them with their own */

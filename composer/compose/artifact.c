@@ -209,12 +209,48 @@ write_oci(Job *job, GError **error)
 	       add_artifact(job, path, "oci-archive", error);
 }
 
+/* The second part of NAME/ARCHITECTURE/VARIANT. Owned. */
+static char *
+dup_architecture(const AshCommitInfo *info)
+{
+	g_auto(GStrv) parts = g_strsplit(info->ref != NULL ? info->ref : "", "/", -1);
+
+	return g_strdup(g_strv_length(parts) == 3 ? parts[1] : "x86_64");
+}
+
+/* For "wsl --install"; only who knows where the file will be can have one. */
+static gboolean
+write_wsl_manifest(Job *job, GError **error)
+{
+	const AshImageType *type = job->type;
+	const AshArtifact *file = g_ptr_array_index(job->artifacts, job->artifacts->len - 1);
+	const char *name = type->wsl_default_name != NULL ? type->wsl_default_name : job->notes->name;
+	g_autofree char *path = g_strdup_printf("%s/%s.DistributionInfo.json", job->out_dir, job->stem);
+	g_autofree char *file_name = g_path_get_basename(file->path), *architecture = dup_architecture(job->info);
+	g_autofree char *friendly_name = type->wsl_friendly_name != NULL ? g_strdup(type->wsl_friendly_name)
+									 : g_strjoin(" ", name, job->info->version, NULL);
+	const AshWslEntry entry = {
+		.name = name,
+		.flavor = type->wsl_flavor,
+		.friendly_name = friendly_name,
+		.architecture = architecture,
+		.url = type->wsl_url,
+		.file_name = file_name,
+		.sha256 = file->sha256,
+	};
+
+	if (type->wsl_url == NULL || *type->wsl_url == '\0')
+		return TRUE;
+	return ash_wsl_manifest_write_file(&entry, path, error) && add_artifact(job, path, "wsl-manifest", error);
+}
+
 static gboolean
 write_wsl(Job *job, GError **error)
 {
 	g_autofree char *path = g_strdup_printf("%s/%s.wsl", job->out_dir, job->stem);
 
-	return ash_wsl_write_file(job->ctx, job->tree, path, error) && add_artifact(job, path, "wsl", error);
+	return ash_wsl_write_file(job->ctx, job->tree, MAX(job->type->compression_level, 0), path, error) &&
+	       add_artifact(job, path, "wsl", error) && write_wsl_manifest(job, error);
 }
 
 static gboolean

@@ -265,18 +265,61 @@ check_archive(AshImgLoader *loader, const char *file, GError **error)
 	const AshImageType *type = loader->type;
 	gint max = type->compression == ASH_COMPRESS_GZIP ? 9 : 19;
 
-	if (type->kind == ASH_IMAGE_WSL && type->compression == ASH_COMPRESS_ZSTD)
-		return ash_img_throw_key(loader, file, "archive.compression", error, "WSL reads gzip only");
 	if (type->compression == ASH_COMPRESS_NONE && type->compression_level != -1)
 		return ash_img_throw_key(loader, file, "archive.level", error,
 				 "does not go with compression \"none\"");
 	if (type->compression_level > max)
 		return ash_img_throw_key(loader, file, "archive.level", error, "%s goes up to %d",
 				 ash_compression_to_string(type->compression), max);
-	if (type->wsl_icon != NULL && !ash_check_path(type->wsl_icon))
-		return ash_img_throw_key(loader, file, "wsl.icon", error, "\"%s\" is no absolute path",
-				 type->wsl_icon);
 	return ash_img_check_oci(loader, file, error);
+}
+
+/* What goes into lines of wsl-distribution.conf, whose reader has quotes, escapes and comments. Empty: what the base says is undone. */
+static gboolean
+check_wsl_path(AshImgLoader *loader, const char *path, const char *file, const char *key, GError **error)
+{
+	if (path == NULL || *path == '\0')
+		return TRUE;
+	if (!ash_check_path(path))
+		return ash_img_throw_key(loader, file, key, error, "\"%s\" is no absolute path", path);
+	return ash_check_word(path, "/._+-") ||
+	       ash_img_throw_key(loader, file, key, error, "\"%s\" has other characters than letters, digits and \"/._+-\"", path);
+}
+
+/* Where Windows finds the file. */
+static gboolean
+check_wsl_url(AshImgLoader *loader, const char *file, GError **error)
+{
+	const char *url = loader->type->wsl_url;
+
+	if (url == NULL || *url == '\0')
+		return TRUE;
+	if (!g_str_has_prefix(url, "https://") && !g_str_has_prefix(url, "http://") && !g_str_has_prefix(url, "file:///"))
+		return ash_img_throw_key(loader, file, "wsl.url", error, "\"%s\" does not begin with \"https://\", \"http://\" or \"file:///\"", url);
+	if (strpbrk(url, " \"\\") != NULL || !g_str_is_ascii(url))
+		return ash_img_throw_key(loader, file, "wsl.url", error, "\"%s\" has characters that stand in no URL", url);
+	return g_str_has_suffix(url, ".wsl") || g_str_has_suffix(url, "/") ||
+	       ash_img_throw_key(loader, file, "wsl.url", error, "\"%s\" ends neither in \".wsl\" nor, for a folder, in \"/\"", url);
+}
+
+static gboolean
+check_wsl(AshImgLoader *loader, const char *file, GError **error)
+{
+	const AshImageType *type = loader->type;
+	const char *name = type->wsl_default_name, *flavor = type->wsl_flavor;
+
+	if (type->compression != ASH_COMPRESS_GZIP)
+		return ash_img_throw_key(loader, file, "archive.compression", error, "WSL reads gzip only");
+	if (name != NULL && !ash_wsl_name_is_valid(name))
+		return ash_img_throw_key(loader, file, "wsl.default_name", error, "\"%s\": " ASH_WSL_NAME_RULE, name);
+	if (flavor != NULL && !ash_wsl_name_is_valid(flavor))
+		return ash_img_throw_key(loader, file, "wsl.flavor", error, "\"%s\": " ASH_WSL_NAME_RULE, flavor);
+	if (flavor != NULL && name != NULL && !g_str_has_prefix(name, flavor))
+		return ash_img_throw_key(loader, file, "wsl.flavor", error, "\"%s\" is not what \"default_name\", \"%s\", begins with", flavor, name);
+	return check_wsl_path(loader, type->wsl_oobe_command, file, "wsl.oobe_command", error) &&
+	       check_wsl_path(loader, type->wsl_icon, file, "wsl.icon", error) &&
+	       check_wsl_path(loader, type->wsl_terminal_profile, file, "wsl.terminal_profile", error) &&
+	       check_wsl_url(loader, file, error);
 }
 
 gboolean
@@ -300,6 +343,7 @@ ash_img_check(AshImgLoader *loader, const char *file, GError **error)
 	    !check_units(loader, type->services_disable, file, "services.disable", error) ||
 	    !check_units(loader, type->services_mask, file, "services.mask", error))
 		return FALSE;
-	return type->kind == ASH_IMAGE_DISK ? check_disk(loader, file, error)
-					    : check_archive(loader, file, error);
+	if (type->kind == ASH_IMAGE_DISK)
+		return check_disk(loader, file, error);
+	return check_archive(loader, file, error) && (type->kind != ASH_IMAGE_WSL || check_wsl(loader, file, error));
 }

@@ -333,6 +333,12 @@ static const AshImgKey keys[] = {
 	{ "wsl.oobe_command", ASH_TOML_STRING, set_string, TYPE(wsl_oobe_command) },
 	{ "wsl.icon", ASH_TOML_STRING, set_string, TYPE(wsl_icon) },
 	{ "wsl.default_name", ASH_TOML_STRING, set_string, TYPE(wsl_default_name) },
+	{ "wsl.shortcut", ASH_TOML_BOOLEAN, set_bool, TYPE(wsl_shortcut) },
+	{ "wsl.terminal", ASH_TOML_BOOLEAN, set_bool, TYPE(wsl_terminal) },
+	{ "wsl.terminal_profile", ASH_TOML_STRING, set_string, TYPE(wsl_terminal_profile) },
+	{ "wsl.url", ASH_TOML_STRING, set_string, TYPE(wsl_url) },
+	{ "wsl.flavor", ASH_TOML_STRING, set_string, TYPE(wsl_flavor) },
+	{ "wsl.friendly_name", ASH_TOML_STRING, set_string, TYPE(wsl_friendly_name) },
 };
 /* clang-format on */
 

@@ -151,6 +151,14 @@ ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from)
 	return TRUE;
 }
 
+bool
+ash_wsl_name_is_valid(const char *name)
+{
+	gsize length = strspn(name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-");
+
+	return length > 0 && length <= 256 && name[length] == '\0' && g_ascii_strcasecmp(name, "Legacy") != 0;
+}
+
 AshImageType *
 ash_image_type_new(const char *name)
 {
@@ -181,6 +189,8 @@ ash_image_type_new(const char *name)
 	type->oci_layers = 1;
 	type->oci_ports = ash_strv_new();
 	type->oci_volumes = ash_strv_new();
+	type->wsl_shortcut = true;
+	type->wsl_terminal = true;
 	return type;
 }
 
@@ -218,6 +228,10 @@ ash_image_type_free(AshImageType *type)
 	g_free(type->wsl_oobe_command);
 	g_free(type->wsl_icon);
 	g_free(type->wsl_default_name);
+	g_free(type->wsl_terminal_profile);
+	g_free(type->wsl_url);
+	g_free(type->wsl_flavor);
+	g_free(type->wsl_friendly_name);
 	g_free(type);
 }
 

@@ -86,11 +86,22 @@ typedef struct {
 	char *wsl_oobe_command; /* may be NULL */
 	char *wsl_icon;         /* absolute path in the tree, may be NULL */
 	char *wsl_default_name; /* may be NULL: name of the system */
+	bool wsl_shortcut;           /* in the start menu; default: true */
+	bool wsl_terminal;           /* a profile of Windows Terminal; default: true */
+	char *wsl_terminal_profile;  /* absolute path in the tree of its template, may be NULL */
+	/* wsl: the entry in DistributionInfo.json */
+	char *wsl_url;           /* where the file is to be found, or the folder if it ends in "/"; NULL: no entry is made */
+	char *wsl_flavor;        /* may be NULL: the name */
+	char *wsl_friendly_name; /* may be NULL: name and version */
 } AshImageType;
 
 AshImageType *ash_image_type_new(const char *name);
 void ash_image_type_free(AshImageType *type);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshImageType, ash_image_type_free)
+
+/** What WSL takes for the name of a distribution, as half a sentence. */
+#define ASH_WSL_NAME_RULE "a name in WSL is 1 to 256 letters, digits, \".\", \"_\" or \"-\", and not \"Legacy\""
+bool ash_wsl_name_is_valid(const char *name);
 
 /** Whether any partition is encrypted. */
 bool ash_image_type_is_encrypted(const AshImageType *type);

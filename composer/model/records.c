@@ -147,6 +147,9 @@ const AshField ash_image_type_tree_fields[] = {
 	ASH_FIELD(AshImageType, wsl_oobe_command, ASH_FIELD_STRING),
 	ASH_FIELD(AshImageType, wsl_icon, ASH_FIELD_STRING),
 	ASH_FIELD(AshImageType, wsl_default_name, ASH_FIELD_STRING),
+	ASH_FIELD(AshImageType, wsl_shortcut, ASH_FIELD_BOOL),
+	ASH_FIELD(AshImageType, wsl_terminal, ASH_FIELD_BOOL),
+	ASH_FIELD(AshImageType, wsl_terminal_profile, ASH_FIELD_STRING),
 	{ NULL },
 };
 

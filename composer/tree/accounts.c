@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "model/strv.h"
 
 #include <crypt.h>
 #include <string.h>
@@ -311,6 +312,23 @@ ash_accounts_set_password(AshAccounts *accounts, const char *user, const char *h
 	set_field(accounts, SHADOW, fields, 1, hash);
 	set_field(accounts, SHADOW, fields, 2, day);
 	return TRUE;
+}
+
+char **
+ash_accounts_lock_passwords(AshAccounts *accounts)
+{
+	static const char *const locked[] = { "*", "!", "!!", "!*", NULL };
+	GPtrArray *lines = accounts->files[SHADOW].lines;
+	char **users = ash_strv_new();
+
+	for (guint i = 0; i < lines->len; i++) {
+		char **fields = g_ptr_array_index(lines, i);
+		if (fields[0] == NULL || fields[1] == NULL || g_strv_contains(locked, fields[1]))
+			continue;
+		set_field(accounts, SHADOW, fields, 1, "!");
+		ash_strv_add(&users, fields[0]);
+	}
+	return users;
 }
 
 char *

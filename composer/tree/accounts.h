@@ -38,6 +38,9 @@ gboolean ash_accounts_join(AshAccounts *accounts, const char *user, const char *
 gboolean ash_accounts_set_password(AshAccounts *accounts, const char *user, const char *hash, guint64 epoch,
 				   GError **error);
 
+/** Replaces every password hash, and every empty password, by "!": nobody logs in with one. Users whom that befell; owned. */
+char **ash_accounts_lock_passwords(AshAccounts *accounts);
+
 /**
  * SHA-512 crypt(5) of @password with a salt derived from @user and @system, so that the same kickstart gives the same
  * line. Owned.

@@ -35,6 +35,8 @@ gboolean ash_step_selinux(AshTreeRoot *root, GError **error);
 gboolean ash_step_scripts(AshTreeRoot *root, GError **error);
 /* wsl.c */
 gboolean ash_step_wsl(AshTreeRoot *root, GError **error);
+/* wsltidy.c */
+gboolean ash_step_wsl_tidy(AshTreeRoot *root, GError **error);
 /* boot.c */
 gboolean ash_step_fstab(AshTreeRoot *root, GError **error);
 gboolean ash_step_growth(AshTreeRoot *root, GError **error);

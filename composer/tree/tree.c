@@ -57,6 +57,7 @@ static const Step steps[] = {
 	{ "Kernel", FOR_BOOTABLE, 5, ash_step_kernel },
 	{ "Initramfs", FOR_BOOTABLE, 100, ash_step_initramfs },
 	{ "Cleanup", FOR_ALL, 1, ash_step_cleanup },
+	{ "WSL rules", FOR_WSL, 1, ash_step_wsl_tidy },
 	{ "Top level", FOR_BOOTABLE, 1, ash_step_toplevel },
 	{ "Variable data", FOR_BOOTABLE, 1, ash_step_var },
 	{ "Machine ID", FOR_ALL, 1, ash_step_machine_id },

@@ -293,6 +293,30 @@ test_failure(Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_wsl_manifest(void)
+{
+	AshWslEntry entry = {
+		.name = "Demo-2", .friendly_name = "Demo 2", .architecture = "aarch64", .url = "file:///C:/x/", .file_name = "demo.wsl", .sha256 = "00ff",
+	};
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = ash_wsl_manifest_format(&entry, &error);
+
+	g_assert_no_error(error);
+	g_assert_cmpstr(text, ==,
+			"{\n  \"ModernDistributions\" : {\n    \"Demo-2\" : [\n      {\n        \"Name\" : \"Demo-2\",\n        \"FriendlyName\" : \"Demo 2\",\n"
+			"        \"Default\" : true,\n        \"Arm64Url\" : {\n          \"Url\" : \"file:///C:/x/demo.wsl\",\n          \"Sha256\" : \"00ff\"\n"
+			"        }\n      }\n    ]\n  }\n}\n");
+	entry.flavor = "Demo-3";
+	g_assert_null(ash_wsl_manifest_format(&entry, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	g_clear_error(&error);
+	entry.flavor = NULL;
+	entry.architecture = "riscv64";
+	g_assert_null(ash_wsl_manifest_format(&entry, &error));
+	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+}
+
+static void
 test_wsl(Fixture *fixture, gconstpointer data)
 {
 	g_autofree char *path = g_build_filename(fixture->dir, "a.wsl", NULL);
@@ -300,7 +324,7 @@ test_wsl(Fixture *fixture, gconstpointer data)
 	g_autofree char *output = NULL, *bytes = NULL;
 	g_autoptr(GError) error = NULL;
 
-	ash_wsl_write_file(fixture->ctx, fixture->tree, path, &error);
+	ash_wsl_write_file(fixture->ctx, fixture->tree, 0, path, &error);
 	g_assert_no_error(error);
 	bytes = ash_file_load(AT_FDCWD, path, 0, NULL, &error);
 	/* RFC 1952 2.3: deflate, no flags, no time. */
@@ -405,6 +429,7 @@ main(int argc, char **argv)
 	ADD("tar/exclude", test_exclude);
 	ADD("tar/failure", test_failure);
 	ADD("wsl/stream", test_wsl);
+	g_test_add_func("/archive/wsl/manifest", test_wsl_manifest);
 	ADD("oci/inspect", test_oci);
 	ADD("oci/copy", test_oci_copy);
 	ADD("oci/architecture", test_oci_architecture);

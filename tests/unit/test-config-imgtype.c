@@ -184,6 +184,9 @@ test_archives(void)
 	g_assert_cmpint(wsl->wsl_default_uid, ==, 1000);
 	g_assert_true(wsl->wsl_systemd);
 	g_assert_true(contains(wsl->services_mask, "console-getty.service"));
+	g_assert_true(wsl->wsl_shortcut && wsl->wsl_terminal);
+	g_assert_cmpstr(wsl->wsl_terminal_profile, ==, "/usr/lib/wsl/terminal-profile.json");
+	g_assert_null(wsl->wsl_url);
 }
 
 static AshPackageRequest *

@@ -319,15 +319,88 @@ test_wsl(Fixture *fixture, gconstpointer data)
 	fixture->type->wsl_default_uid = 1000;
 	fixture->type->wsl_oobe_command = g_strdup("/usr/libexec/wsl/oobe.sh");
 	fixture->type->wsl_icon = g_strdup("/usr/share/wsl/icon.ico");
+	fixture->type->wsl_terminal_profile = g_strdup("/usr/lib/wsl/profile.json");
+	fixture->type->wsl_terminal = false;
 	fail(fixture, ash_step_wsl, "useradd");
 	make(fixture, "usr/sbin/useradd", "");
+	make(fixture, "usr/sbin/usermod", "");
+	fail(fixture, ash_step_wsl, "passwd");
+	make(fixture, "usr/bin/passwd", "");
 	run(fixture, ash_step_wsl);
 	assert_file(fixture, "etc/wsl.conf", "[boot]\nsystemd=true\n");
 	assert_file(fixture, "etc/wsl-distribution.conf",
 		    "[oobe]\ncommand = /usr/libexec/wsl/oobe.sh\ndefaultUid = 1000\ndefaultName = demo\n"
-		    "\n[shortcut]\nenabled = true\nicon = /usr/share/wsl/icon.ico\n");
+		    "\n[shortcut]\nenabled = true\nicon = /usr/share/wsl/icon.ico\n"
+		    "\n[windowsterminal]\nenabled = false\nprofileTemplate = /usr/lib/wsl/profile.json\n");
 	assert_contains(fixture, "usr/libexec/wsl/oobe.sh", "uid=1000\n");
+	assert_contains(fixture, "usr/lib/wsl/profile.json", "\"colorScheme\": \"demo\"");
+	assert_contains(fixture, "usr/lib/tmpfiles.d/ashlar-wsl.conf", "/mnt/wslg/.X11-unix\n");
 	g_assert_true(ash_tree_root_has(&fixture->root, "usr/share/wsl/icon.ico"));
+	g_free(fixture->spec->name);
+	fixture->spec->name = g_strdup("legacy");
+	fail(fixture, ash_step_wsl, "wsl.default_name");
+}
+
+/* The packages' own files stay; an empty string is none; root needs no account. */
+static void
+test_wsl_own(Fixture *fixture, gconstpointer data)
+{
+	fixture->type->wsl_oobe_command = g_strdup("/usr/libexec/wsl/oobe.sh");
+	fixture->type->wsl_default_name = g_strdup("Own-1");
+	fixture->type->wsl_icon = g_strdup("");
+	fixture->type->wsl_shortcut = false;
+	run(fixture, ash_step_wsl);
+	assert_file(fixture, "etc/wsl-distribution.conf",
+		    "[oobe]\ndefaultUid = 0\ndefaultName = Own-1\n\n[shortcut]\nenabled = false\n\n[windowsterminal]\nenabled = true\n");
+	g_assert_false(ash_tree_root_has(&fixture->root, "usr/libexec/wsl/oobe.sh"));
+	g_assert_false(ash_tree_root_has(&fixture->root, "usr/lib/tmpfiles.d/ashlar-wsl.conf"));
+	fixture->type->wsl_default_uid = 1000;
+	make(fixture, "usr/libexec/wsl/oobe.sh", "own");
+	run(fixture, ash_step_wsl);
+	assert_file(fixture, "usr/libexec/wsl/oobe.sh", "own");
+	fail(fixture, ash_step_wsl_tidy, "no program");
+}
+
+static void
+test_wsl_tidy(Fixture *fixture, gconstpointer data)
+{
+	make(fixture, "etc/resolv.conf", "nameserver 192.0.2.1\n");
+	make(fixture, "boot/vmlinuz-6.1", "kernel");
+	make(fixture, "boot/config-6.1", "");
+	make(fixture, "usr/lib/modules/6.1/initramfs.img", "");
+	make(fixture, "etc/shadow", "root:$6$salt$hash:1::::::\nbin:*:1::::::\nann::1::::::\nbob:!$6$x$y:1::::::\n");
+	run(fixture, ash_step_wsl_tidy);
+	g_assert_false(ash_tree_root_has(&fixture->root, "etc/resolv.conf"));
+	g_assert_false(ash_tree_root_has(&fixture->root, "boot/vmlinuz-6.1"));
+	g_assert_true(ash_tree_root_has(&fixture->root, "boot/config-6.1"));
+	g_assert_false(ash_tree_root_has(&fixture->root, "usr/lib/modules/6.1/initramfs.img"));
+	assert_file(fixture, "etc/shadow", "root:!:1::::::\nbin:*:1::::::\nann:!:1::::::\nbob:!:1::::::\n");
+	fixture->type->wsl_systemd = true;
+	fail(fixture, ash_step_wsl_tidy, "/sbin/init");
+	make(fixture, "sbin/init", "");
+	run(fixture, ash_step_wsl_tidy);
+}
+
+static void
+test_wsl_files(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *large = g_strnfill(1024 * 1024 + 1, ' ');
+
+	fixture->type->wsl_icon = g_strdup("/icon.ico");
+	fixture->type->wsl_terminal_profile = g_strdup("/profile.json");
+	g_assert_false(ash_step_wsl_tidy(&fixture->root, NULL));
+	run(fixture, ash_step_wsl);
+	run(fixture, ash_step_wsl_tidy);
+	make(fixture, "profile.json", "{ \"profiles\": {} }");
+	fail(fixture, ash_step_wsl_tidy, "no array");
+	make(fixture, "profile.json", "{ \"profiles\": [");
+	fail(fixture, ash_step_wsl_tidy, "wsl.terminal_profile");
+	make(fixture, "icon.ico", "\x89PNG");
+	fail(fixture, ash_step_wsl_tidy, "no ICO file");
+	make(fixture, "icon.ico", "");
+	fail(fixture, ash_step_wsl_tidy, "no ICO file");
+	make(fixture, "icon.ico", large);
+	fail(fixture, ash_step_wsl_tidy, "1 MiB");
 }
 
 static void
@@ -440,6 +513,9 @@ main(int argc, char **argv)
 	TEST("network-default", test_network_default);
 	TEST("selinux", test_selinux);
 	TEST("wsl", test_wsl);
+	TEST("wsl-own", test_wsl_own);
+	TEST("wsl-tidy", test_wsl_tidy);
+	TEST("wsl-files", test_wsl_files);
 	TEST("kernel", test_kernel);
 	TEST("cleanup", test_cleanup);
 	TEST("var", test_var);
