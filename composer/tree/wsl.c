@@ -42,7 +42,7 @@ static const char oobe_script[] =
 	"\tname=$(getent passwd \"$uid\") && name=${name%%%%:*}\n"
 	"}\n"
 	"\n"
-	"# make NAME\n"
+	"# make NAME: in one go, so that nothing is half done whatever stops it.\n"
 	"make() {\n"
 	"\tcase $1 in\n"
 	"\t'' | [!a-z_]* | *[!a-z0-9_-]*)\n"
@@ -50,12 +50,13 @@ static const char oobe_script[] =
 	"\t\treturn 1\n"
 	"\t\t;;\n"
 	"\tesac\n"
-	"\tuseradd --uid \"$uid\" --create-home --shell %s \"$1\" || return 1\n"
+	"\tgroups=\n"
 	"\tfor group in sudo wheel adm; do\n"
 	"\t\tif getent group \"$group\" >/dev/null; then\n"
-	"\t\t\tusermod --append --groups \"$group\" \"$1\"\n"
+	"\t\t\tgroups=${groups:+$groups,}$group\n"
 	"\t\tfi\n"
 	"\tdone\n"
+	"\tuseradd --uid \"$uid\" --create-home --shell %s --groups \"$groups\" \"$1\"\n"
 	"}\n"
 	"\n"
 	"if ! find; then\n"
@@ -98,7 +99,7 @@ has_oobe(const AshImageType *type)
 static gboolean
 write_oobe(const AshTreeRoot *root, GError **error)
 {
-	static const char *const needed[] = { "useradd", "usermod", "passwd" };
+	static const char *const needed[] = { "useradd", "passwd" };
 	const AshImageType *type = root->request->type;
 	const char *shell = ash_tree_root_has(root, "bin/bash") ? "/bin/bash" : "/bin/sh";
 

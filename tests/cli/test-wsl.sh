@@ -3,7 +3,7 @@
 # A distribution for WSL: Microsoft's rules for the file and for its manifest, what is left out of it, and the first start for real.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need rpmbuild rpmsign createrepo_c gpg python3 useradd usermod passwd getent systemctl gzip tar jq
+need rpmbuild rpmsign createrepo_c gpg python3 useradd passwd getent systemctl gzip tar jq
 [ -n "$(find /lib/security /lib64/security /lib/*/security /usr/lib64/security -name pam_unix.so 2>/dev/null)" ] || skip_all "PAM is not installed"
 cd "$work" || exit 1
 here=$top_srcdir/tests/cli
@@ -62,7 +62,7 @@ check "the name is the system's" sh -c "tar -xzf out/plain-wsl.wsl -O ./usr/lib/
 check "units that others enable stay" sh -c "tar -tzf out/plain-wsl.wsl | grep -qx './usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service'"
 check "WSLg's X server is linked" sh -c "tar -xzf out/plain-wsl.wsl -O ./usr/lib/tmpfiles.d/ashlar-wsl.conf | grep -q '/mnt/wslg/.X11-unix$'"
 check "no manifest without a place" test ! -e out/plain-wsl.DistributionInfo.json
-out=again build plain wsl "$(sed -n '/^rootpw/,$p' plain.ks)"$'\n'
+out=again ASHLAR_STORE=$work/other build plain wsl "$(sed -n '/^rootpw/,$p' plain.ks)"$'\n'
 check "the same bytes again" cmp out/plain-wsl.wsl again/plain-wsl.wsl
 
 # What checks can also find faults.
@@ -106,9 +106,10 @@ check_equal "and makes nobody" "" "$(file_of out/closed-wsl.wsl etc/passwd | gre
 oobe stubborn 'Ann\n-x\nroot\n\na b\nann\n'
 check "five wrong answers end it" grep -qx 'status 1' oobe.log
 check_equal "it asked five times" 5 "$(grep -o 'Name: ' oobe.log | wc -l)"
-oobe person '9x\nann\nMortar-17-joint\nMortar-17-joint\n'
+oobe person '9x\nann\nMortar-17-joint\nMortar-17-joint\n' 'echo wheel:x:10: >>/etc/group'
 check "a name and a password make an account" grep -qx 'status 0' oobe.log
 check_equal "with the default number and a shell" "ann:x:1000:1000::/home/ann:/bin/bash" "$(file_of out/person-wsl.wsl etc/passwd | grep ^ann:)"
+check_equal "and may administer the system" "wheel:x:10:ann" "$(file_of out/person-wsl.wsl etc/group | grep ^wheel:)"
 # shellcheck disable=SC2016
 check "the password was set" grep -q '^ann:\$' oobe.shadow
 check "its home is its own" sh -c "tar --numeric-owner -tvzf out/person-wsl.wsl ./home/ann | grep -q ' 1000/1000 '"
@@ -117,7 +118,7 @@ refute "nor is its hash" sh -c "tar -xzf out/person-wsl.wsl -O ./etc/shadow | gr
 oobe silent 'ann\n'
 check "an account without a password is good enough" grep -qx 'status 0' oobe.log
 check "what remains to be done is said" grep -q 'wsl --user root' oobe.log
-oobe twice '' 'useradd --uid 1000 --create-home bob; echo bob:x | cat >/dev/null'
+oobe twice '' 'useradd --uid 1000 --create-home bob'
 check "an account that is there is kept" grep -qx 'status 0' oobe.log
 check_equal "and no other is made" "bob" "$(file_of out/twice-wsl.wsl etc/passwd | grep :1000: | cut -d: -f1)"
 

@@ -85,14 +85,14 @@ class Archive:
         return parser
 
 
-def owned(archive, path, modes, most_bytes=None):
-    """What is wrong with root's file."""
+def owned(archive, path, modes, most_bytes=None, gids=(0,)):
+    """What is wrong with root's file. @gids None: any."""
     member = archive.find(path)
     if member is None:
         return f"{path} is missing"
     if not member.isfile():
         return f"{path} is no file"
-    if (member.uid, member.gid) != (0, 0) or member.mode & 0o7777 not in modes:
+    if member.uid != 0 or (gids is not None and member.gid not in gids) or member.mode & 0o7777 not in modes:
         return f"{path}: {member.uid}:{member.gid} {member.mode:o}"
     if most_bytes is not None and member.size > most_bytes:
         return f"{path} has {member.size} bytes"
@@ -217,7 +217,7 @@ def check_archive(path, architecture):
         yield f"{path} is a program of the architecture", program(a, path, architecture)
     yield "/etc/passwd is root's, 0644", owned(a, "/etc/passwd", (0o644, 0o664))
     yield "it has root, and nobody twice, nor the default user", accounts(a, int(oobe["defaultuid"]))
-    yield "/etc/shadow is closed", owned(a, "/etc/shadow", (0o640, 0o600, 0))
+    yield "/etc/shadow is closed", owned(a, "/etc/shadow", (0o640, 0o600, 0), gids=None)
     yield "no password is in it", passwords(a)
     yield "no unit is enabled that WSL has no use for", unwanted(a)
     yield "no labels or signatures of security modules", labels(a)

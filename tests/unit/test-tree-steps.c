@@ -323,7 +323,6 @@ test_wsl(Fixture *fixture, gconstpointer data)
 	fixture->type->wsl_terminal = false;
 	fail(fixture, ash_step_wsl, "useradd");
 	make(fixture, "usr/sbin/useradd", "");
-	make(fixture, "usr/sbin/usermod", "");
 	fail(fixture, ash_step_wsl, "passwd");
 	make(fixture, "usr/bin/passwd", "");
 	run(fixture, ash_step_wsl);
