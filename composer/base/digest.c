@@ -29,16 +29,28 @@ ash_digest_prepare(void)
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
-AshDigest *
-ash_digest_new(void)
+static AshDigest *
+digest_new(const EVP_MD *algorithm)
 {
 	AshDigest *digest = g_new0(AshDigest, 1);
 
 	digest->md = EVP_MD_CTX_new();
 	/* Only a broken OpenSSL installation can fail here, and nothing could go on without it. */
-	bool ready = digest->md != NULL && EVP_DigestInit_ex(digest->md, EVP_sha256(), NULL) == 1;
+	bool ready = digest->md != NULL && EVP_DigestInit_ex(digest->md, algorithm, NULL) == 1;
 	g_assert(ready);
 	return digest;
+}
+
+AshDigest *
+ash_digest_new(void)
+{
+	return digest_new(EVP_sha256());
+}
+
+AshDigest *
+ash_digest_new_sha384(void)
+{
+	return digest_new(EVP_sha384());
 }
 
 void
@@ -101,10 +113,11 @@ ash_digest_finish(AshDigest *digest, guint8 ret_sum[ASH_SHA256_SIZE])
 char *
 ash_digest_finish_hex(AshDigest *digest)
 {
-	guint8 sum[ASH_SHA256_SIZE];
+	guint8 sum[EVP_MAX_MD_SIZE];
+	unsigned length = 0;
 
-	ash_digest_finish(digest, sum);
-	return ash_hex_encode(sum, sizeof(sum));
+	EVP_DigestFinal_ex(digest->md, sum, &length);
+	return ash_hex_encode(sum, length);
 }
 
 void

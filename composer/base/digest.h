@@ -17,6 +17,8 @@ void ash_digest_prepare(void);
 /** An incremental SHA-256. Free with ash_digest_free(). */
 typedef struct AshDigest AshDigest;
 AshDigest *ash_digest_new(void);
+/** An incremental SHA-384 (FIPS 180-4), for formats of others: as any AshDigest, but only ash_digest_finish_hex() ends it. */
+AshDigest *ash_digest_new_sha384(void);
 void ash_digest_free(AshDigest *digest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshDigest, ash_digest_free)
 

@@ -114,7 +114,7 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 	const GOptionEntry entries[] = {
 		{ "type", 't', 0, G_OPTION_ARG_STRING_ARRAY, &o->types, "An image type; may be given several times", "TYPE" },
 		{ "format", 'f', 0, G_OPTION_ARG_STRING_ARRAY, &o->formats,
-		  "Write disks in this format and not in those of the type: raw, qcow2, vhd", "FORMAT" },
+		  "Write disks in this format and not in those of the type: " ASH_DISK_FORMAT_NAMES, "FORMAT" },
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &o->out_dir, "Where images go (default: here)", "DIR" },
 		{ "version", 'V', 0, G_OPTION_ARG_STRING, &o->version,
 		  "Version of the system (default: day of its newest package)", "VERSION" },

@@ -39,7 +39,7 @@ parse(AshCommandEnv *env, int argc, char **argv, ImageOptions *options, AshUuid 
 	const GOptionEntry entries[] = {
 		{ "type", 't', 0, G_OPTION_ARG_STRING_ARRAY, &options->types, "An image type; may be given several times", "TYPE" },
 		{ "format", 'f', 0, G_OPTION_ARG_STRING_ARRAY, &options->formats,
-		  "Write disks in this format and not in those of the type: raw, qcow2, vhd", "FORMAT" },
+		  "Write disks in this format and not in those of the type: " ASH_DISK_FORMAT_NAMES, "FORMAT" },
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->out_dir, "Where images go (default: here)", "DIR" },
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &options->seed,
 		  "Derive identifiers from this (default: from the content)", "UUID" },

@@ -350,7 +350,7 @@ ash_imgtype_set_formats(AshImageType *type, const char *const *names, GError **e
 		AshDiskFormat format = ASH_DISK_RAW;
 
 		if (!ash_disk_format_parse(names[i], &format))
-			return ash_throw(error, ASH_ERROR_USAGE, "--format \"%s\" is not raw, qcow2 or vhd", names[i]);
+			return ash_throw(error, ASH_ERROR_USAGE, "--format \"%s\" is none of these: " ASH_DISK_FORMAT_NAMES, names[i]);
 		if (!g_strv_contains(names + i + 1, names[i]))
 			g_array_append_val(type->formats, format);
 	}

@@ -283,7 +283,7 @@ static const AshImgKey keys[] = {
 	{ "initramfs.drivers", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_drivers) },
 	{ "initramfs.compression", ASH_TOML_STRING, set_initramfs_compression, TYPE(initramfs_compression), .choices = "none zstd" },
 
-	{ "disk.formats", ASH_TOML_STRINGS, set_formats, TYPE(formats), .choices = "raw qcow2 vhd" },
+	{ "disk.formats", ASH_TOML_STRINGS, set_formats, TYPE(formats), .choices = ASH_DISK_FORMAT_NAMES },
 	{ "disk.root_compression", ASH_TOML_STRING, set_root_compression, TYPE(root_compression), .choices = "none lz4hc zstd" },
 	{ "disk.root_writer", ASH_TOML_STRING, set_root_writer, TYPE(root_writer), .choices = "ashlar mkfs.erofs" },
 

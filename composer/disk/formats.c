@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/size.h"
+#include "disk/cosi.h"
 #include "disk/qcow2.h"
 #include "disk/vhd.h"
 
@@ -14,6 +15,18 @@
 #include <unistd.h>
 
 #define HASH_BYTES (256 * ASH_KIB)
+
+bool
+ash_formats_need_raw(const GArray *formats)
+{
+	for (guint i = 0; i < formats->len; i++) {
+		AshDiskFormat format = g_array_index(formats, AshDiskFormat, i);
+
+		if (format == ASH_DISK_RAW || format == ASH_DISK_VHD)
+			return true;
+	}
+	return false;
+}
 
 char *
 ash_formats_file_name(const char *stem, AshDiskFormat format)
@@ -173,19 +186,37 @@ write_vhd(const Work *work, char **ret_digest, GError **error)
 	return finish_vhd(work, fd, ret_digest, error);
 }
 
+static gboolean
+write_cosi(const Work *work, char **ret_digest, GError **error)
+{
+	const AshFormatsRequest *request = work->request;
+	ash_autofd int fd = create_partial(work, ASH_DISK_COSI, error);
+	g_autoptr(AshReread) content = ash_reread_dup(request->content);
+	AshCosiSource source = *request->system;
+
+	source.id = ash_uuid_derive(&request->vhd_uuid, "cosi");
+	return fd >= 0 && ash_cosi_write(work->ctx, content, request->disk_bytes, &source, fd, ret_digest, error);
+}
+
 /* By AshDiskFormat. */
 static gboolean (*const writers[])(const Work *work, char **ret_digest, GError **error) = {
 	[ASH_DISK_RAW] = write_raw,
 	[ASH_DISK_QCOW2] = write_qcow2,
 	[ASH_DISK_VHD] = write_vhd,
+	[ASH_DISK_COSI] = write_cosi,
 };
+
+G_STATIC_ASSERT(G_N_ELEMENTS(writers) == _ASH_DISK_FORMAT_COUNT);
 
 static gboolean
 write_format(guint index, gpointer user_data, GError **error)
 {
 	const Work *work = user_data;
 
-	return writers[get_format(work->request, index)](work, &work->digests[index], error);
+	AshDiskFormat format = get_format(work->request, index);
+
+	return writers[format](work, &work->digests[index], error) ||
+	       ash_prefix(error, "format \"%s\"", ash_disk_format_to_string(format));
 }
 
 static gboolean

@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "base/digest.h"
+#include "disk/cosimeta.h"
 #include "disk/reread.h"
 #include "model/imagetype.h"
 
@@ -20,10 +21,11 @@ typedef struct {
 	const GArray *formats; /* of AshDiskFormat, not empty */
 	bool checksums;        /* of raw disks, too: else only if that is the only format */
 	AshReread *content;    /* of the raw file */
+	const AshCosiSource *system; /* that is in it, but for its identifier */
 } AshFormatsRequest;
 
 /**
- * Makes every format, at the same time as far as ctx->jobs allows: qcow2 by our own writer, VHD by a footer; what can use
+ * Makes every format, at the same time as far as ctx->jobs allows: a VHD by a footer, all others by our own writers; what can use
  * the raw file itself takes it over by rename, so that nothing is written twice if it need not be. *@ret_digests (owned)
  * are the SHA-256 of the files in the order of @request->formats: char *, hex, or NULL. A raw disk is mostly holes, and hashing
  * them takes longer than all else: what is in it has its digest by the other format, and the root by its root hash.
@@ -32,6 +34,9 @@ typedef struct {
  * files to others does that, once for all of them.
  */
 gboolean ash_formats_write(AshContext *ctx, const AshFormatsRequest *request, GPtrArray **ret_digests, GError **error);
+
+/** Whether any of @formats (of AshDiskFormat) is made of the raw file itself: else nobody needs in it what @content takes from elsewhere. */
+bool ash_formats_need_raw(const GArray *formats);
 
 /** "STEM.raw" and so on. Owned. */
 char *ash_formats_file_name(const char *stem, AshDiskFormat format);

@@ -37,7 +37,7 @@ gboolean ash_disk_build_plan(AshDiskBuild *build, GError **error);
 gboolean ash_disk_build_write_root(AshDiskBuild *build, AshPartition *root, guint index, GError **error);
 
 /** Whether the raw file is one that nobody gets: who writes qcow2 takes large contents from where they are, they need not be in it. */
-bool ash_disk_build_is_for_qcow2_alone(const AshDiskBuild *build);
+bool ash_disk_build_leaves_raw(const AshDiskBuild *build);
 
 /** An empty file system, or one with @tree. */
 gboolean ash_disk_build_write_ext4(AshDiskBuild *build, const AshPartition *partition, const AshFsTree *tree, GError **error);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "disk/ext4.h"
+#include "disk/formats.h"
 #include "disk/leafcache.h"
 #include "disk/verity.h"
 
@@ -89,11 +90,9 @@ hash_files(AshDiskBuild *build, Onlookers *onlookers, const guint8 *salt, GError
 }
 
 bool
-ash_disk_build_is_for_qcow2_alone(const AshDiskBuild *build)
+ash_disk_build_leaves_raw(const AshDiskBuild *build)
 {
-	const GArray *formats = build->request->type->formats;
-
-	return formats->len == 1 && g_array_index(formats, AshDiskFormat, 0) == ASH_DISK_QCOW2;
+	return !ash_formats_need_raw(build->request->type->formats);
 }
 
 /* @hash_tree and @salt: NULL, or of what is written here. */
@@ -101,7 +100,7 @@ static gboolean
 write_erofs(AshDiskBuild *build, const AshPartition *partition, AshVerityTree *hash_tree, const guint8 *salt, GError **error)
 {
 	Onlookers onlookers = { hash_tree, build->used, partition->offset };
-	bool is_first = build->files == NULL, leave = is_first && hash_tree != NULL && ash_disk_build_is_for_qcow2_alone(build);
+	bool is_first = build->files == NULL, leave = is_first && hash_tree != NULL && ash_disk_build_leaves_raw(build);
 
 	if (build->root_fd >= 0)
 		return ash_root_file_copy(build->ctx, build->root_fd, build->root_bytes, build->fd, partition->offset, show_written,

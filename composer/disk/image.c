@@ -127,7 +127,7 @@ write_esp(AshDiskBuild *build, AshPartition *esp, GError **error)
 	files = ash_boot_list_esp(build->boot, &boot, error);
 	if (files == NULL)
 		return FALSE;
-	if (!ash_disk_build_is_for_qcow2_alone(build))
+	if (!ash_disk_build_leaves_raw(build))
 		return ash_vfat_write(&fat, files, build->fd, esp->offset, esp->size, NULL, error);
 	return ash_vfat_write(&fat, files, build->fd, esp->offset, esp->size, build->contents, error) && show_contents(build, error);
 }
@@ -294,6 +294,16 @@ write_formats(AshDiskBuild *build, GPtrArray *ret_artifacts, GError **error)
 	const GArray *wanted = request->type->formats;
 	g_autoptr(GPtrArray) digests = NULL;
 	g_autoptr(AshReread) content = ash_reread_new(build->fd, build->used);
+	g_autofree char *cmdline = make_cmdline(build);
+	g_autofree char *uki_name = ash_boot_uki_name(request->name, request->version, request->type->boot_tries);
+	const AshCosiSource system = {
+	    .tree = request->tree,
+	    .root_hash = build->root_hash,
+	    .uki_name = build->boot != NULL ? uki_name : NULL,
+	    .cmdline = cmdline,
+	    .kernel_release = build->boot != NULL ? build->boot->kernel_release : NULL,
+	    .epoch = request->epoch,
+	};
 	AshFormatsRequest formats = {
 	    .output_dir = request->output_dir,
 	    .stem = request->stem,
@@ -305,6 +315,7 @@ write_formats(AshDiskBuild *build, GPtrArray *ret_artifacts, GError **error)
 	    .formats = wanted,
 	    .checksums = request->checksums,
 	    .content = content,
+	    .system = &system,
 	};
 
 	if (build->files != NULL)

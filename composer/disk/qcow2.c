@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
-#include "base/zero.h"
+#include "disk/clusters.h"
 #include "disk/sidewriter.h"
 
 #include <stdbool.h>
@@ -18,14 +18,13 @@
 /* In entries of L1 and L2: exactly one reference, so that a writer need not copy the cluster first. */
 #define COPIED        ((guint64) 1 << 63)
 #define SECTOR_BYTES  512
-#define PROBE_BYTES   4096
 #define BUFFER_BYTES  (16 * CLUSTER_BYTES)
 #define BUFFERS       6
 /* Offsets in the image must fit 56 bits, tables included. */
 #define MAX_DISK_BYTES ((guint64) 1 << 55)
 
 G_STATIC_ASSERT(CLUSTER_BYTES == (guint64) 1 << CLUSTER_BITS);
-G_STATIC_ASSERT(CLUSTER_BYTES == ASH_USED_CLUSTER_BYTES);
+G_STATIC_ASSERT(CLUSTER_BYTES == ASH_CLUSTER_BYTES);
 
 /** On disk, big endian. */
 typedef struct __attribute__((packed)) {
@@ -53,18 +52,9 @@ typedef struct __attribute__((packed)) {
 
 G_STATIC_ASSERT(sizeof(Header) == 112);
 
-/** Neighbouring clusters of the disk that have data; they are neighbours in the image as well. */
-typedef struct {
-	guint64 first; /* cluster of the disk */
-	guint64 n;
-	guint64 place; /* of the first, among the image's data clusters */
-} Run;
-
 /** The image before a byte is written. Places are numbers of clusters from the start of the image. */
 typedef struct {
-	guint64 disk_bytes;
-	GArray *runs; /* of Run, in order */
-	guint64 n_data;
+	const AshClusterMap *map; /* its data clusters lie in the image as they are numbered there */
 	guint64 l1_entries;
 	guint64 table_at, n_table;   /* refcount table */
 	guint64 blocks_at, n_blocks; /* refcount blocks */
@@ -74,17 +64,10 @@ typedef struct {
 	guint64 total;
 } Plan;
 
-static void
-plan_clear(Plan *plan)
-{
-	g_clear_pointer(&plan->runs, g_array_unref);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plan, plan_clear)
-
-static const Run *
+static const AshClusterRun *
 get_run(const Plan *plan, guint index)
 {
-	return &g_array_index(plan->runs, Run, index);
+	return ash_cluster_map_get(plan->map, index);
 }
 
 static guint64
@@ -93,95 +76,12 @@ div_up(guint64 value, guint64 unit)
 	return (value + unit - 1) / unit;
 }
 
-/* The bytes of the disk in cluster @index: the last one may be shorter. */
-static gsize
-cluster_bytes(guint64 disk_bytes, guint64 index)
-{
-	return (gsize) MIN(CLUSTER_BYTES, disk_bytes - index * CLUSTER_BYTES);
-}
-
-/* Most clusters that hold something show it in their first block. */
-static gboolean
-probe_cluster(int raw_fd, guint64 disk_bytes, guint64 index, guint8 *buffer, bool *ret_used, GError **error)
-{
-	gsize length = cluster_bytes(disk_bytes, index), first = MIN(length, PROBE_BYTES);
-	guint64 at = index * CLUSTER_BYTES;
-
-	if (!ash_fd_read_exact(raw_fd, buffer, first, at, error))
-		return FALSE;
-	*ret_used = !ash_is_zero(buffer, first);
-	if (*ret_used || length == first)
-		return TRUE;
-	if (!ash_fd_read_exact(raw_fd, buffer, length - first, at + first, error))
-		return FALSE;
-	*ret_used = !ash_is_zero(buffer, length - first);
-	return TRUE;
-}
-
-static void
-add_cluster(Plan *plan, guint64 index)
-{
-	Run *last = plan->runs->len > 0 ? &g_array_index(plan->runs, Run, plan->runs->len - 1) : NULL;
-	Run run = {index, 1, plan->n_data};
-
-	plan->n_data++;
-	if (last != NULL && last->first + last->n == index)
-		last->n++;
-	else
-		g_array_append_val(plan->runs, run);
-}
-
-/* What a file system calls data may be zeros all the same. @buffer: scratch of one cluster. */
-static gboolean
-find_in_data(Plan *plan, const AshReread *raw, guint64 first, guint64 end, guint8 *buffer, GError **error)
-{
-	for (guint64 i = first; i < end; i++) {
-		bool used = ash_reread_knows(raw, i);
-
-		if (!used && !probe_cluster(ash_reread_get_fd(raw), plan->disk_bytes, i, buffer, &used, error))
-			return FALSE;
-		if (used)
-			add_cluster(plan, i);
-	}
-	return TRUE;
-}
-
-/* Holes of the disk file are not read, but have something in them if that lies elsewhere. */
-static void
-find_in_hole(Plan *plan, const AshReread *raw, guint64 first, guint64 end)
-{
-	for (guint64 i = first; i < end; i++)
-		if (ash_reread_knows(raw, i))
-			add_cluster(plan, i);
-}
-
-static gboolean
-find_runs(AshContext *ctx, Plan *plan, const AshReread *raw, GError **error)
-{
-	g_autofree guint8 *buffer = g_malloc(CLUSTER_BYTES);
-	guint64 next = 0, start, end = 0;
-
-	do {
-		if (!ash_context_check(ctx, error) ||
-		    !ash_fd_find_data(ash_reread_get_fd(raw), end, plan->disk_bytes, &start, &end, error))
-			return FALSE;
-		/* At the end of the disk both are there. */
-		guint64 first = MAX(next, start / CLUSTER_BYTES), behind = MAX(next, div_up(end, CLUSTER_BYTES));
-
-		find_in_hole(plan, raw, next, first);
-		if (!find_in_data(plan, raw, first, behind, buffer, error))
-			return FALSE;
-		next = behind;
-	} while (start != end);
-	return TRUE;
-}
-
 static guint64
 count_l2_tables(const Plan *plan)
 {
 	guint64 n = 0, next = 0;
 
-	for (guint i = 0; i < plan->runs->len; i++) {
+	for (guint i = 0; i < plan->map->runs->len; i++) {
 		guint64 first = MAX(next, get_run(plan, i)->first / L2_ENTRIES);
 
 		next = (get_run(plan, i)->first + get_run(plan, i)->n - 1) / L2_ENTRIES + 1;
@@ -193,7 +93,7 @@ count_l2_tables(const Plan *plan)
 static void
 place_tables(Plan *plan)
 {
-	guint64 n_clusters = div_up(plan->disk_bytes, CLUSTER_BYTES);
+	guint64 n_clusters = div_up(plan->map->disk_bytes, CLUSTER_BYTES);
 	guint64 before;
 
 	plan->l1_entries = div_up(n_clusters, L2_ENTRIES);
@@ -202,7 +102,7 @@ place_tables(Plan *plan)
 	/* Counts have to be counted as well: their number is found when it no longer grows. */
 	do {
 		before = plan->total;
-		plan->total = 1 + plan->n_table + plan->n_blocks + plan->n_l1 + plan->n_l2 + plan->n_data;
+		plan->total = 1 + plan->n_table + plan->n_blocks + plan->n_l1 + plan->n_l2 + plan->map->n_data;
 		plan->n_blocks = div_up(plan->total, REFCOUNT_ENTRIES);
 		plan->n_table = div_up(plan->n_blocks * sizeof(guint64), CLUSTER_BYTES);
 	} while (plan->total != before);
@@ -269,7 +169,7 @@ write_header(Writer *writer, const Plan *plan, GError **error)
 		.magic = { 'Q', 'F', 'I', (char) 0xfb },
 		.version = GUINT32_TO_BE(3),
 		.cluster_bits = GUINT32_TO_BE(CLUSTER_BITS),
-		.disk_bytes = GUINT64_TO_BE(plan->disk_bytes),
+		.disk_bytes = GUINT64_TO_BE(plan->map->disk_bytes),
 		.l1_entries = GUINT32_TO_BE((guint32) plan->l1_entries),
 		.l1_offset = GUINT64_TO_BE(plan->l1_at * CLUSTER_BYTES),
 		.refcount_table_offset = GUINT64_TO_BE(plan->table_at * CLUSTER_BYTES),
@@ -321,9 +221,9 @@ write_refcount_blocks(Writer *writer, const Plan *plan, GError **error)
 static bool
 has_data(const Plan *plan, guint64 first, guint64 end, guint *run)
 {
-	while (*run < plan->runs->len && get_run(plan, *run)->first + get_run(plan, *run)->n <= first)
+	while (*run < plan->map->runs->len && get_run(plan, *run)->first + get_run(plan, *run)->n <= first)
 		(*run)++;
-	return *run < plan->runs->len && get_run(plan, *run)->first < end;
+	return *run < plan->map->runs->len && get_run(plan, *run)->first < end;
 }
 
 static gboolean
@@ -349,8 +249,8 @@ write_l1(Writer *writer, const Plan *plan, GError **error)
 static void
 fill_l2(const Plan *plan, guint64 first, guint index, guint8 *table)
 {
-	for (; index < plan->runs->len && get_run(plan, index)->first < first + L2_ENTRIES; index++) {
-		const Run *run = get_run(plan, index);
+	for (; index < plan->map->runs->len && get_run(plan, index)->first < first + L2_ENTRIES; index++) {
+		const AshClusterRun *run = get_run(plan, index);
 		guint64 from = MAX(first, run->first);
 		guint64 end = MIN(first + L2_ENTRIES, run->first + run->n);
 
@@ -380,9 +280,9 @@ write_l2(Writer *writer, const Plan *plan, GError **error)
 
 /* A disk's last cluster is padded with zeros. */
 static gboolean
-write_run(Writer *writer, const Plan *plan, const Run *run, GError **error)
+write_run(Writer *writer, const Plan *plan, const AshClusterRun *run, GError **error)
 {
-	guint64 end = MIN((run->first + run->n) * CLUSTER_BYTES, plan->disk_bytes);
+	guint64 end = MIN((run->first + run->n) * CLUSTER_BYTES, plan->map->disk_bytes);
 
 	for (guint64 at = run->first * CLUSTER_BYTES; at < end;) {
 		gsize part, padded;
@@ -408,7 +308,7 @@ write_image(Writer *writer, const Plan *plan, GError **error)
 	    !write_refcount_blocks(writer, plan, error) || !write_l1(writer, plan, error) ||
 	    !write_l2(writer, plan, error))
 		return FALSE;
-	for (guint i = 0; i < plan->runs->len; i++) {
+	for (guint i = 0; i < plan->map->runs->len; i++) {
 		if (!write_run(writer, plan, get_run(plan, i), error))
 			return FALSE;
 	}
@@ -418,15 +318,17 @@ write_image(Writer *writer, const Plan *plan, GError **error)
 gboolean
 ash_qcow2_write(AshContext *ctx, AshReread *raw, guint64 disk_bytes, int fd, char **ret_sha256, GError **error)
 {
-	g_auto(Plan) plan = { .disk_bytes = disk_bytes };
+	g_autoptr(AshClusterMap) map = NULL;
+	Plan plan = { 0 };
 	g_auto(Writer) writer = { .ctx = ctx, .raw = raw };
 
 	if (disk_bytes == 0 || disk_bytes % SECTOR_BYTES != 0 || disk_bytes > MAX_DISK_BYTES)
 		return ash_throw(error, ASH_ERROR_CONFIG, "a disk of %" G_GUINT64_FORMAT " bytes cannot be a qcow2 image",
 				 disk_bytes);
-	plan.runs = g_array_new(FALSE, FALSE, sizeof(Run));
-	if (!find_runs(ctx, &plan, raw, error))
+	map = ash_cluster_map_new(ctx, raw, disk_bytes, error);
+	if (map == NULL)
 		return FALSE;
+	plan.map = map;
 	place_tables(&plan);
 	writer.file = ash_side_writer_new(fd, BUFFERS, BUFFER_BYTES);
 	writer.buffer = ash_side_writer_take(writer.file, error);

@@ -14,7 +14,10 @@ static const char *const format_names[] = {
 	[ASH_DISK_RAW] = "raw",
 	[ASH_DISK_QCOW2] = "qcow2",
 	[ASH_DISK_VHD] = "vhd",
+	[ASH_DISK_COSI] = "cosi",
 };
+
+G_STATIC_ASSERT(G_N_ELEMENTS(format_names) == _ASH_DISK_FORMAT_COUNT);
 
 static const char *const root_compression_names[] = {
 	[ASH_ROOT_COMPRESSION_NONE] = "none",

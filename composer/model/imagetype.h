@@ -5,7 +5,7 @@
 #include "model/spec.h"
 
 typedef enum { ASH_IMAGE_DISK, ASH_IMAGE_OCI, ASH_IMAGE_WSL, ASH_IMAGE_TAR } AshImageKind;
-typedef enum { ASH_DISK_RAW, ASH_DISK_QCOW2, ASH_DISK_VHD } AshDiskFormat;
+typedef enum { ASH_DISK_RAW, ASH_DISK_QCOW2, ASH_DISK_VHD, ASH_DISK_COSI, _ASH_DISK_FORMAT_COUNT } AshDiskFormat;
 typedef enum { ASH_COMPRESS_NONE, ASH_COMPRESS_GZIP, ASH_COMPRESS_ZSTD } AshCompression;
 
 /** How the files of an erofs root are kept. */
@@ -39,8 +39,10 @@ gboolean ash_root_writer_parse(const char *text, AshRootWriter *ret_writer); /* 
 gboolean ash_initramfs_compression_parse(const char *text, AshInitramfsCompression *ret_compression); /* "none", "zstd" */
 const char *ash_from_kickstart_to_string(AshFromKickstart from); /* "all", "names", "none" */
 gboolean ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from);
-const char *ash_disk_format_to_string(AshDiskFormat format);    /* "raw", "qcow2", "vhd" */
-const char *ash_disk_format_to_extension(AshDiskFormat format); /* "raw", "qcow2", "vhd" */
+/** The names of all disk formats, with a blank between them. */
+#define ASH_DISK_FORMAT_NAMES "raw qcow2 vhd cosi"
+const char *ash_disk_format_to_string(AshDiskFormat format);    /* "raw", "qcow2", ... */
+const char *ash_disk_format_to_extension(AshDiskFormat format); /* of file names: "raw", "qcow2", ... */
 const char *ash_compression_to_string(AshCompression compression);
 
 /** An image type: the shape that a system ships in (ashlar.imgtype(5)). Vectors are never NULL. */

@@ -7,7 +7,7 @@
 typedef struct {
 	char *type;      /* image type */
 	char *path;      /* absolute */
-	char *format;    /* raw, qcow2, vhd, oci-archive, wsl, wsl-manifest, tar */
+	char *format;    /* of a disk (model/imagetype.h), or oci-archive, wsl, wsl-manifest, tar */
 	guint64 size;    /* apparent bytes */
 	char *sha256;    /* hex; NULL: it was not asked for, and another artifact has the same content */
 	char *root_hash; /* dm-verity root hash in hex, NULL if the artifact has none */
