@@ -7,8 +7,10 @@
 #include "base/parallel.h"
 #include "base/size.h"
 #include "disk/cosi.h"
+#include "disk/gce.h"
 #include "disk/qcow2.h"
 #include "disk/vhd.h"
+#include "disk/vmdk.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -198,12 +200,36 @@ write_cosi(const Work *work, char **ret_digest, GError **error)
 	return fd >= 0 && ash_cosi_write(work->ctx, content, request->disk_bytes, &source, fd, ret_digest, error);
 }
 
+static gboolean
+write_vmdk(const Work *work, char **ret_digest, GError **error)
+{
+	const AshFormatsRequest *request = work->request;
+	g_autofree char *name = ash_formats_file_name(request->stem, ASH_DISK_VMDK);
+	ash_autofd int fd = create_partial(work, ASH_DISK_VMDK, error);
+	g_autoptr(AshReread) content = ash_reread_dup(request->content);
+	const AshUuid uuid = ash_uuid_derive(&request->vhd_uuid, "vmdk");
+
+	return fd >= 0 && ash_vmdk_write(work->ctx, content, request->disk_bytes, name, &uuid, fd, ret_digest, error);
+}
+
+static gboolean
+write_gce(const Work *work, char **ret_digest, GError **error)
+{
+	const AshFormatsRequest *request = work->request;
+	ash_autofd int fd = create_partial(work, ASH_DISK_GCE, error);
+	g_autoptr(AshReread) content = ash_reread_dup(request->content);
+
+	return fd >= 0 && ash_gce_write(work->ctx, content, request->disk_bytes, request->epoch, fd, ret_digest, error);
+}
+
 /* By AshDiskFormat. */
 static gboolean (*const writers[])(const Work *work, char **ret_digest, GError **error) = {
 	[ASH_DISK_RAW] = write_raw,
 	[ASH_DISK_QCOW2] = write_qcow2,
 	[ASH_DISK_VHD] = write_vhd,
 	[ASH_DISK_COSI] = write_cosi,
+	[ASH_DISK_VMDK] = write_vmdk,
+	[ASH_DISK_GCE] = write_gce,
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(writers) == _ASH_DISK_FORMAT_COUNT);

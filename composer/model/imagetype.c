@@ -15,6 +15,8 @@ static const char *const format_names[] = {
 	[ASH_DISK_QCOW2] = "qcow2",
 	[ASH_DISK_VHD] = "vhd",
 	[ASH_DISK_COSI] = "cosi",
+	[ASH_DISK_VMDK] = "vmdk",
+	[ASH_DISK_GCE] = "gce",
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(format_names) == _ASH_DISK_FORMAT_COUNT);
@@ -73,7 +75,12 @@ ash_disk_format_to_string(AshDiskFormat format)
 const char *
 ash_disk_format_to_extension(AshDiskFormat format)
 {
-	return format_names[format];
+	/* What is not named as its format is. */
+	static const char *const extensions[_ASH_DISK_FORMAT_COUNT] = {
+		[ASH_DISK_GCE] = "tar.gz",
+	};
+
+	return extensions[format] != NULL ? extensions[format] : format_names[format];
 }
 
 gboolean

@@ -7,7 +7,7 @@ need_distro
 need jq qemu-img zstd python3
 cd "$work" || exit 1
 store=$cache/test-store
-formats=(cosi)
+formats=(cosi vmdk gce)
 ref=demo-vm/x86_64/qemu-vm
 image() { "$ASHLAR" image "$ref" -t qemu-vm --store "$store" --progress=none "$@"; }
 
@@ -31,4 +31,19 @@ size=$(stat -c %s damaged)
 printf 'x' | dd of=damaged bs=1 seek=$((size / 2)) conv=notrunc status=none
 refute "COSI: that reader sees a damaged image" python3 "$top_srcdir/tests/cli/cosi.py" damaged "$raw"
 rm -f damaged
+
+# VMDK, stream-optimized
+vmdk=out/demo-vm-qemu-vm.vmdk
+check_equal "VMDK: QEMU sees what it is" "streamOptimized $(stat -c %s "$raw")" \
+	"$(qemu-img info -f vmdk --output=json "$vmdk" | jq -r '"\(."format-specific".data."create-type") \(."virtual-size")"')"
+check "VMDK: QEMU checks it" qemu-img check -q -f vmdk "$vmdk"
+check "VMDK: it holds the same disk" qemu-img compare -q -f raw -F vmdk "$raw" "$vmdk"
+
+# Google Compute Engine
+gce=out/demo-vm-qemu-vm.tar.gz
+check_equal "GCE: the archive has one file" disk.raw "$(tar tzf "$gce")"
+check "GCE: tar unpacks it" tar xzf "$gce"
+check "GCE: it holds the same disk" cmp "$raw" disk.raw
+check_equal "GCE: tar itself calls the format that of old GNU tar" "ustar  " "$(gzip -dc "$gce" | dd bs=1 skip=257 count=7 status=none)"
+rm -f disk.raw
 finish
