@@ -9,7 +9,9 @@
 #include "disk/cosi.h"
 #include "disk/gce.h"
 #include "disk/qcow2.h"
+#include "disk/qcow2z.h"
 #include "disk/vhd.h"
+#include "disk/vhdx.h"
 #include "disk/vmdk.h"
 
 #include <fcntl.h>
@@ -222,6 +224,39 @@ write_gce(const Work *work, char **ret_digest, GError **error)
 	return fd >= 0 && ash_gce_write(work->ctx, content, request->disk_bytes, request->epoch, fd, ret_digest, error);
 }
 
+static gboolean
+write_qcow2z(const Work *work, AshDiskFormat format, AshQcow2Compression compression, char **ret_digest, GError **error)
+{
+	const AshFormatsRequest *request = work->request;
+	ash_autofd int fd = create_partial(work, format, error);
+	g_autoptr(AshReread) content = ash_reread_dup(request->content);
+
+	return fd >= 0 && ash_qcow2z_write(work->ctx, content, request->disk_bytes, compression, fd, ret_digest, error);
+}
+
+static gboolean
+write_qcow2_zlib(const Work *work, char **ret_digest, GError **error)
+{
+	return write_qcow2z(work, ASH_DISK_QCOW2_ZLIB, ASH_QCOW2_ZLIB, ret_digest, error);
+}
+
+static gboolean
+write_qcow2_zstd(const Work *work, char **ret_digest, GError **error)
+{
+	return write_qcow2z(work, ASH_DISK_QCOW2_ZSTD, ASH_QCOW2_ZSTD, ret_digest, error);
+}
+
+static gboolean
+write_vhdx(const Work *work, char **ret_digest, GError **error)
+{
+	const AshFormatsRequest *request = work->request;
+	ash_autofd int fd = create_partial(work, ASH_DISK_VHDX, error);
+	g_autoptr(AshReread) content = ash_reread_dup(request->content);
+	const AshUuid uuid = ash_uuid_derive(&request->vhd_uuid, "vhdx");
+
+	return fd >= 0 && ash_vhdx_write(work->ctx, content, request->disk_bytes, &uuid, fd, ret_digest, error);
+}
+
 /* By AshDiskFormat. */
 static gboolean (*const writers[])(const Work *work, char **ret_digest, GError **error) = {
 	[ASH_DISK_RAW] = write_raw,
@@ -230,6 +265,9 @@ static gboolean (*const writers[])(const Work *work, char **ret_digest, GError *
 	[ASH_DISK_COSI] = write_cosi,
 	[ASH_DISK_VMDK] = write_vmdk,
 	[ASH_DISK_GCE] = write_gce,
+	[ASH_DISK_QCOW2_ZLIB] = write_qcow2_zlib,
+	[ASH_DISK_QCOW2_ZSTD] = write_qcow2_zstd,
+	[ASH_DISK_VHDX] = write_vhdx,
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(writers) == _ASH_DISK_FORMAT_COUNT);

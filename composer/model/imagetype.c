@@ -17,6 +17,9 @@ static const char *const format_names[] = {
 	[ASH_DISK_COSI] = "cosi",
 	[ASH_DISK_VMDK] = "vmdk",
 	[ASH_DISK_GCE] = "gce",
+	[ASH_DISK_QCOW2_ZLIB] = "qcow2-zlib",
+	[ASH_DISK_QCOW2_ZSTD] = "qcow2-zstd",
+	[ASH_DISK_VHDX] = "vhdx",
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(format_names) == _ASH_DISK_FORMAT_COUNT);
@@ -78,6 +81,8 @@ ash_disk_format_to_extension(AshDiskFormat format)
 	/* What is not named as its format is. */
 	static const char *const extensions[_ASH_DISK_FORMAT_COUNT] = {
 		[ASH_DISK_GCE] = "tar.gz",
+		[ASH_DISK_QCOW2_ZLIB] = "zlib.qcow2",
+		[ASH_DISK_QCOW2_ZSTD] = "zstd.qcow2",
 	};
 
 	return extensions[format] != NULL ? extensions[format] : format_names[format];

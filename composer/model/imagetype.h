@@ -5,7 +5,18 @@
 #include "model/spec.h"
 
 typedef enum { ASH_IMAGE_DISK, ASH_IMAGE_OCI, ASH_IMAGE_WSL, ASH_IMAGE_TAR } AshImageKind;
-typedef enum { ASH_DISK_RAW, ASH_DISK_QCOW2, ASH_DISK_VHD, ASH_DISK_COSI, ASH_DISK_VMDK, ASH_DISK_GCE, _ASH_DISK_FORMAT_COUNT } AshDiskFormat;
+typedef enum {
+	ASH_DISK_RAW,
+	ASH_DISK_QCOW2,
+	ASH_DISK_VHD,
+	ASH_DISK_COSI,
+	ASH_DISK_VMDK,
+	ASH_DISK_GCE,
+	ASH_DISK_QCOW2_ZLIB,
+	ASH_DISK_QCOW2_ZSTD,
+	ASH_DISK_VHDX,
+	_ASH_DISK_FORMAT_COUNT,
+} AshDiskFormat;
 typedef enum { ASH_COMPRESS_NONE, ASH_COMPRESS_GZIP, ASH_COMPRESS_ZSTD } AshCompression;
 
 /** How the files of an erofs root are kept. */
@@ -40,7 +51,7 @@ gboolean ash_initramfs_compression_parse(const char *text, AshInitramfsCompressi
 const char *ash_from_kickstart_to_string(AshFromKickstart from); /* "all", "names", "none" */
 gboolean ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from);
 /** The names of all disk formats, with a blank between them. */
-#define ASH_DISK_FORMAT_NAMES "raw qcow2 vhd cosi vmdk gce"
+#define ASH_DISK_FORMAT_NAMES "raw qcow2 vhd cosi vmdk gce qcow2-zlib qcow2-zstd vhdx"
 const char *ash_disk_format_to_string(AshDiskFormat format);    /* "raw", "qcow2", ... */
 const char *ash_disk_format_to_extension(AshDiskFormat format); /* of file names: "raw", "qcow2", ... */
 const char *ash_compression_to_string(AshCompression compression);

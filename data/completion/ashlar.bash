@@ -61,7 +61,7 @@ _ashlar() {
 		[[ ${#COMPREPLY[@]} != 0 ]] || _ashlar_files
 		return ;;
 	--progress) _ashlar_reply "bar plain json none"; return ;;
-	-f | --format) _ashlar_reply "raw qcow2 vhd cosi vmdk gce"; return ;;
+	-f | --format) _ashlar_reply "raw qcow2 vhd cosi vmdk gce qcow2-zlib qcow2-zstd vhdx"; return ;;
 	--accel) _ashlar_reply "kvm tcg"; return ;;
 	--role) _ashlar_reply "root targets snapshot timestamp"; return ;;
 	--kind) _ashlar_reply "ed25519 ecdsa rsa"; return ;;

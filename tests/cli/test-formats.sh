@@ -7,7 +7,7 @@ need_distro
 need jq qemu-img zstd python3
 cd "$work" || exit 1
 store=$cache/test-store
-formats=(cosi vmdk gce)
+formats=(cosi vmdk gce qcow2-zlib qcow2-zstd vhdx)
 ref=demo-vm/x86_64/qemu-vm
 image() { "$ASHLAR" image "$ref" -t qemu-vm --store "$store" --progress=none "$@"; }
 
@@ -17,7 +17,7 @@ raw=out/demo-vm-qemu-vm.raw
 [ -f "$raw" ] || { finish; exit; }
 
 # A raw disk beside others has the files of the root in it; without, they come from the store.
-check "and without a raw disk" image "${formats[@]/#/--format=}" -o alone
+check "and without a raw disk" image -f cosi -f qcow2-zstd -f vhdx -o alone
 for file in alone/*; do
 	check "$(basename "$file") has the same bytes" cmp "$file" "out/$(basename "$file")"
 done
@@ -31,6 +31,16 @@ size=$(stat -c %s damaged)
 printf 'x' | dd of=damaged bs=1 seek=$((size / 2)) conv=notrunc status=none
 refute "COSI: that reader sees a damaged image" python3 "$top_srcdir/tests/cli/cosi.py" damaged "$raw"
 rm -f damaged
+
+# qcow2 with compressed clusters, and VHDX
+for format in qcow2:zlib.qcow2 qcow2:zstd.qcow2 vhdx:vhdx; do
+	file=out/demo-vm-qemu-vm.${format#*:} driver=${format%:*}
+	check "${format#*:}: QEMU checks it" qemu-img check -q -f "$driver" "$file"
+	check "${format#*:}: it holds the same disk" qemu-img compare -q -f raw -F "$driver" "$raw" "$file"
+done
+check_equal "qemu-img says how clusters are compressed" "zlib zstd" "$(for how in zlib zstd; do
+	qemu-img info -f qcow2 --output=json "out/demo-vm-qemu-vm.$how.qcow2" | jq -r '."format-specific".data."compression-type"'; done | paste -sd ' ')"
+check "ashlar inspect looks into a compressed one" "$ASHLAR" inspect out/demo-vm-qemu-vm.zstd.qcow2
 
 # VMDK, stream-optimized
 vmdk=out/demo-vm-qemu-vm.vmdk
