@@ -36,7 +36,7 @@ gboolean ash_disk_build_plan(AshDiskBuild *build, GError **error);
 /** Writes the root partition @root, which is number @index of the layout, and its hash partition if it has one. */
 gboolean ash_disk_build_write_root(AshDiskBuild *build, AshPartition *root, guint index, GError **error);
 
-/** Whether the raw file is one that nobody gets: who writes qcow2 takes large contents from where they are, they need not be in it. */
+/** Whether the raw file is one that nobody gets: those who write the formats take large contents from where they are, they need not be in it. */
 bool ash_disk_build_leaves_raw(const AshDiskBuild *build);
 
 /** An empty file system, or one with @tree. */
