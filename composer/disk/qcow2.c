@@ -4,53 +4,19 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
-#include "disk/clusters.h"
+#include "disk/qcow2-format.h"
 #include "disk/sidewriter.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#define CLUSTER_BITS  16
 #define CLUSTER_BYTES ASH_QCOW2_CLUSTER_BYTES
-/* What one cluster of each kind of table has. */
-#define L2_ENTRIES       (CLUSTER_BYTES / sizeof(guint64))
-#define REFCOUNT_ENTRIES (CLUSTER_BYTES / sizeof(guint16))
-/* In entries of L1 and L2: exactly one reference, so that a writer need not copy the cluster first. */
-#define COPIED        ((guint64) 1 << 63)
-#define SECTOR_BYTES  512
 #define BUFFER_BYTES  (16 * CLUSTER_BYTES)
 #define BUFFERS       6
 /* Offsets in the image must fit 56 bits, tables included. */
 #define MAX_DISK_BYTES ((guint64) 1 << 55)
 
-G_STATIC_ASSERT(CLUSTER_BYTES == (guint64) 1 << CLUSTER_BITS);
 G_STATIC_ASSERT(CLUSTER_BYTES == ASH_CLUSTER_BYTES);
-
-/** On disk, big endian. */
-typedef struct __attribute__((packed)) {
-	char magic[4];
-	guint32 version;
-	guint64 backing_file_offset;
-	guint32 backing_file_bytes;
-	guint32 cluster_bits;
-	guint64 disk_bytes;
-	guint32 encryption;
-	guint32 l1_entries;
-	guint64 l1_offset;
-	guint64 refcount_table_offset;
-	guint32 refcount_table_clusters;
-	guint32 n_snapshots;
-	guint64 snapshots_offset;
-	guint64 incompatible_features;
-	guint64 compatible_features;
-	guint64 autoclear_features;
-	guint32 refcount_order; /* 1 << 4 bits */
-	guint32 header_bytes;
-	guint8 compression; /* 0: zlib, and none is compressed */
-	guint8 padding[7];
-} Header;
-
-G_STATIC_ASSERT(sizeof(Header) == 112);
 
 /** The image before a byte is written. Places are numbers of clusters from the start of the image. */
 typedef struct {
@@ -82,9 +48,9 @@ count_l2_tables(const Plan *plan)
 	guint64 n = 0, next = 0;
 
 	for (guint i = 0; i < plan->map->runs->len; i++) {
-		guint64 first = MAX(next, get_run(plan, i)->first / L2_ENTRIES);
+		guint64 first = MAX(next, get_run(plan, i)->first / ASH_QCOW2_L2_ENTRIES);
 
-		next = (get_run(plan, i)->first + get_run(plan, i)->n - 1) / L2_ENTRIES + 1;
+		next = (get_run(plan, i)->first + get_run(plan, i)->n - 1) / ASH_QCOW2_L2_ENTRIES + 1;
 		n += next - first;
 	}
 	return n;
@@ -96,14 +62,14 @@ place_tables(Plan *plan)
 	guint64 n_clusters = div_up(plan->map->disk_bytes, CLUSTER_BYTES);
 	guint64 before;
 
-	plan->l1_entries = div_up(n_clusters, L2_ENTRIES);
+	plan->l1_entries = div_up(n_clusters, ASH_QCOW2_L2_ENTRIES);
 	plan->n_l1 = div_up(plan->l1_entries * sizeof(guint64), CLUSTER_BYTES);
 	plan->n_l2 = count_l2_tables(plan);
 	/* Counts have to be counted as well: their number is found when it no longer grows. */
 	do {
 		before = plan->total;
 		plan->total = 1 + plan->n_table + plan->n_blocks + plan->n_l1 + plan->n_l2 + plan->map->n_data;
-		plan->n_blocks = div_up(plan->total, REFCOUNT_ENTRIES);
+		plan->n_blocks = div_up(plan->total, ASH_QCOW2_REFCOUNT_ENTRIES);
 		plan->n_table = div_up(plan->n_blocks * sizeof(guint64), CLUSTER_BYTES);
 	} while (plan->total != before);
 	plan->table_at = 1;
@@ -165,10 +131,10 @@ static gboolean
 write_header(Writer *writer, const Plan *plan, GError **error)
 {
 	guint8 *cluster = next_cluster(writer, error);
-	Header header = {
+	AshQcow2Header header = {
 		.magic = { 'Q', 'F', 'I', (char) 0xfb },
 		.version = GUINT32_TO_BE(3),
-		.cluster_bits = GUINT32_TO_BE(CLUSTER_BITS),
+		.cluster_bits = GUINT32_TO_BE(ASH_QCOW2_CLUSTER_BITS),
 		.disk_bytes = GUINT64_TO_BE(plan->map->disk_bytes),
 		.l1_entries = GUINT32_TO_BE((guint32) plan->l1_entries),
 		.l1_offset = GUINT64_TO_BE(plan->l1_at * CLUSTER_BYTES),
@@ -194,8 +160,8 @@ write_pointers(Writer *writer, guint64 n_clusters, guint64 n_entries, guint64 fi
 
 		if (cluster == NULL)
 			return FALSE;
-		for (guint64 j = 0; j < L2_ENTRIES && i * L2_ENTRIES + j < n_entries; j++)
-			put64(cluster, j, (first + i * L2_ENTRIES + j) * CLUSTER_BYTES);
+		for (guint64 j = 0; j < ASH_QCOW2_L2_ENTRIES && i * ASH_QCOW2_L2_ENTRIES + j < n_entries; j++)
+			put64(cluster, j, (first + i * ASH_QCOW2_L2_ENTRIES + j) * CLUSTER_BYTES);
 	}
 	return TRUE;
 }
@@ -211,7 +177,7 @@ write_refcount_blocks(Writer *writer, const Plan *plan, GError **error)
 
 		if (cluster == NULL)
 			return FALSE;
-		for (guint64 j = 0; j < REFCOUNT_ENTRIES && i * REFCOUNT_ENTRIES + j < plan->total; j++)
+		for (guint64 j = 0; j < ASH_QCOW2_REFCOUNT_ENTRIES && i * ASH_QCOW2_REFCOUNT_ENTRIES + j < plan->total; j++)
 			memcpy(cluster + j * sizeof(one), &one, sizeof(one));
 	}
 	return TRUE;
@@ -234,13 +200,13 @@ write_l1(Writer *writer, const Plan *plan, GError **error)
 	guint run = 0;
 
 	for (guint64 i = 0; i < plan->l1_entries; i++) {
-		if (i % L2_ENTRIES == 0) {
+		if (i % ASH_QCOW2_L2_ENTRIES == 0) {
 			cluster = next_cluster(writer, error);
 			if (cluster == NULL)
 				return FALSE;
 		}
-		if (has_data(plan, i * L2_ENTRIES, (i + 1) * L2_ENTRIES, &run))
-			put64(cluster, i % L2_ENTRIES, place++ * CLUSTER_BYTES | COPIED);
+		if (has_data(plan, i * ASH_QCOW2_L2_ENTRIES, (i + 1) * ASH_QCOW2_L2_ENTRIES, &run))
+			put64(cluster, i % ASH_QCOW2_L2_ENTRIES, place++ * CLUSTER_BYTES | ASH_QCOW2_COPIED);
 	}
 	return TRUE;
 }
@@ -249,14 +215,14 @@ write_l1(Writer *writer, const Plan *plan, GError **error)
 static void
 fill_l2(const Plan *plan, guint64 first, guint index, guint8 *table)
 {
-	for (; index < plan->map->runs->len && get_run(plan, index)->first < first + L2_ENTRIES; index++) {
+	for (; index < plan->map->runs->len && get_run(plan, index)->first < first + ASH_QCOW2_L2_ENTRIES; index++) {
 		const AshClusterRun *run = get_run(plan, index);
 		guint64 from = MAX(first, run->first);
-		guint64 end = MIN(first + L2_ENTRIES, run->first + run->n);
+		guint64 end = MIN(first + ASH_QCOW2_L2_ENTRIES, run->first + run->n);
 
 		for (guint64 i = from; i < end; i++)
 			put64(table, i - first,
-			      (plan->data_at + run->place + (i - run->first)) * CLUSTER_BYTES | COPIED);
+			      (plan->data_at + run->place + (i - run->first)) * CLUSTER_BYTES | ASH_QCOW2_COPIED);
 	}
 }
 
@@ -268,12 +234,12 @@ write_l2(Writer *writer, const Plan *plan, GError **error)
 	for (guint64 i = 0; i < plan->l1_entries; i++) {
 		guint8 *table;
 
-		if (!has_data(plan, i * L2_ENTRIES, (i + 1) * L2_ENTRIES, &run))
+		if (!has_data(plan, i * ASH_QCOW2_L2_ENTRIES, (i + 1) * ASH_QCOW2_L2_ENTRIES, &run))
 			continue;
 		table = next_cluster(writer, error);
 		if (table == NULL)
 			return FALSE;
-		fill_l2(plan, i * L2_ENTRIES, run, table);
+		fill_l2(plan, i * ASH_QCOW2_L2_ENTRIES, run, table);
 	}
 	return TRUE;
 }
@@ -322,7 +288,7 @@ ash_qcow2_write(AshContext *ctx, AshReread *raw, guint64 disk_bytes, int fd, cha
 	Plan plan = { 0 };
 	g_auto(Writer) writer = { .ctx = ctx, .raw = raw };
 
-	if (disk_bytes == 0 || disk_bytes % SECTOR_BYTES != 0 || disk_bytes > MAX_DISK_BYTES)
+	if (disk_bytes == 0 || disk_bytes % ASH_QCOW2_SECTOR_BYTES != 0 || disk_bytes > MAX_DISK_BYTES)
 		return ash_throw(error, ASH_ERROR_CONFIG, "a disk of %" G_GUINT64_FORMAT " bytes cannot be a qcow2 image",
 				 disk_bytes);
 	map = ash_cluster_map_new(ctx, raw, disk_bytes, error);

@@ -5,58 +5,23 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
-#include "disk/clusters.h"
 #include "disk/deflate.h"
 #include "disk/pieces.h"
+#include "disk/qcow2-format.h"
 
 #include <stdbool.h>
 #include <string.h>
 #include <zstd.h>
 
-#define CLUSTER_BITS  16
 #define CLUSTER_BYTES ASH_CLUSTER_BYTES
-#define L2_ENTRIES       (CLUSTER_BYTES / sizeof(guint64))
-#define REFCOUNT_ENTRIES (CLUSTER_BYTES / sizeof(guint16))
-#define SECTOR_BYTES  512
 #define MAX_DISK_BYTES ((guint64) 1 << 50)
-/* In entries of L1 and L2. */
-#define COPIED     ((guint64) 1 << 63)
-#define COMPRESSED ((guint64) 1 << 62)
 /* Where a compressed cluster's number of further sectors begins. */
-#define SECTORS_SHIFT (62 - (CLUSTER_BITS - 8))
+#define SECTORS_SHIFT (62 - (ASH_QCOW2_CLUSTER_BITS - 8))
 /* Bit 3 of the incompatible features: the type of compression is said, as it is not zlib. */
 #define FEATURE_COMPRESSION ((guint64) 1 << 3)
 #define ZSTD_LEVEL 6
 /* Clusters that one thread compresses at a time. */
 #define GROUP_LENGTH 16
-
-G_STATIC_ASSERT(CLUSTER_BYTES == (guint64) 1 << CLUSTER_BITS);
-
-/** On disk, big endian. */
-typedef struct __attribute__((packed)) {
-	char magic[4];
-	guint32 version;
-	guint64 backing_file_offset;
-	guint32 backing_file_bytes;
-	guint32 cluster_bits;
-	guint64 disk_bytes;
-	guint32 encryption;
-	guint32 l1_entries;
-	guint64 l1_offset;
-	guint64 refcount_table_offset;
-	guint32 refcount_table_clusters;
-	guint32 n_snapshots;
-	guint64 snapshots_offset;
-	guint64 incompatible_features;
-	guint64 compatible_features;
-	guint64 autoclear_features;
-	guint32 refcount_order;
-	guint32 header_bytes;
-	guint8 compression;
-	guint8 padding[7];
-} Header;
-
-G_STATIC_ASSERT(sizeof(Header) == 112);
 
 /** Clusters that were compressed together. */
 typedef struct {
@@ -193,13 +158,13 @@ place_cluster(Writer *writer, gsize bytes)
 		offset = ash_size_round_up(writer->at, CLUSTER_BYTES);
 		writer->at = offset + bytes;
 		count(writer, offset, bytes);
-		return offset | COPIED;
+		return offset | ASH_QCOW2_COPIED;
 	}
 	offset = writer->at;
 	writer->at += bytes;
-	sectors = (offset + bytes - 1) / SECTOR_BYTES - offset / SECTOR_BYTES;
+	sectors = (offset + bytes - 1) / ASH_QCOW2_SECTOR_BYTES - offset / ASH_QCOW2_SECTOR_BYTES;
 	count(writer, offset, bytes);
-	return offset | sectors << SECTORS_SHIFT | COMPRESSED;
+	return offset | sectors << SECTORS_SHIFT | ASH_QCOW2_COMPRESSED;
 }
 
 static gboolean
@@ -212,13 +177,13 @@ put_group(guint64 index, gconstpointer piece, gpointer user_data, GError **error
 	for (guint i = 0; i < group->n; i++) {
 		guint64 cluster = group->clusters[i], entry, offset;
 
-		if (cluster / L2_ENTRIES != writer->l2_index && !finish_l2(writer, error))
+		if (cluster / ASH_QCOW2_L2_ENTRIES != writer->l2_index && !finish_l2(writer, error))
 			return FALSE;
-		writer->l2_index = cluster / L2_ENTRIES;
+		writer->l2_index = cluster / ASH_QCOW2_L2_ENTRIES;
 		writer->has_entries = true;
 		entry = GUINT64_TO_BE(place_cluster(writer, group->bytes[i]));
 		offset = writer->at - group->bytes[i];
-		memcpy(writer->l2 + cluster % L2_ENTRIES * sizeof(entry), &entry, sizeof(entry));
+		memcpy(writer->l2 + cluster % ASH_QCOW2_L2_ENTRIES * sizeof(entry), &entry, sizeof(entry));
 		if (!ash_fd_write_all(writer->fd, data, group->bytes[i], offset, error))
 			return FALSE;
 		data += group->bytes[i];
@@ -245,13 +210,13 @@ write_counts(Writer *writer, guint64 blocks_at, guint64 n_blocks, GError **error
 
 		*value = GUINT16_TO_BE(*value);
 	}
-	g_array_set_size(writer->counts, (guint) (n_blocks * REFCOUNT_ENTRIES));
+	g_array_set_size(writer->counts, (guint) (n_blocks * ASH_QCOW2_REFCOUNT_ENTRIES));
 	return ash_fd_write_all(writer->fd, writer->counts->data, n_blocks * CLUSTER_BYTES, blocks_at, error);
 }
 
 /* Behind the data; counts have to be counted as well: their number is found when it no longer grows. */
 static gboolean
-write_refcounts(Writer *writer, Header *header, GError **error)
+write_refcounts(Writer *writer, AshQcow2Header *header, GError **error)
 {
 	guint64 start = div_up(writer->at, CLUSTER_BYTES), n_blocks = 0, n_table = 0, before, total;
 	g_autofree guint64 *blocks = NULL;
@@ -259,7 +224,7 @@ write_refcounts(Writer *writer, Header *header, GError **error)
 	do {
 		before = n_blocks + n_table;
 		total = start + before;
-		n_blocks = div_up(total, REFCOUNT_ENTRIES);
+		n_blocks = div_up(total, ASH_QCOW2_REFCOUNT_ENTRIES);
 		n_table = div_up(n_blocks * sizeof(guint64), CLUSTER_BYTES);
 	} while (n_blocks + n_table != before);
 	count(writer, start * CLUSTER_BYTES, (n_blocks + n_table) * CLUSTER_BYTES);
@@ -276,10 +241,10 @@ static gboolean
 write_tables(Writer *writer, GError **error)
 {
 	bool is_zstd = writer->compression == ASH_QCOW2_ZSTD;
-	Header header = {
+	AshQcow2Header header = {
 		.magic = { 'Q', 'F', 'I', (char) 0xfb },
 		.version = GUINT32_TO_BE(3),
-		.cluster_bits = GUINT32_TO_BE(CLUSTER_BITS),
+		.cluster_bits = GUINT32_TO_BE(ASH_QCOW2_CLUSTER_BITS),
 		.disk_bytes = GUINT64_TO_BE(writer->map->disk_bytes),
 		.l1_entries = GUINT32_TO_BE((guint32) writer->l1_entries),
 		.l1_offset = GUINT64_TO_BE(CLUSTER_BYTES),
@@ -292,7 +257,7 @@ write_tables(Writer *writer, GError **error)
 	if (!finish_l2(writer, error))
 		return FALSE;
 	for (guint64 i = 0; i < writer->l1_entries; i++)
-		writer->l1[i] |= writer->l1[i] != 0 ? COPIED : 0;
+		writer->l1[i] |= writer->l1[i] != 0 ? ASH_QCOW2_COPIED : 0;
 	return write_refcounts(writer, &header, error) &&
 	       write_numbers(writer, writer->l1, writer->l1_entries, CLUSTER_BYTES, error) &&
 	       ash_fd_write_all(writer->fd, &header, sizeof(header), 0, error);
@@ -306,9 +271,9 @@ count_l2_tables(const AshClusterMap *map)
 
 	for (guint i = 0; i < map->runs->len; i++) {
 		const AshClusterRun *run = ash_cluster_map_get(map, i);
-		guint64 first = MAX(next, run->first / L2_ENTRIES);
+		guint64 first = MAX(next, run->first / ASH_QCOW2_L2_ENTRIES);
 
-		next = (run->first + run->n - 1) / L2_ENTRIES + 1;
+		next = (run->first + run->n - 1) / ASH_QCOW2_L2_ENTRIES + 1;
 		n += next - first;
 	}
 	return n;
@@ -319,7 +284,7 @@ plan(Writer *writer)
 {
 	guint64 n_clusters = div_up(writer->map->disk_bytes, CLUSTER_BYTES);
 
-	writer->l1_entries = div_up(n_clusters, L2_ENTRIES);
+	writer->l1_entries = div_up(n_clusters, ASH_QCOW2_L2_ENTRIES);
 	writer->n_l1 = div_up(writer->l1_entries * sizeof(guint64), CLUSTER_BYTES);
 	writer->l2_at = 1 + writer->n_l1;
 	writer->l1 = g_new0(guint64, writer->l1_entries);
@@ -337,7 +302,7 @@ ash_qcow2z_write(AshContext *ctx, AshReread *raw, guint64 disk_bytes, AshQcow2Co
 	g_auto(Writer) writer = { .compression = compression, .fd = fd };
 	const AshPieceFuncs funcs = { make_group, put_group, (GDestroyNotify) group_free, &writer };
 
-	if (disk_bytes == 0 || disk_bytes % SECTOR_BYTES != 0 || disk_bytes > MAX_DISK_BYTES)
+	if (disk_bytes == 0 || disk_bytes % ASH_QCOW2_SECTOR_BYTES != 0 || disk_bytes > MAX_DISK_BYTES)
 		return ash_throw(error, ASH_ERROR_CONFIG, "a disk of %" G_GUINT64_FORMAT " bytes cannot be a qcow2 image",
 				 disk_bytes);
 	map = ash_cluster_map_new(ctx, raw, disk_bytes, error);

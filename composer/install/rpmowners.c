@@ -2,16 +2,13 @@
 #include "install/rpmowners.h"
 
 #include "base/error.h"
-#include "install/rpmconfig.h"
+#include "install/rpmheaders.h"
 #include "install/transaction.h"
 #include "model/strv.h"
 
-#include <fcntl.h>
 #include <rpm/header.h>
-#include <rpm/rpmdb.h>
 #include <rpm/rpmds.h>
 #include <rpm/rpmfiles.h>
-#include <rpm/rpmts.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,22 +159,12 @@ add_files(AshRpmOwners *owners, Header header, guint package)
 	rpmfilesFree(files);
 }
 
-static gboolean
-read_headers(rpmts ts, const char *root, GArray *entries, GError **error)
+static void
+take_header(Header header, gpointer entries)
 {
-	rpmdbMatchIterator iterator;
-	Header header;
+	const Entry entry = { new_owner(header), headerLink(header) };
 
-	rpmtsSetVSFlags(ts, RPMVSF_MASK_NODIGESTS | RPMVSF_MASK_NOSIGNATURES);
-	if (rpmtsSetRootDir(ts, root) != 0 || rpmtsOpenDB(ts, O_RDONLY) != 0)
-		return ash_throw(error, ASH_ERROR_CONFIG, "librpm cannot read the package database");
-	iterator = rpmtsInitIterator(ts, RPMDBI_PACKAGES, NULL, 0);
-	while ((header = rpmdbNextIterator(iterator)) != NULL) {
-		const Entry entry = { new_owner(header), headerLink(header) };
-		g_array_append_val(entries, entry);
-	}
-	rpmdbFreeIterator(iterator);
-	return TRUE;
+	g_array_append_vals(entries, &entry, 1);
 }
 
 AshRpmOwners *
@@ -185,16 +172,9 @@ ash_rpm_owners_load(const char *root, GError **error)
 {
 	g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(Entry));
 	AshRpmOwners *owners;
-	gboolean ok;
-	rpmts ts;
 
 	g_array_set_clear_func(entries, entry_clear);
-	if (!ash_rpm_configure(error))
-		return NULL;
-	ts = rpmtsCreate();
-	ok = read_headers(ts, root, entries, error);
-	rpmtsFree(ts);
-	if (!ok)
+	if (!ash_rpm_headers_read(root, take_header, entries, error))
 		return NULL;
 	g_array_sort(entries, compare_entries);
 	owners = g_new0(AshRpmOwners, 1);
