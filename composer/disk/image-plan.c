@@ -145,13 +145,8 @@ plan_erofs(AshDiskBuild *build, const AshPartition *partition, guint64 *ret_byte
 
 	if (!check_kernel(build, error))
 		return FALSE;
-	if (build->erofs == NULL && build->root_fd < 0) {
-		if (build->request->make_root != NULL && !make_root_file(build, &options, error))
-			return FALSE;
-		if (build->request->make_root == NULL)
-			build->erofs = ash_erofs_new(build->ctx, build->request->tree, &options, error);
-	}
-	if (build->erofs == NULL && build->root_fd < 0)
+	/* Ours is planned already (prepare_root()). */
+	if (build->erofs == NULL && build->root_fd < 0 && !make_root_file(build, &options, error))
 		return FALSE;
 	*ret_bytes = build->erofs != NULL ? ash_erofs_get_bytes(build->erofs) : build->root_bytes;
 	return TRUE;

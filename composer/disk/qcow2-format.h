@@ -43,3 +43,6 @@ typedef struct __attribute__((packed)) {
 
 G_STATIC_ASSERT(sizeof(AshQcow2Header) == 112);
 G_STATIC_ASSERT(ASH_CLUSTER_BYTES == (guint64) 1 << ASH_QCOW2_CLUSTER_BITS);
+
+/** L2 tables that have entries for the clusters of @map. */
+guint64 ash_qcow2_count_l2_tables(const AshClusterMap *map);

@@ -42,15 +42,16 @@ div_up(guint64 value, guint64 unit)
 	return (value + unit - 1) / unit;
 }
 
-static guint64
-count_l2_tables(const Plan *plan)
+guint64
+ash_qcow2_count_l2_tables(const AshClusterMap *map)
 {
 	guint64 n = 0, next = 0;
 
-	for (guint i = 0; i < plan->map->runs->len; i++) {
-		guint64 first = MAX(next, get_run(plan, i)->first / ASH_QCOW2_L2_ENTRIES);
+	for (guint i = 0; i < map->runs->len; i++) {
+		const AshClusterRun *run = ash_cluster_map_get(map, i);
+		guint64 first = MAX(next, run->first / ASH_QCOW2_L2_ENTRIES);
 
-		next = (get_run(plan, i)->first + get_run(plan, i)->n - 1) / ASH_QCOW2_L2_ENTRIES + 1;
+		next = (run->first + run->n - 1) / ASH_QCOW2_L2_ENTRIES + 1;
 		n += next - first;
 	}
 	return n;
@@ -64,7 +65,7 @@ place_tables(Plan *plan)
 
 	plan->l1_entries = div_up(n_clusters, ASH_QCOW2_L2_ENTRIES);
 	plan->n_l1 = div_up(plan->l1_entries * sizeof(guint64), CLUSTER_BYTES);
-	plan->n_l2 = count_l2_tables(plan);
+	plan->n_l2 = ash_qcow2_count_l2_tables(plan->map);
 	/* Counts have to be counted as well: their number is found when it no longer grows. */
 	do {
 		before = plan->total;

@@ -263,22 +263,6 @@ write_tables(Writer *writer, GError **error)
 	       ash_fd_write_all(writer->fd, &header, sizeof(header), 0, error);
 }
 
-/* L2 tables that will have entries. */
-static guint64
-count_l2_tables(const AshClusterMap *map)
-{
-	guint64 n = 0, next = 0;
-
-	for (guint i = 0; i < map->runs->len; i++) {
-		const AshClusterRun *run = ash_cluster_map_get(map, i);
-		guint64 first = MAX(next, run->first / ASH_QCOW2_L2_ENTRIES);
-
-		next = (run->first + run->n - 1) / ASH_QCOW2_L2_ENTRIES + 1;
-		n += next - first;
-	}
-	return n;
-}
-
 static void
 plan(Writer *writer)
 {
@@ -290,7 +274,7 @@ plan(Writer *writer)
 	writer->l1 = g_new0(guint64, writer->l1_entries);
 	writer->l2 = g_malloc0(CLUSTER_BYTES);
 	writer->counts = g_array_new(FALSE, TRUE, sizeof(guint16));
-	writer->at = (writer->l2_at + count_l2_tables(writer->map)) * CLUSTER_BYTES;
+	writer->at = (writer->l2_at + ash_qcow2_count_l2_tables(writer->map)) * CLUSTER_BYTES;
 	count(writer, 0, writer->at);
 }
 
