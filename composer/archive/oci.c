@@ -253,9 +253,33 @@ set_set(JsonObject *object, const char *member, const char *const *names)
 	json_object_set_object_member(object, member, value);
 }
 
+static char *
+dup_diff_id(const Layer *layer)
+{
+	return g_strconcat("sha256:", layer->diff_sha256, NULL);
+}
+
+static void
+set_labels(JsonObject *config, const AshOciOptions *options, GPtrArray *layers)
+{
+	g_autoptr(GHashTable) all = g_hash_table_new(g_str_hash, g_str_equal);
+	g_autofree char *diff_id = dup_diff_id(g_ptr_array_index(layers, layers->len - 1));
+	GHashTableIter iter;
+	gpointer name, value;
+
+	if (options->labels != NULL) {
+		g_hash_table_iter_init(&iter, options->labels);
+		while (g_hash_table_iter_next(&iter, &name, &value))
+			g_hash_table_insert(all, name, value);
+	}
+	if (options->last_layer_label != NULL)
+		g_hash_table_insert(all, (gpointer) options->last_layer_label, diff_id);
+	set_table(config, "Labels", all);
+}
+
 /* config.md, "Properties": config */
 static JsonObject *
-new_run_config(const AshOciOptions *options)
+new_run_config(const AshOciOptions *options, GPtrArray *layers)
 {
 	JsonObject *config = json_object_new();
 
@@ -263,7 +287,7 @@ new_run_config(const AshOciOptions *options)
 	set_strv(config, "Entrypoint", options->entrypoint);
 	set_strv(config, "Env", options->env);
 	set_set(config, "ExposedPorts", options->ports);
-	set_table(config, "Labels", options->labels);
+	set_labels(config, options, layers);
 	set_string(config, "StopSignal", options->stop_signal);
 	set_string(config, "User", options->user);
 	set_set(config, "Volumes", options->volumes);
@@ -297,7 +321,7 @@ new_rootfs(GPtrArray *layers)
 
 	for (guint i = 0; i < layers->len; i++) {
 		const Layer *layer = g_ptr_array_index(layers, i);
-		g_autofree char *diff_id = g_strconcat("sha256:", layer->diff_sha256, NULL);
+		g_autofree char *diff_id = dup_diff_id(layer);
 
 		json_array_add_string_element(diff_ids, diff_id);
 	}
@@ -320,7 +344,7 @@ new_config(const AshOciOptions *options, guint architecture, GPtrArray *layers)
 	g_autofree char *created = dup_created(options);
 
 	set_architecture(config, architecture);
-	json_object_set_object_member(config, "config", new_run_config(options));
+	json_object_set_object_member(config, "config", new_run_config(options, layers));
 	json_object_set_string_member(config, "created", created);
 	json_object_set_array_member(config, "history", new_history(created, layers));
 	json_object_set_string_member(config, "os", "linux");
@@ -402,12 +426,30 @@ new_index(const AshOciOptions *options, guint architecture, const Blob *manifest
 /* The writing of an image. */
 typedef struct {
 	AshContext *ctx;
-	AshFsTree *tree;
+	AshFsTree *tree; /* NULL: options->trees are */
 	const AshOciOptions *options;
 	AshOutput *output;
 	guint at;          /* number of the layer that is written */
 	GPtrArray *layers; /* of Layer: those that are */
 } Image;
+
+static bool
+is_empty_layer(const Image *image)
+{
+	const AshOciOptions *options = image->options;
+
+	if (options->trees != NULL)
+		return g_ptr_array_index(options->trees, image->at) == NULL;
+	return options->layers != NULL && ash_layers_is_empty(options->layers, image->at);
+}
+
+static guint
+count_layers(const AshOciOptions *options)
+{
+	if (options->trees != NULL)
+		return options->trees->len;
+	return options->layers != NULL ? ash_layers_get_count(options->layers) : 1;
+}
 
 static bool
 is_not_in_layer(const AshFsNode *node, gpointer data)
@@ -422,7 +464,8 @@ static gboolean
 write_layer_bytes(Image *image, Layer *layer, GError **error)
 {
 	const AshOciOptions *options = image->options;
-	bool split = options->layers != NULL;
+	bool split = options->layers != NULL && options->trees == NULL;
+	AshFsTree *tree = options->trees != NULL ? g_ptr_array_index(options->trees, image->at) : image->tree;
 	const AshTarOptions tar_options = {
 		.drop_selinux = true,
 		.exclude = split ? is_not_in_layer : NULL,
@@ -437,7 +480,7 @@ write_layer_bytes(Image *image, Layer *layer, GError **error)
 
 	if (compressor == NULL)
 		return FALSE;
-	if (!ash_tar_write(image->ctx, image->tree, &tar_options, meter_write, &before, error) ||
+	if (!ash_tar_write(image->ctx, tree, &tar_options, meter_write, &before, error) ||
 	    !ash_compressor_finish(compressor, error))
 		return FALSE;
 	layer->blob.sha256 = ash_digest_finish_hex(stored);
@@ -492,10 +535,8 @@ write_layer(Image *image, GError **error)
 static gboolean
 write_layers(Image *image, GError **error)
 {
-	const AshLayers *layers = image->options->layers;
-
-	for (image->at = 0; image->at < (layers != NULL ? ash_layers_get_count(layers) : 1); image->at++)
-		if ((layers == NULL || !ash_layers_is_empty(layers, image->at)) && !write_layer(image, error))
+	for (image->at = 0; image->at < count_layers(image->options); image->at++)
+		if (!is_empty_layer(image) && !write_layer(image, error))
 			return FALSE;
 	return TRUE;
 }

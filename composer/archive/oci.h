@@ -23,6 +23,8 @@ typedef struct {
 	const char *const *volumes;    /* absolute paths */
 	const char *stop_signal;
 	const AshLayers *layers;       /* of the tree; NULL: one layer */
+	GPtrArray *trees;              /* of AshFsTree: the layers as they are to be written, in place of the tree (some may be NULL); NULL: as above */
+	const char *last_layer_label;  /* label whose value is the diff ID of the last layer; NULL: none */
 	AshCompression compression;    /* of each layer */
 	int level;                     /* see ash_compressor_new() */
 } AshOciOptions;

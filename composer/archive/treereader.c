@@ -516,18 +516,25 @@ load_outer(AshContext *ctx, int fd, guint64 size, GError **error)
 }
 
 AshFsTree *
-ash_treereader_load(AshContext *ctx, const char *path, GError **error)
+ash_treereader_load_members(AshContext *ctx, const char *path, GError **error)
 {
 	ash_autofd int fd = ash_fd_open(AT_FDCWD, path, O_RDONLY, 0, error);
-	g_autoptr(AshFsTree) outer = NULL, inner = NULL;
 	struct stat st;
-	AshFsNode *index;
 
 	if (fd < 0 || !ash_fd_stat(fd, path, &st, error))
 		return NULL;
-	outer = load_outer(ctx, fd, (guint64) st.st_size, error);
+	AshFsTree *members = load_outer(ctx, fd, (guint64) st.st_size, error);
+	return members != NULL ? members : (ash_prefix(error, "\"%s\"", path), NULL);
+}
+
+AshFsTree *
+ash_treereader_load(AshContext *ctx, const char *path, GError **error)
+{
+	g_autoptr(AshFsTree) outer = ash_treereader_load_members(ctx, path, error), inner = NULL;
+	AshFsNode *index;
+
 	if (outer == NULL)
-		return ash_prefix(error, "\"%s\"", path), NULL;
+		return NULL;
 	index = ash_fs_tree_lookup(outer, "index.json");
 	if (ash_fs_tree_lookup(outer, "oci-layout") == NULL || index == NULL || !S_ISREG(index->mode))
 		inner = g_steal_pointer(&outer);

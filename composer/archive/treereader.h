@@ -16,3 +16,6 @@ bool ash_treereader_detect(const char *path);
  * it is damaged, or a name leads out of it.
  */
 AshFsTree *ash_treereader_load(AshContext *ctx, const char *path, GError **error);
+
+/** The members of the tar file @path themselves, also where it is an OCI image layout. Owned; else as ash_treereader_load(). */
+AshFsTree *ash_treereader_load_members(AshContext *ctx, const char *path, GError **error);

@@ -20,7 +20,7 @@ static const char *const passed[] = {
 	"usr/lib/sysimage/", "usr/lib/ashlar/", "usr/lib/modules/", "var/", "boot/", "efi/", "run/", "tmp/", "etc/ld.so.cache", "etc/alternatives/",
 	"etc/ssl/certs/", "etc/pki/ca-trust/extracted/", "etc/systemd/system/", "etc/selinux/", FACTORY "var/lib/selinux/",
 	"etc/.updated", "etc/fstab", "etc/hostname", "etc/locale.conf", "etc/vconsole.conf", "etc/machine-id", "usr/lib/tmpfiles.d/ashlar-",
-	"usr/lib/systemd/system/ashlar-", "usr/lib/rpm/macros.d/macros.ashlar", "usr/lib/repart.d/50-var.conf",
+	"usr/lib/systemd/system/ashlar-", "usr/lib/rpm/macros.d/macros.ashlar", "usr/lib/repart.d/50-",
 	"usr/lib/locale/locale-archive", "usr/lib/udev/hwdb.bin", "etc/udev/hwdb.bin",
 };
 

@@ -28,6 +28,8 @@ static const struct {
 	[ASH_TOOL_SYSTEMD_ANALYZE] = { "systemd-analyze", "systemd", "systemd" },
 	[ASH_TOOL_GPG] = { "gpg", "gpg", "gnupg2" },
 	[ASH_TOOL_MKFS_EROFS] = { "mkfs.erofs", "erofs-utils", "erofs-utils" },
+	[ASH_TOOL_MKFS_XFS] = { "mkfs.xfs", "xfsprogs", "xfsprogs" },
+	[ASH_TOOL_SWTPM] = { "swtpm", "swtpm", "swtpm" },
 };
 
 static const char *const tool_dirs[] = { "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin" };

@@ -21,30 +21,16 @@
 /* What a worker wrote before it died without a reply: only the end is shown. */
 #define OUTPUT_TAIL 2000
 
-/* The caller's side of one worker. */
-typedef struct {
-	AshContext *ctx;
-	const char *name;
-	pid_t pid;
+struct AshWorker {
+	AshContext *ctx;     /* borrowed; while it runs */
+	char *name;
+	pid_t pid;           /* 0 once it is gone */
 	int request, output; /* memfds */
 	int reply, sync;
 	GString *buffer;     /* the unfinished line of the reply pipe */
 	JsonObject *result;
 	GError *failure;
-} Worker;
-
-static void
-worker_clear(Worker *worker)
-{
-	ash_fd_clear(&worker->request);
-	ash_fd_clear(&worker->output);
-	ash_fd_clear(&worker->reply);
-	ash_fd_clear(&worker->sync);
-	g_string_free(worker->buffer, TRUE);
-	g_clear_pointer(&worker->result, json_object_unref);
-	g_clear_error(&worker->failure);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Worker, worker_clear)
+};
 
 /* Everything the forked child needs, made before the fork: it may only make system calls. */
 typedef struct {
@@ -100,17 +86,13 @@ worker_environ(void)
 	return env;
 }
 
-/* The request and what of our context a worker shares, in a memfd at offset 0. */
-static int
-make_request(AshContext *ctx, JsonObject *request, GError **error)
+/* The request and what of our context a worker shares, in its memfd at offset 0. */
+static gboolean
+write_request(AshWorker *worker, JsonObject *request, GError **error)
 {
+	const AshContext *ctx = worker->ctx;
 	g_autoptr(JsonObject) whole = json_object_new();
-	ash_autofd int fd = memfd_create("ashlar-request", MFD_CLOEXEC);
 
-	if (fd < 0) {
-		ash_throw_errno(error, "cannot start a worker");
-		return -1;
-	}
 	if (ctx->cache_dir != NULL)
 		json_object_set_string_member(whole, "cache_dir", ctx->cache_dir);
 	if (ctx->data_dir != NULL)
@@ -118,20 +100,19 @@ make_request(AshContext *ctx, JsonObject *request, GError **error)
 	json_object_set_int_member(whole, "jobs", ctx->jobs);
 	json_object_set_object_member(whole, "request", json_object_ref(request));
 	g_autofree char *text = ash_json_object_to_string(whole, FALSE);
-	if (!ash_fd_write_all(fd, text, strlen(text), 0, error))
-		return -1;
-	return ash_fd_steal(&fd);
+	return ash_fd_write_all(worker->request, text, strlen(text), 0, error);
 }
 
 static gboolean
-worker_launch(Worker *worker, GError **error)
+worker_launch(AshWorker *worker, GError **error)
 {
 	ash_autofd int input = memfd_create("ashlar-input", MFD_CLOEXEC);
 	int reply[2] = { -1, -1 }, sync[2] = { -1, -1 };
 	g_auto(GStrv) env = worker_environ();
 
+	worker->request = memfd_create("ashlar-request", MFD_CLOEXEC);
 	worker->output = memfd_create("ashlar-output", MFD_CLOEXEC);
-	if (input < 0 || worker->output < 0 || pipe2(reply, O_CLOEXEC) < 0)
+	if (input < 0 || worker->request < 0 || worker->output < 0 || pipe2(reply, O_CLOEXEC) < 0)
 		return ash_throw_errno(error, "cannot start a worker");
 	worker->reply = reply[0];
 	ash_autofd int reply_end = reply[1];
@@ -143,7 +124,7 @@ worker_launch(Worker *worker, GError **error)
 	if (fcntl(worker->output, F_SETFL, O_APPEND) < 0)
 		return ash_throw_errno(error, "cannot start a worker");
 	Launch launch = {
-		.argv = { (char *) "ashlar", (char *) ASH_WORKER_MARK, (char *) worker->name, NULL },
+		.argv = { (char *) "ashlar", (char *) ASH_WORKER_MARK, worker->name, NULL },
 		.env = env,
 		.fds = { input, worker->output, worker->output, worker->request, reply_end, sync_end },
 		.parent = getpid(),
@@ -158,7 +139,7 @@ worker_launch(Worker *worker, GError **error)
 
 /* Kills the worker (its outer process takes the rest along) and waits until all of it is gone. */
 static int
-worker_reap(Worker *worker, bool kill_it)
+worker_reap(AshWorker *worker, bool kill_it)
 {
 	int status = 0;
 
@@ -183,7 +164,7 @@ output_tail(int fd)
 
 /* The maps of the worker's user namespace can only be written from outside. */
 static gboolean
-worker_map_ids(Worker *worker, GError **error)
+worker_map_ids(AshWorker *worker, GError **error)
 {
 	char step = 0;
 
@@ -204,7 +185,7 @@ worker_map_ids(Worker *worker, GError **error)
 }
 
 static void
-handle_progress(Worker *worker, JsonObject *line)
+handle_progress(AshWorker *worker, JsonObject *line)
 {
 	AshProgressEvent event = {
 		.kind = (AshProgressKind) json_object_get_int_member(line, "kind"),
@@ -224,7 +205,7 @@ handle_progress(Worker *worker, JsonObject *line)
 }
 
 static void
-handle_line(Worker *worker, const char *text)
+handle_line(AshWorker *worker, const char *text)
 {
 	g_autoptr(JsonObject) line = ash_json_parse_object(text, -1, "worker", NULL);
 	const char *event = line != NULL ? ash_json_get_string_optional(line, "event") : NULL;
@@ -242,7 +223,7 @@ handle_line(Worker *worker, const char *text)
 
 /* Reads what there is; FALSE at the end of the pipe. */
 static bool
-worker_read(Worker *worker)
+worker_read(AshWorker *worker)
 {
 	char chunk[65536];
 	ssize_t got = read(worker->reply, chunk, sizeof chunk);
@@ -265,7 +246,7 @@ worker_read(Worker *worker)
 
 /* Until the worker closes its end; FALSE if we were cancelled. */
 static bool
-worker_follow(Worker *worker)
+worker_follow(AshWorker *worker)
 {
 	GCancellable *cancellable = worker->ctx->cancellable;
 	GPollFD cancel = { .fd = -1 };
@@ -287,7 +268,7 @@ worker_follow(Worker *worker)
 }
 
 static JsonObject *
-worker_finish(Worker *worker, GError **error)
+worker_finish(AshWorker *worker, GError **error)
 {
 	int status = worker_reap(worker, false);
 
@@ -304,26 +285,58 @@ worker_finish(Worker *worker, GError **error)
 			      *tail != '\0' ? ": " : "", tail);
 }
 
+void
+ash_worker_free(AshWorker *worker)
+{
+	if (worker == NULL)
+		return;
+	if (worker->pid > 0)
+		worker_reap(worker, true);
+	ash_fd_clear(&worker->request);
+	ash_fd_clear(&worker->output);
+	ash_fd_clear(&worker->reply);
+	ash_fd_clear(&worker->sync);
+	g_string_free(worker->buffer, TRUE);
+	g_clear_pointer(&worker->result, json_object_unref);
+	g_clear_error(&worker->failure);
+	g_free(worker->name);
+	g_free(worker);
+}
+
+AshWorker *
+ash_worker_start(const char *name, GError **error)
+{
+	g_autoptr(AshWorker) worker = NULL;
+
+	if (!ash_worker_check(error))
+		return NULL;
+	worker = g_new0(AshWorker, 1);
+	worker->name = g_strdup(name);
+	worker->request = worker->output = worker->reply = worker->sync = -1;
+	worker->buffer = g_string_new(NULL);
+	return worker_launch(worker, error) ? g_steal_pointer(&worker) : NULL;
+}
+
+JsonObject *
+ash_worker_run(AshWorker *worker, AshContext *ctx, JsonObject *request, GError **error)
+{
+	worker->ctx = ctx;
+	if (!ash_context_check(ctx, error) || !write_request(worker, request, error) || !worker_map_ids(worker, error))
+		return NULL;
+	if (!worker_follow(worker)) {
+		worker_reap(worker, true);
+		return ash_throw_null(error, ASH_ERROR_CANCELLED, "interrupted");
+	}
+	return worker_finish(worker, error);
+}
+
 JsonObject *
 ash_worker_call(AshContext *ctx, const char *name, JsonObject *request, GError **error)
 {
-	g_auto(Worker) worker = { ctx, name, 0, -1, -1, -1, -1, g_string_new(NULL), NULL, NULL };
-
-	if (!ash_context_check(ctx, error) || !ash_worker_check(error))
+	if (!ash_context_check(ctx, error))
 		return NULL;
-	worker.request = make_request(ctx, request, error);
-	if (worker.request < 0 || !worker_launch(&worker, error))
-		return NULL;
-	if (!worker_map_ids(&worker, error)) {
-		if (worker.pid > 0)
-			worker_reap(&worker, true);
-		return NULL;
-	}
-	if (!worker_follow(&worker)) {
-		worker_reap(&worker, true);
-		return ash_throw_null(error, ASH_ERROR_CANCELLED, "interrupted");
-	}
-	return worker_finish(&worker, error);
+	g_autoptr(AshWorker) worker = ash_worker_start(name, error);
+	return worker != NULL ? ash_worker_run(worker, ctx, request, error) : NULL;
 }
 
 gboolean

@@ -29,6 +29,22 @@ typedef struct {
  */
 JsonObject *ash_worker_call(AshContext *ctx, const char *name, JsonObject *request, GError **error);
 
+/** A worker that has been started and waits for its request. */
+typedef struct AshWorker AshWorker;
+
+/**
+ * Together with ash_worker_run() the same in two steps, for who knows early that there will be work: a process takes some 30 ms
+ * from its start until it can do something. It ends with the thread that started it (PR_SET_PDEATHSIG), and with ash_worker_free().
+ */
+AshWorker *ash_worker_start(const char *name, GError **error);
+
+/** As ash_worker_call(), once for each worker. */
+JsonObject *ash_worker_run(AshWorker *worker, AshContext *ctx, JsonObject *request, GError **error);
+
+/** Ends it, if it has not ended. */
+void ash_worker_free(AshWorker *worker);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshWorker, ash_worker_free)
+
 /**
  * In main(), before anything else: if argv says that this process is a worker, runs it and returns true with
  * its exit status. @table ends with a NULL name.

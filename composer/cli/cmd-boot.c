@@ -5,6 +5,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/runner.h"
+#include "cli/firmware.h"
+#include "cli/swtpm.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,20 +19,12 @@
 /* What a console says at its login prompt (agetty(8)). */
 #define LOGIN_PROMPT " login: "
 
-/* UEFI firmware for virtual machines, where the distributions put it: code, and a template of its variables. */
-static const struct {
-	const char *code, *vars;
-} firmwares[] = {
-	{ "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd" },         /* Debian, Ubuntu */
-	{ "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd" },               /* older Debian, Ubuntu */
-	{ "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd" },     /* Fedora, Azure Linux */
-	{ "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd" }, /* Arch */
-};
-
 typedef struct {
 	AshCommonOptions common;
 	char **arguments;
-	char *until, *accel, *memory, *ssh;
+	char *until, *accel, *memory, *ssh, *secure_boot, *tpm;
+	AshCertificate *trusted; /* of @secure_boot; NULL: Secure Boot is off */
+	int vars_fd;
 	gboolean until_login, keep;
 	int timeout;
 } BootOptions;
@@ -44,6 +38,10 @@ boot_options_clear(BootOptions *options)
 	g_free(options->accel);
 	g_free(options->memory);
 	g_free(options->ssh);
+	g_free(options->secure_boot);
+	g_free(options->tpm);
+	g_clear_pointer(&options->trusted, ash_certificate_unref);
+	ash_fd_clear(&options->vars_fd);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BootOptions, boot_options_clear)
@@ -57,22 +55,6 @@ image_format(const char *path)
 	return g_str_has_suffix(path, ".vhd") ? "vpc" : "raw";
 }
 
-static gboolean
-add_firmware(AshRun *run, GError **error)
-{
-	for (gsize i = 0; i < G_N_ELEMENTS(firmwares); i++) {
-		if (access(firmwares[i].code, R_OK) < 0 || access(firmwares[i].vars, R_OK) < 0)
-			continue;
-		ash_run_arg(run, "-drive");
-		ash_run_argf(run, "if=pflash,unit=0,format=raw,readonly=on,file=%s", firmwares[i].code);
-		ash_run_arg(run, "-drive");
-		ash_run_argf(run, "if=pflash,unit=1,format=raw,snapshot=on,file=%s", firmwares[i].vars);
-		return TRUE;
-	}
-	return ash_throw(error, ASH_ERROR_CONFIG,
-			 "no UEFI firmware for QEMU is here: install the package ovmf (Debian) or edk2-ovmf (Fedora)");
-}
-
 /* Commas separate QEMU's own options: they are doubled inside a value. */
 static char *
 escape_commas(const char *path)
@@ -83,7 +65,7 @@ escape_commas(const char *path)
 }
 
 static AshRun *
-make_run(const BootOptions *options, const char *accel, GError **error)
+make_run(AshContext *ctx, BootOptions *options, const char *accel, GError **error)
 {
 	g_autoptr(AshRun) run = ash_run_new(ASH_TOOL_QEMU_SYSTEM, error);
 	const char *image = options->arguments[0];
@@ -91,11 +73,13 @@ make_run(const BootOptions *options, const char *accel, GError **error)
 
 	if (run == NULL)
 		return NULL;
-	ash_run_args(run, "-machine", "q35", "-smp", "2", "-nodefaults", "-no-user-config", "-display", "none", NULL);
+	ash_run_args(run, "-smp", "2", "-nodefaults", "-no-user-config", "-display", "none", NULL);
 	ash_run_args(run, "-m", options->memory != NULL ? options->memory : "2G", "-accel",
 		     strcmp(accel, "tcg") == 0 ? "tcg,thread=multi" : accel, "-cpu",
 		     strcmp(accel, "tcg") == 0 ? "max" : "host", NULL);
-	if (!add_firmware(run, error))
+	ash_fd_clear(&options->vars_fd);
+	if (!ash_firmware_add(run, options->trusted, &options->vars_fd, error) ||
+	    (options->tpm != NULL && !ash_swtpm_add(ctx, run, options->tpm, error)))
 		return NULL;
 	ash_run_arg(run, "-drive");
 	ash_run_argf(run, "if=virtio,format=%s,snapshot=%s,file=%s", image_format(image),
@@ -141,9 +125,9 @@ watch_console(const char *data, gsize length, gpointer user_data)
 
 /* *@ret_silent: nothing at all was said, and another accelerator may help. */
 static gboolean
-boot_until(AshCommandEnv *env, const BootOptions *options, const char *accel, bool *ret_silent, GError **error)
+boot_until(AshCommandEnv *env, BootOptions *options, const char *accel, bool *ret_silent, GError **error)
 {
-	g_autoptr(AshRun) run = make_run(options, accel, error);
+	g_autoptr(AshRun) run = make_run(env->ctx, options, accel, error);
 	g_autoptr(GString) tail = g_string_new(NULL);
 	gint64 now = g_get_monotonic_time();
 	ConsoleWatch watch = {
@@ -181,6 +165,9 @@ parse(AshCommandEnv *env, int argc, char **argv, BootOptions *options, GError **
 		  "kvm or tcg (default: $ASHLAR_ACCEL, else kvm where it can be used)", "NAME" },
 		{ "memory", 'm', 0, G_OPTION_ARG_STRING, &options->memory, "Memory (default 2G)", "SIZE" },
 		{ "ssh", 0, 0, G_OPTION_ARG_STRING, &options->ssh, "Forward this port of 127.0.0.1 to the guest's SSH", "PORT" },
+		{ "secure-boot", 0, 0, G_OPTION_ARG_FILENAME, &options->secure_boot,
+		  "Boot with Secure Boot on, and only what the key of this certificate has signed", "CERTIFICATE" },
+		{ "tpm", 0, 0, G_OPTION_ARG_FILENAME, &options->tpm, "Give it a TPM 2.0 (swtpm) that remembers in this directory", "DIR" },
 		{ "keep", 0, 0, G_OPTION_ARG_NONE, &options->keep, "Write to IMAGE itself, not to a throw-away copy", NULL },
 		{ NULL },
 	};
@@ -190,6 +177,11 @@ parse(AshCommandEnv *env, int argc, char **argv, BootOptions *options, GError **
 		return FALSE;
 	if (access(options->arguments[0], R_OK) < 0)
 		return ash_throw_errno(error, "cannot read \"%s\"", options->arguments[0]);
+	if (options->secure_boot != NULL) {
+		options->trusted = ash_certificate_load(options->secure_boot, error);
+		if (options->trusted == NULL)
+			return ash_prefix(error, "--secure-boot");
+	}
 	if (options->until_login && options->until == NULL)
 		options->until = g_strdup(LOGIN_PROMPT);
 	if (options->accel == NULL)
@@ -202,7 +194,7 @@ parse(AshCommandEnv *env, int argc, char **argv, BootOptions *options, GError **
 gboolean
 ash_command_boot(AshCommandEnv *env, int argc, char **argv, GError **error)
 {
-	g_auto(BootOptions) options = { 0 };
+	g_auto(BootOptions) options = { .vars_fd = -1 };
 	bool silent = false;
 
 	if (!parse(env, argc, argv, &options, error))
@@ -210,7 +202,7 @@ ash_command_boot(AshCommandEnv *env, int argc, char **argv, GError **error)
 	bool may_fall_back = options.accel == NULL;
 	const char *accel = options.accel != NULL ? options.accel : access("/dev/kvm", R_OK | W_OK) == 0 ? "kvm" : "tcg";
 	if (options.until == NULL) {
-		g_autoptr(AshRun) run = make_run(&options, accel, error);
+		g_autoptr(AshRun) run = make_run(env->ctx, &options, accel, error);
 		fprintf(stderr, "The serial console follows; Ctrl-A X ends it.\n");
 		return run != NULL && ash_run_foreground(run, env->ctx, NULL, NULL, NULL, error);
 	}

@@ -145,6 +145,7 @@ parse(AshCommandEnv *env, int argc, char **argv, Invocation *invocation, GError 
 		return FALSE;
 	invocation->request.images.secrets = ash_sealing_prepare(&invocation->sealing, env, error);
 	invocation->request.images.pcr_key = invocation->sealing.pcr_key;
+	invocation->request.images.signer = ash_boot_signing_get(&invocation->sealing.boot);
 	return invocation->request.images.secrets != NULL;
 }
 

@@ -6,6 +6,7 @@
 #include "cli/sealing.h"
 #include "base/table.h"
 #include "compose/build.h"
+#include "compose/exportunsigned.h"
 #include "config/imgtype.h"
 
 #include <stdio.h>
@@ -13,7 +14,7 @@
 typedef struct {
 	AshCommonOptions common;
 	char **arguments, **types, **formats;
-	char *out_dir, *seed, *anchor;
+	char *out_dir, *seed, *anchor, *export_dir;
 	AshSealing sealing;
 	gboolean explain, checksums;
 } ImageOptions;
@@ -28,6 +29,7 @@ image_options_clear(ImageOptions *options)
 	g_free(options->out_dir);
 	g_free(options->seed);
 	g_free(options->anchor);
+	g_free(options->export_dir);
 	ash_sealing_clear(&options->sealing);
 }
 
@@ -46,6 +48,9 @@ parse(AshCommandEnv *env, int argc, char **argv, ImageOptions *options, AshUuid 
 		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &options->anchor,
 		  "Keep what is unchanged where this layout of an earlier version has it; \"none\": pack anew", "FILE" },
 		ASH_SEALING_ENTRIES(&options->sealing),
+		{ "export-unsigned", 0, 0, G_OPTION_ARG_FILENAME, &options->export_dir,
+		  "Make no image, but write what a key elsewhere has to sign for it into this directory", "DIR" },
+		ASH_BOOT_IMPORT_ENTRY(&options->sealing.boot),
 		{ "checksums", 0, 0, G_OPTION_ARG_NONE, &options->checksums, "Compute a SHA-256 of raw disks, too", NULL },
 		{ "explain", 0, 0, G_OPTION_ARG_NONE, &options->explain, "Say of each image why it was written, or not", NULL },
 		{ NULL },
@@ -56,8 +61,27 @@ parse(AshCommandEnv *env, int argc, char **argv, ImageOptions *options, AshUuid 
 	if (options->types == NULL)
 		return ash_throw(error, ASH_ERROR_USAGE,
 				 "no image type is given: add -t TYPE (\"ashlar types\" lists them)");
+	if ((options->export_dir != NULL || options->sealing.boot.import_dir != NULL) && options->types[1] != NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "%s goes with one image type: their kernel images differ",
+				 options->export_dir != NULL ? "--export-unsigned" : "--import-signed");
+	if (options->export_dir != NULL && (options->sealing.boot.import_dir != NULL || options->sealing.boot.key_name != NULL))
+		return ash_throw(error, ASH_ERROR_USAGE, "--export-unsigned goes with neither --import-signed nor --secure-boot-key");
 	if (options->seed != NULL && !ash_uuid_parse(options->seed, ret_seed))
 		return ash_throw(error, ASH_ERROR_USAGE, "--seed \"%s\" is not a UUID", options->seed);
+	return TRUE;
+}
+
+static gboolean
+export_unsigned(AshCommandEnv *env, AshStore *store, const ImageOptions *options, const AshImageOptions *images, GError **error)
+{
+	g_autoptr(AshDetached) detached = ash_detached_new_export(options->export_dir, error);
+
+	if (detached == NULL || !ash_export_unsigned(env->ctx, store, options->arguments[0], options->types[0], images, detached, error))
+		return FALSE;
+	ash_terminal_clear(env->terminal);
+	g_autofree const char **names = ash_detached_list(detached);
+	for (const char **name = names; *name != NULL; name++)
+		printf("%s/%s\n", options->export_dir, *name);
 	return TRUE;
 }
 
@@ -83,7 +107,10 @@ ash_command_image(AshCommandEnv *env, int argc, char **argv, GError **error)
 					 .checksums = options.checksums,
 					 .anchor = anchor,
 					 .pcr_key = options.sealing.pcr_key,
+					 .signer = ash_boot_signing_get(&options.sealing.boot),
 					 .secrets = secrets };
+	if (options.export_dir != NULL)
+		return export_unsigned(env, store, &options, &images, error);
 	g_autoptr(AshBuildResult) result =
 		ash_build_images(env->ctx, store, options.arguments[0], (const char *const *) options.types,
 				 options.out_dir != NULL ? options.out_dir : ".", &images, error);

@@ -3,8 +3,10 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/osrelease.h"
 #include "base/size.h"
 #include "base/table.h"
+#include "disk/imagesignature.h"
 #include "disk/inspect.h"
 #include "model/lock.h"
 
@@ -14,19 +16,6 @@
 static const char *const verdict_names[] = {
 	[ASH_DISK_UNCHECKED] = "not checked", [ASH_DISK_VALID] = "verified", [ASH_DISK_INVALID] = "INVALID"
 };
-
-/* The value of NAME= in the text of an os-release file (os-release(5)), quotes taken off. Owned; NULL if absent. */
-static char *
-os_release_value(const char *text, const char *name)
-{
-	g_auto(GStrv) lines = g_strsplit(text != NULL ? text : "", "\n", -1);
-	gsize length = strlen(name);
-
-	for (char **line = lines; *line != NULL; line++)
-		if (strncmp(*line, name, length) == 0 && (*line)[length] == '=')
-			return g_shell_unquote(*line + length + 1, NULL);
-	return NULL;
-}
 
 /* Of the first root that has a lock; NULL if none has, or it cannot be read. */
 static AshPackageSet *
@@ -63,6 +52,22 @@ partition_to_json(const AshDiskContent *content)
 	return object;
 }
 
+static JsonArray *
+signatures_to_json(const GPtrArray *signatures)
+{
+	JsonArray *array = json_array_new();
+
+	for (guint i = 0; signatures != NULL && i < signatures->len; i++) {
+		const AshImageSignature *signature = g_ptr_array_index(signatures, i);
+		JsonObject *object = json_object_new();
+		json_object_set_string_member(object, "signer", signature->signer);
+		json_object_set_string_member(object, "certificate_sha256", signature->fingerprint);
+		json_object_set_string_member(object, "problem", signature->problem);
+		json_array_add_object_element(array, object);
+	}
+	return array;
+}
+
 static JsonObject *
 uki_to_json(const AshDiskUki *uki)
 {
@@ -73,6 +78,7 @@ uki_to_json(const AshDiskUki *uki)
 	json_object_set_string_member(object, "cmdline", uki->cmdline);
 	json_object_set_string_member(object, "uname", uki->uname);
 	json_object_set_string_member(object, "root_hash", uki->root_hash);
+	json_object_set_array_member(object, "signatures", signatures_to_json(uki->signatures));
 	json_object_set_string_member(object, "problem", uki->problem);
 	return object;
 }
@@ -84,6 +90,7 @@ root_to_json(const AshDiskRoot *root)
 
 	json_object_set_string_member(object, "label", root->partition->label);
 	json_object_set_string_member(object, "root_hash", root->root_hash);
+	json_object_set_string_member(object, "signature_certificate_sha256", root->signed_by);
 	json_object_set_boolean_member(object, "verified", root->verity == ASH_DISK_VALID);
 	json_object_set_string_member(object, "problem", root->problem);
 	json_object_set_string_member(object, "os_release", root->os_release);
@@ -111,6 +118,7 @@ print_json(const AshDiskInfo *info, const AshPackageSet *packages)
 	json_object_set_int_member(object, "size", (gint64) info->disk_bytes);
 	json_object_set_array_member(object, "partitions", partitions);
 	json_object_set_array_member(object, "ukis", ukis);
+	json_object_set_array_member(object, "loader_signatures", signatures_to_json(info->loader_signatures));
 	json_object_set_array_member(object, "roots", roots);
 	json_object_set_array_member(object, "packages", nevras);
 	g_autofree char *text = ash_json_object_to_string(object, TRUE);
@@ -137,6 +145,17 @@ print_partitions(const AshDiskInfo *info)
 }
 
 static void
+print_signatures(const GPtrArray *signatures)
+{
+	for (guint i = 0; signatures != NULL && i < signatures->len; i++) {
+		const AshImageSignature *signature = g_ptr_array_index(signatures, i);
+		printf("  %s %s%s%s\n", signature->problem == NULL ? "signed by" : "NOT RIGHTLY signed by",
+		       signature->signer != NULL ? signature->signer : "somebody", signature->problem != NULL ? ": " : "",
+		       signature->problem != NULL ? signature->problem : "");
+	}
+}
+
+static void
 print_ukis(const AshDiskInfo *info)
 {
 	for (guint i = 0; i < info->ukis->len; i++) {
@@ -149,7 +168,11 @@ print_ukis(const AshDiskInfo *info)
 			printf("  kernel %s\n", uki->uname);
 		if (uki->cmdline != NULL)
 			printf("  command line %s\n", uki->cmdline);
+		print_signatures(uki->signatures);
 	}
+	if (info->loader_signatures != NULL && info->loader_signatures->len > 0)
+		printf("\nboot loader EFI/BOOT/BOOTX64.EFI\n");
+	print_signatures(info->loader_signatures);
 	if (!info->boots_by_default)
 		printf("\nno EFI/BOOT/BOOTX64.EFI: firmware finds no default boot loader\n");
 }
@@ -159,13 +182,15 @@ print_roots(const AshDiskInfo *info, const AshPackageSet *packages)
 {
 	for (guint i = 0; i < info->roots->len; i++) {
 		const AshDiskRoot *root = g_ptr_array_index(info->roots, i);
-		g_autofree char *name = os_release_value(root->os_release, "PRETTY_NAME");
-		g_autofree char *version = os_release_value(root->os_release, "IMAGE_VERSION");
+		g_autofree char *name = ash_os_release_value(root->os_release, "PRETTY_NAME");
+		g_autofree char *version = ash_os_release_value(root->os_release, "IMAGE_VERSION");
 		printf("\nroot %s: verity %s\n", root->partition->label, verdict_names[root->verity]);
 		if (root->problem != NULL)
 			printf("  %s\n", root->problem);
 		if (root->root_hash != NULL)
 			printf("  root hash %s\n", root->root_hash);
+		if (root->signed_by != NULL)
+			printf("  signed by the certificate with SHA-256 %s\n", root->signed_by);
 		if (name != NULL)
 			printf("  system %s, image version %s\n", name, version != NULL ? version : "-");
 	}

@@ -25,6 +25,7 @@ typedef struct {
 	AshSigning signing;
 	char *type, *to, *channel, *waves, *minimum, *seed, *anchor, *with, *gpg_key, *pcr_key_name;
 	AshKey *pcr_key;
+	AshBootSigning boot;
 	GPtrArray *waves_at; /* from @waves, counted from @now */
 	gboolean barrier, no_channel, refresh;
 	bool sysupdate, ostree; /* from @with */
@@ -50,6 +51,7 @@ publish_command_clear(PublishCommand *command)
 	g_free(command->gpg_key);
 	g_free(command->pcr_key_name);
 	g_clear_pointer(&command->pcr_key, ash_key_unref);
+	ash_boot_signing_clear(&command->boot);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PublishCommand, publish_command_clear)
 
@@ -102,13 +104,20 @@ check_options(PublishCommand *command, GError **error)
 	return command->waves == NULL || command->waves_at != NULL;
 }
 
+/* One passphrase for all keys, if nothing else is said. */
 static gboolean
-load_pcr_key(AshCommandEnv *env, PublishCommand *command, GError **error)
+load_image_keys(AshCommandEnv *env, PublishCommand *command, GError **error)
 {
-	if (command->pcr_key_name == NULL)
-		return TRUE;
-	command->pcr_key = ash_sealing_load_pcr_key(command->pcr_key_name, command->signing.passphrase_file, env->ctx, error);
-	return command->pcr_key != NULL;
+	const char *passphrase_file = command->signing.passphrase_file;
+
+	if (command->pcr_key_name != NULL) {
+		command->pcr_key = ash_sealing_load_pcr_key(command->pcr_key_name, passphrase_file, env->ctx, error);
+		if (command->pcr_key == NULL)
+			return FALSE;
+	}
+	if (command->boot.key_name != NULL && command->boot.passphrase_file == NULL)
+		command->boot.passphrase_file = g_strdup(passphrase_file);
+	return ash_boot_signing_load(&command->boot, env->ctx, error);
 }
 
 static gboolean
@@ -131,12 +140,13 @@ parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError
 		{ "anchor", 0, 0, G_OPTION_ARG_FILENAME, &command->anchor,
 		  "Keep files where this layout has them; \"none\": pack anew (default: the layout of the release before)", "FILE" },
 		ASH_PCR_KEY_ENTRY(&command->pcr_key_name),
+		ASH_BOOT_SIGNING_ENTRIES(&command->boot),
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &command->seed, "As of \"ashlar image\"", "UUID" },
 		{ NULL },
 	};
 
 	return ash_command_parse(env, entries, argc, argv, 0, 1, &command->common, &command->arguments, error) &&
-	       check_options(command, error) && ash_signing_load(&command->signing, env->ctx, error) && load_pcr_key(env, command, error);
+	       check_options(command, error) && ash_signing_load(&command->signing, env->ctx, error) && load_image_keys(env, command, error);
 }
 
 static AshPublishResult *
@@ -150,6 +160,7 @@ publish(AshCommandEnv *env, const PublishCommand *command, AshReleaseDir *dir, G
 		.type = command->type,
 		.seed = command->seed != NULL ? &seed : NULL,
 		.pcr_key = command->pcr_key,
+		.signer = ash_boot_signing_get(&command->boot),
 		.minimum = command->minimum,
 		.channel = command->channel,
 		.no_anchor = g_strcmp0(command->anchor, "none") == 0,

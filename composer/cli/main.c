@@ -37,8 +37,9 @@ static const AshCommand commands[] = {
 	  "  waves DIR REF CHANNEL VERSION SPEC     roll it out in steps: 5@now,25@+6h,100@+2d; \"all\": every node at once\n"
 	  "  prune DIR [REF]                        stop publishing old versions, and remove what is of no use any more",
 	  ash_command_channel },
-	{ "push", "DIR oci://HOST/REPOSITORY", "copy a release directory into a registry of container images",
-	  "Nodes take their updates from there with Url=oci://HOST/REPOSITORY. Only what is missing is sent, the metadata last. The registry is\n"
+	{ "push", "DIR|ARCHIVE... oci://HOST/REPOSITORY[:TAG]", "copy a release directory, or container images, into a registry",
+	  "Nodes take their updates from there with Url=oci://HOST/REPOSITORY. Only what is missing is sent, the metadata last. Archives of container\n"
+	  "images of several architectures come under one tag (an image index); --add keeps what it has for others. The registry is\n"
 	  "spoken to by HTTPS, on this machine's own addresses by HTTP; with oci+http://HOST/REPOSITORY always by HTTP.",
 	  ash_command_push },
 	{ "delta", "DIR REF FROM... TO", "make deltas between releases, so that nodes fetch less",

@@ -11,6 +11,7 @@ ash_sealing_clear(AshSealing *sealing)
 	g_clear_pointer(&sealing->test_seed, g_free);
 	g_clear_pointer(&sealing->pcr_key_name, g_free);
 	g_clear_pointer(&sealing->pcr_key, ash_key_unref);
+	ash_boot_signing_clear(&sealing->boot);
 }
 
 static char *
@@ -46,6 +47,8 @@ ash_sealing_prepare(AshSealing *sealing, AshCommandEnv *env, GError **error)
 	if (sealing->pcr_key_name != NULL)
 		sealing->pcr_key = ash_sealing_load_pcr_key(sealing->pcr_key_name, NULL, env->ctx, error);
 	if (sealing->pcr_key_name != NULL && sealing->pcr_key == NULL)
+		return NULL;
+	if (!ash_boot_signing_load(&sealing->boot, env->ctx, error))
 		return NULL;
 	ash_passphrase_source_init(&sealing->terminal, env->ctx, NULL);
 	sealing->terminal.option = "--luks-passphrase-file";

@@ -8,12 +8,15 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/record.h"
+#include "compose/encapsulate.h"
 #include "compose/layers.h"
 #include "compose/mkfsroot.h"
+#include "compose/vartree.h"
 #include "config/kickstart.h"
 #include "config/kslayout.h"
 #include "disk/image.h"
 #include "store/history.h"
+#include "store/sysroot.h"
 #include "store/tree.h"
 
 #include <fcntl.h>
@@ -31,6 +34,7 @@ static const AshField notes_fields[] = {
 typedef struct {
 	AshContext *ctx;
 	AshFsTree *tree;
+	AshFsTree *var_tree; /* or NULL */
 	const AshImageType *type;
 	const AshImageNotes *notes;
 	const AshCommitInfo *info;
@@ -116,6 +120,27 @@ add_artifact(Job *job, const char *path, const char *format, GError **error)
 	return TRUE;
 }
 
+/* What "ostree admin" works on. */
+static AshFsTree *
+make_sysroot(const char *cmdline, gpointer user_data, GError **error)
+{
+	const Job *job = user_data;
+	const AshImageType *type = job->type;
+	const char *osname = type->ostree_osname != NULL ? type->ostree_osname : job->notes->name;
+	const AshSysrootOptions options = {
+		.commit = job->info->checksum,
+		.osname = osname,
+		.remote = type->ostree_remote != NULL ? type->ostree_remote : osname,
+		.url = type->ostree_url,
+		.ref = type->ostree_ref != NULL ? type->ostree_ref : job->info->ref,
+		.cmdline = cmdline,
+		.timeout = job->notes->boot_timeout >= 0 ? (guint) job->notes->boot_timeout : type->boot_timeout,
+		.epoch = job->info->timestamp,
+	};
+
+	return ash_store_make_sysroot(job->mkfs_root.store, &options, error);
+}
+
 /* *@ret_previous, owned, must live as long as the request is used. */
 static gboolean
 make_disk_request(Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_request, GError **error)
@@ -128,6 +153,7 @@ make_disk_request(Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_r
 	*ret_previous = previous;
 	*ret_request = (AshDiskRequest){
 		.tree = job->tree,
+		.var_tree = job->var_tree,
 		.type = job->type,
 		.name = job->notes->name,
 		.version = job->info->version,
@@ -141,11 +167,14 @@ make_disk_request(Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_r
 		.checksums = job->options->checksums,
 		.layout = true,
 		.pcr_key = job->options->pcr_key,
+		.signer = job->options->signer,
 		.secrets = job->options->keys != NULL ? &job->options->keys->disk : NULL,
 		.previous_layout = previous,
 		.leaf_cache = job->leaf_cache,
 		.make_root = job->type->root_writer == ASH_ROOT_WRITER_MKFS_EROFS ? ash_mkfs_root_make : NULL,
 		.make_root_data = &job->mkfs_root,
+		.make_root_tree = job->type->system == ASH_SYSTEM_OSTREE ? make_sysroot : NULL,
+		.make_root_tree_data = job,
 	};
 	return TRUE;
 }
@@ -181,8 +210,12 @@ write_oci(Job *job, GError **error)
 	g_autoptr(GHashTable) labels = pairs_to_table(type->oci_labels);
 	g_autoptr(GHashTable) annotations = pairs_to_table(type->oci_annotations);
 	g_autoptr(AshLayers) layers = NULL;
+	g_autoptr(GPtrArray) trees = NULL;
+	bool is_ostree = type->system == ASH_SYSTEM_OSTREE;
 
-	if (!ash_compose_layers(job->tree, (guint) type->oci_layers, &layers, error))
+	if (is_ostree)
+		trees = ash_encapsulate(job->mkfs_root.store, job->info->checksum, job->tree, (guint) type->oci_layers, labels, error);
+	if (is_ostree ? trees == NULL : !ash_compose_layers(job->tree, (guint) type->oci_layers, &layers, error))
 		return FALSE;
 	const AshOciOptions options = {
 		.architecture = "x86_64",
@@ -201,6 +234,8 @@ write_oci(Job *job, GError **error)
 		.volumes = (const char *const *) type->oci_volumes,
 		.stop_signal = type->oci_stop_signal,
 		.layers = layers,
+		.trees = trees,
+		.last_layer_label = is_ostree ? ASH_ENCAPSULATE_LAST_LABEL : NULL,
 		.compression = type->compression,
 		.level = MAX(type->compression_level, 0),
 	};
@@ -303,11 +338,13 @@ ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const A
 	g_autoptr(AshFsTree) tree = ash_store_load_tree(store, info->checksum, error);
 	if (tree == NULL)
 		return FALSE;
+	g_autoptr(AshFsTree) var_tree = ash_var_tree_new(tree);
 	g_autofree char *stem = g_strdup_printf("%s-%s", notes.name, type->name);
 	g_autofree char *leaf_cache = g_build_filename(ash_store_get_dir(store), "leaves", NULL);
 	Job job = {
 		.ctx = ctx,
 		.tree = tree,
+		.var_tree = var_tree,
 		.type = type,
 		.notes = &notes,
 		.info = info,

@@ -48,6 +48,8 @@ ash_artifact_log_key(const char *commit, const AshImageType *type, const AshImag
 
 		ash_stage_key_add(key, "PCR key", fingerprint);
 	}
+	if (options->signer != NULL && type->kind == ASH_IMAGE_DISK)
+		ash_stage_key_add(key, "Secure Boot", options->signer->identity);
 	if (options->keys != NULL && ash_image_type_is_encrypted(type))
 		ash_stage_key_add(key, "secrets", options->keys->digest);
 	if (type->root_writer == ASH_ROOT_WRITER_MKFS_EROFS) {

@@ -12,6 +12,7 @@
 #include "compose/prepare.h"
 #include "compose/stages.h"
 #include "compose/tasks.h"
+#include "compose/workers.h"
 #include "config/imgtype.h"
 #include "store/history.h"
 #include "store/stage.h"
@@ -131,6 +132,8 @@ variant_work_free(gpointer data)
 
 	/* If another variant failed before it could be removed beside the work. */
 	ash_variant_clean(work->build->ctx, &work->variant);
+	g_clear_pointer(&work->variant.installer, ash_worker_free);
+	g_clear_pointer(&work->variant.committer, ash_worker_free);
 	g_clear_pointer(&work->variant.times, g_ptr_array_unref);
 	g_free(work->variant.initramfs_why);
 	g_clear_pointer(&work->log, ash_stage_log_free);
@@ -262,8 +265,11 @@ build_variant(AshContext *ctx, gpointer data, GError **error)
 static gboolean
 prepare(AshContext *ctx, gpointer data, GError **error)
 {
-	const VariantWork *first = data;
+	VariantWork *first = data;
+	const AshPlanVariant *variant = first->variant.variant;
 
+	if (variant->commit == NULL && !variant->stages[ASH_STAGE_ROOT].reuse)
+		ash_workers_expect_install(&first->variant);
 	return ash_prepare_packages(ctx, first->build->store, first->variant.plan,
 				    ash_prepare_wants_import(first->variant.request), error);
 }
@@ -451,7 +457,7 @@ load_secrets_of_plan(Build *build, const AshPlan *plan, const AshBuildRequest *r
 			g_ptr_array_add(types, g_ptr_array_index(variant->types, j));
 	}
 	return ash_secrets_load(request->images.secrets, ash_storage_spec_get_passphrase(&plan->spec->storage), request->images.pcr_key != NULL,
-				types, store_dir, &build->secrets, error);
+				ash_image_options_can_sign_root(&request->images), types, store_dir, &build->secrets, error);
 }
 
 AshBuildResult *
@@ -502,7 +508,7 @@ ash_build_images(AshContext *ctx, AshStore *store, const char *commit, const cha
 	g_auto(Build) build = { 0 };
 
 	if (checksum == NULL || !load_types(ctx, store, checksum, types, options->formats, loaded, error) ||
-	    !ash_secrets_load(options->secrets, NULL, options->pcr_key != NULL, loaded, ash_store_get_dir(store), &build.secrets, error) ||
+	    !ash_secrets_load(options->secrets, NULL, options->pcr_key != NULL, ash_image_options_can_sign_root(options), loaded, ash_store_get_dir(store), &build.secrets, error) ||
 	    !ash_store_use(ctx, store, error) || !build_begin(&build, ctx, store, out_dir, options, error))
 		return NULL;
 	result->unchanged = true;

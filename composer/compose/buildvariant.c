@@ -53,8 +53,7 @@ install(AshContext *ctx, gpointer data, GError **error)
 	const TreeWork *work = data;
 	AshVariantBuild *build = work->build;
 
-	return ash_workers_install(ctx, build->store, build->variant, work->staging,
-				   ash_prepare_wants_import(build->request), error);
+	return ash_workers_install(ctx, build, work->staging, ash_prepare_wants_import(build->request), error);
 }
 
 static gboolean
@@ -106,6 +105,7 @@ build_from_packages(AshContext *ctx, AshVariantBuild *build, GError **error)
 
 	if (staging == NULL)
 		return FALSE;
+	ash_workers_expect_commit(build);
 	if (!ash_stage_run(ctx, build->times, WEIGHT_INSTALL, "Install", variant->name, install, &work, error)) {
 		g_autoptr(GError) local = NULL;
 		AshContext quiet = without_cancellable(ctx);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/worker.h"
 #include "compose/build.h"
 
 /*
@@ -18,6 +19,8 @@ typedef struct {
 	bool initramfs_ran;
 	char *staging;         /* owned: used-up roots that ash_variant_clean() removes; NULL if there is none */
 	int staging_fd;        /* keeps it; -1 */
+	AshWorker *installer;  /* owned; started ahead (compose/workers.h), NULL else */
+	AshWorker *committer;
 } AshVariantBuild;
 
 /** Builds what the store does not have and sets variant->commit; the ref and its history follow. */

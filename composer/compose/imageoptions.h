@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compose/secrets.h"
+#include "disk/bootsigner.h"
 
 #include <stdbool.h>
 
@@ -12,6 +13,14 @@ typedef struct {
 	bool checksums;      /* also where another digest tells the same (AshDiskRequest) */
 	GBytes *anchor;      /* layout of an earlier version (ash_erofs_layout_parse()), for types with an erofs root; NULL: none */
 	const AshKey *pcr_key; /* signs what PCR 11 will be, in kernel images; NULL: nobody does */
+	const AshBootSigner *signer; /* signs what disks boot with; NULL: nobody does */
 	const AshSecretSource *secrets; /* of encrypted partitions; NULL: none are given */
 	const AshSecrets *keys; /* loaded from there by ash_build_run() and its like; NULL before */
 } AshImageOptions;
+
+/** Whether there is somebody who signs root hashes. */
+static inline bool
+ash_image_options_can_sign_root(const AshImageOptions *options)
+{
+	return options->signer != NULL && options->signer->certificate != NULL;
+}

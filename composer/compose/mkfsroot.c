@@ -9,6 +9,8 @@
 #include "compose/workers.h"
 #include "disk/mkfserofs.h"
 #include "disk/treedir.h"
+#include "model/fsbranch.h"
+#include "model/strv.h"
 #include "store/tree.h"
 
 #include <errno.h>
@@ -18,6 +20,7 @@
 /* What the worker is told. */
 typedef struct {
 	char *store, *commit, *left_out, *staging, *path, *uuid;
+	char **mount_points;
 	guint64 epoch;
 	int compression;
 } Job;
@@ -26,6 +29,7 @@ static const AshField job_fields[] = {
 	ASH_FIELD(Job, store, ASH_FIELD_STRING),    ASH_FIELD(Job, commit, ASH_FIELD_STRING),
 	ASH_FIELD(Job, left_out, ASH_FIELD_STRING), ASH_FIELD(Job, staging, ASH_FIELD_STRING),
 	ASH_FIELD(Job, path, ASH_FIELD_STRING),	    ASH_FIELD(Job, uuid, ASH_FIELD_STRING),
+	ASH_FIELD(Job, mount_points, ASH_FIELD_STRV),
 	ASH_FIELD(Job, epoch, ASH_FIELD_UINT64),    ASH_FIELD(Job, compression, ASH_FIELD_INT),
 	{ NULL },
 };
@@ -39,6 +43,7 @@ job_clear(Job *job)
 	g_free(job->staging);
 	g_free(job->path);
 	g_free(job->uuid);
+	g_strfreev(job->mount_points);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
@@ -76,12 +81,13 @@ run_on_directory(AshContext *ctx, const Job *job, AshFsTree *tree, GError **erro
 JsonObject *
 ash_mkfs_root_worker(AshContext *ctx, JsonObject *request, GError **error)
 {
-	g_auto(Job) job = { 0 };
+	g_auto(Job) job = { .mount_points = ash_strv_new() };
 
 	if (!ash_record_from_json(&job, job_fields, request, error))
 		return NULL;
 	g_autoptr(AshFsTree) tree = load_tree(&job, error);
-	return tree != NULL && run_on_directory(ctx, &job, tree, error) ? json_object_new() : NULL;
+	g_autoptr(AshFsBranches) elsewhere = tree != NULL ? ash_fs_branches_take(tree, (const char *const *) job.mount_points, error) : NULL;
+	return elsewhere != NULL && run_on_directory(ctx, &job, tree, error) ? json_object_new() : NULL;
 }
 
 static gboolean
@@ -98,6 +104,7 @@ make_from_directory(AshContext *ctx, const AshRootFile *root, const AshMkfsRoot 
 		.staging = staging,
 		.path = (char *) root->path,
 		.uuid = uuid,
+		.mount_points = (char **) root->mount_points,
 		.epoch = root->options.epoch,
 		.compression = (int) root->options.compression,
 	};

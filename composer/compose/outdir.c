@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/letgo.h"
 #include "model/manifest.h"
 
 #include <fcntl.h>
@@ -115,11 +116,14 @@ sync_artifacts(AshOutdir *outdir, GPtrArray *artifacts, GError **error)
 gboolean
 ash_outdir_publish(AshOutdir *outdir, GPtrArray *artifacts, GError **error)
 {
+	g_autoptr(AshLetGo) replaced = ash_let_go_new();
+
 	if (!sync_artifacts(outdir, artifacts, error))
 		return FALSE;
 	for (guint i = 0; i < artifacts->len; i++) {
 		AshArtifact *artifact = g_ptr_array_index(artifacts, i);
 		g_autofree char *name = g_path_get_basename(artifact->path);
+		ash_let_go_hold(replaced, outdir->dir_fd, name);
 		if (renameat(outdir->fd, name, outdir->dir_fd, name) < 0)
 			return ash_throw_errno(error, "cannot put \"%s\" into \"%s\"", name, outdir->dir);
 		g_free(artifact->path);

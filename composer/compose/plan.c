@@ -301,10 +301,11 @@ ash_plan_is_unchanged(const AshPlan *plan)
 char *
 ash_plan_dup_notes(const AshPlan *plan)
 {
+	g_autofree char *append = ash_spec_dup_kernel_append(plan->spec);
 	g_autofree char *disks = ash_storage_spec_to_kickstart(&plan->spec->storage);
 	const AshImageNotes notes = {
 		.name = plan->spec->name,
-		.kernel_append = plan->spec->kernel_append,
+		.kernel_append = append,
 		.boot_timeout = plan->spec->boot_timeout,
 		.disks = disks,
 	};

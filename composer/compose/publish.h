@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "disk/bootsigner.h"
 #include "base/context.h"
 #include "base/digest.h"
 #include "publish/publish.h"
@@ -12,6 +13,7 @@ typedef struct {
 	const char *type;    /* name of an image type */
 	const AshUuid *seed; /* NULL: derived from the commit, as for its images */
 	const AshKey *pcr_key; /* as of its images; NULL: none */
+	const AshBootSigner *signer; /* likewise */
 	const char *minimum; /* oldest version that may update to it; NULL: any */
 	const char *channel; /* costs are from what it offers; NULL: from all releases of the ref */
 	GBytes *anchor;      /* layout to be made with; NULL: as ash_publish_find_anchor() says */

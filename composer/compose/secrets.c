@@ -11,7 +11,7 @@
 
 /** What some type asks for. */
 typedef struct {
-	bool any, passphrase, key_file, pcr_key;
+	bool any, passphrase, key_file, pcr_key, signer;
 } Needs;
 
 void
@@ -25,6 +25,7 @@ ash_secrets_clear(AshSecrets *secrets)
 static void
 add_needs(const AshImageType *type, Needs *needs)
 {
+	needs->signer = needs->signer || (type->layout != NULL && ash_layout_find(type->layout, ASH_PARTITION_ROOT_VERITY_SIG, 0) != NULL);
 	for (guint i = 0; ash_image_type_is_encrypted(type) && i < type->layout->partitions->len; i++) {
 		const AshPartition *partition = g_ptr_array_index(type->layout->partitions, i);
 
@@ -39,7 +40,7 @@ add_needs(const AshImageType *type, Needs *needs)
 
 /* A key that would open nothing was meant to open something. */
 static gboolean
-check_needs(const AshSecretSource *source, bool has_pcr_key, const Needs *needs, GError **error)
+check_needs(const AshSecretSource *source, bool has_pcr_key, bool has_signer, const Needs *needs, GError **error)
 {
 	if (source->passphrase_file != NULL && !needs->passphrase)
 		return ash_throw(error, ASH_ERROR_USAGE, "--luks-passphrase-file \"%s\": no image type has a partition that a passphrase opens",
@@ -50,6 +51,9 @@ check_needs(const AshSecretSource *source, bool has_pcr_key, const Needs *needs,
 		return ash_throw(error, ASH_ERROR_USAGE, "an encrypted partition is opened by a key file: give it with --luks-key-file");
 	if (needs->pcr_key && !has_pcr_key)
 		return ash_throw(error, ASH_ERROR_USAGE, "the TPM shall open /var for kernel images that a key has signed: give the key with --pcr-key");
+	if (needs->signer && !has_signer)
+		return ash_throw(error, ASH_ERROR_USAGE,
+				 "the root hash is to be signed: give --secure-boot-key and --secure-boot-certificate (with --import-signed the certificate alone)");
 	if (source->test_seed != NULL && !needs->any)
 		return ash_throw(error, ASH_ERROR_USAGE, "--test-seed is of no use: no image type has an encrypted partition");
 	return TRUE;
@@ -130,8 +134,8 @@ make_digest(const AshSecrets *secrets, const AshUuid *key)
 }
 
 gboolean
-ash_secrets_load(const AshSecretSource *source, const char *spoken, bool has_pcr_key, const GPtrArray *types, const char *store_dir,
-		 AshSecrets *secrets, GError **error)
+ash_secrets_load(const AshSecretSource *source, const char *spoken, bool has_pcr_key, bool has_signer, const GPtrArray *types,
+		 const char *store_dir, AshSecrets *secrets, GError **error)
 {
 	const AshSecretSource nothing = { NULL };
 	Needs needs = { false };
@@ -140,7 +144,7 @@ ash_secrets_load(const AshSecretSource *source, const char *spoken, bool has_pcr
 	source = source != NULL ? source : &nothing;
 	for (guint i = 0; i < types->len; i++)
 		add_needs(g_ptr_array_index(types, i), &needs);
-	if (!check_needs(source, has_pcr_key, &needs, error))
+	if (!check_needs(source, has_pcr_key, has_signer, &needs, error))
 		return FALSE;
 	if (!needs.any)
 		return TRUE;

@@ -25,8 +25,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshSecrets, ash_secrets_clear)
 
 /**
  * Loads, or asks for, what the encrypted partitions of @types (of AshImageType) need, into the zeroed *@secrets, which stays where it is. @source may be NULL; @spoken
- * is a passphrase that the kickstart has, or NULL; @has_pcr_key: there is a key for PCR signatures. The key of the digest is in @store_dir, mode 0600. ASH_ERROR_USAGE for a key that is missing, or
+ * is a passphrase that the kickstart has, or NULL; @has_pcr_key: there is a key for PCR signatures; @has_signer: somebody signs root hashes. The key of the digest is in @store_dir, mode 0600. ASH_ERROR_USAGE for a key that is missing, or
  * given and needed by none.
  */
-gboolean ash_secrets_load(const AshSecretSource *source, const char *spoken, bool has_pcr_key, const GPtrArray *types,
+gboolean ash_secrets_load(const AshSecretSource *source, const char *spoken, bool has_pcr_key, bool has_signer, const GPtrArray *types,
 			  const char *store_dir, AshSecrets *secrets, GError **error);

@@ -23,6 +23,8 @@
 
 #include <fcntl.h>
 
+#define COMMIT_WORKER "commit"
+
 /* What the commit worker is told; borrowed on the caller's side, owned on the worker's. */
 typedef struct {
 	char *installed, *root_key, *root, *store, *name, *ref, *version, *lock_text, *lock_digest, *input_digest, *tree_key, *notes, *sbom, *data_dir;
@@ -81,10 +83,12 @@ commit_job_parse(CommitJob *job, JsonObject *request, GError **error)
 {
 	job->spec = ash_spec_new("");
 	job->type = ash_image_type_new("");
-	return ash_record_from_json(job, commit_fields, request, error) &&
-	       ash_record_from_json(job->spec, ash_spec_fields, json_object_get_object_member(request, "spec"), error) &&
-	       ash_record_from_json(job->type, ash_image_type_tree_fields,
-				    json_object_get_object_member(request, "type"), error);
+	if (!ash_record_from_json(job, commit_fields, request, error) ||
+	    !ash_record_from_json(job->spec, ash_spec_fields, json_object_get_object_member(request, "spec"), error) ||
+	    !ash_record_from_json(job->type, ash_image_type_tree_fields, json_object_get_object_member(request, "type"), error))
+		return FALSE;
+	job->type->kind = job->type->tree_kind;
+	return TRUE;
 }
 
 static gboolean
@@ -126,6 +130,7 @@ make_commit_request(const CommitJob *job, char **ret_subject)
 		.input_digest = job->input_digest,
 		.packages = (const char *const *) job->packages,
 		.metadata = metadata,
+		.bootable = job->type != NULL && job->type->system == ASH_SYSTEM_OSTREE,
 	};
 }
 
@@ -294,7 +299,7 @@ remove_worker(AshContext *ctx, JsonObject *request, GError **error)
 
 const AshWorkerEntry ash_compose_workers[] = {
 	{ ASH_TRANSACTION_WORKER, ash_transaction_worker },
-	{ "commit", commit_worker },
+	{ COMMIT_WORKER, commit_worker },
 	{ "keep", keep_worker },
 	{ "remove", remove_worker },
 	{ ASH_PRESCRIPT_WORKER, ash_prescript_worker },
@@ -359,6 +364,20 @@ read_reply(AshVariantBuild *build, JsonObject *reply, GError **error)
 	return build->variant->commit != NULL;
 }
 
+void
+ash_workers_expect_install(AshVariantBuild *build)
+{
+	if (build->installer == NULL)
+		build->installer = ash_worker_start(ASH_TRANSACTION_WORKER, NULL);
+}
+
+void
+ash_workers_expect_commit(AshVariantBuild *build)
+{
+	if (build->committer == NULL)
+		build->committer = ash_worker_start(COMMIT_WORKER, NULL);
+}
+
 gboolean
 ash_workers_commit(AshContext *ctx, AshVariantBuild *build, const char *installed, const char *staging, GError **error)
 {
@@ -373,7 +392,8 @@ ash_workers_commit(AshContext *ctx, AshVariantBuild *build, const char *installe
 	json_object_set_object_member(
 		request, "type",
 		ash_record_to_json(g_ptr_array_index(build->variant->types, 0), ash_image_type_tree_fields, TRUE));
-	g_autoptr(JsonObject) reply = ash_worker_call(ctx, "commit", request, error);
+	g_autoptr(AshWorker) worker = build->committer != NULL ? g_steal_pointer(&build->committer) : ash_worker_start(COMMIT_WORKER, error);
+	g_autoptr(JsonObject) reply = worker != NULL ? ash_worker_run(worker, ctx, request, error) : NULL;
 	return reply != NULL && read_reply(build, reply, error);
 }
 
@@ -434,9 +454,10 @@ save_script_log(AshStore *store, const AshPlanVariant *variant, const AshTransac
 }
 
 gboolean
-ash_workers_install(AshContext *ctx, AshStore *store, const AshPlanVariant *variant, const char *root, bool import,
-		    GError **error)
+ash_workers_install(AshContext *ctx, AshVariantBuild *build, const char *root, bool import, GError **error)
 {
+	const AshPlanVariant *variant = build->variant;
+	AshStore *store = build->store;
 	g_autoptr(AshTransactionPlan) plan = ash_transaction_plan_new(root);
 
 	plan->docs = variant->packages->docs;
@@ -447,7 +468,9 @@ ash_workers_install(AshContext *ctx, AshStore *store, const AshPlanVariant *vari
 		plan->memo_dir = g_build_filename(ash_store_get_dir(store), "memo", NULL);
 	}
 	ash_transaction_plan_add_set(plan, variant->set);
-	g_autoptr(AshTransactionResult) result = ash_transaction_install(ctx, plan, error);
+	g_autoptr(AshWorker) worker = g_steal_pointer(&build->installer);
+	g_autoptr(AshTransactionResult) result = worker != NULL ? ash_transaction_install_by(worker, ctx, plan, error)
+								: ash_transaction_install(ctx, plan, error);
 	if (result == NULL)
 		return FALSE;
 	for (char **notice = result->notices; *notice != NULL; notice++)

@@ -12,11 +12,17 @@ extern const AshWorkerEntry ash_compose_workers[];
  */
 
 /**
+ * Starts the worker of ash_workers_install(), or of ash_workers_commit(), ahead of its time; which would start it by itself. One that
+ * cannot be started is told by these.
+ */
+void ash_workers_expect_install(AshVariantBuild *build);
+void ash_workers_expect_commit(AshVariantBuild *build);
+
+/**
  * Installs variant->set (prepared: compose/prepare.h) into the empty directory @root; with @import the files come out of the
  * store's import cache. What the scriptlets said is kept in the store's directory, logs/REF.scriptlets.
  */
-gboolean ash_workers_install(AshContext *ctx, AshStore *store, const AshPlanVariant *variant, const char *root, bool import,
-			     GError **error);
+gboolean ash_workers_install(AshContext *ctx, AshVariantBuild *build, const char *root, bool import, GError **error);
 
 /**
  * Makes a copy of the root @installed (the key of one in the store, or a path) in the empty directory @staging, turns it into a

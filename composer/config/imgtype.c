@@ -163,10 +163,13 @@ static const struct {
 	const char *table;
 	guint kinds; /* 1 << AshImageKind */
 } kind_tables[] = {
+	{ "system", 1 << ASH_IMAGE_DISK | 1 << ASH_IMAGE_OCI },
 	{ "disk", 1 << ASH_IMAGE_DISK },
+	{ "ostree", 1 << ASH_IMAGE_DISK },
 	{ ASH_IMG_PARTITION, 1 << ASH_IMAGE_DISK },
 	{ "boot", 1 << ASH_IMAGE_DISK },
-	{ "initramfs", 1 << ASH_IMAGE_DISK },
+	{ "secure_boot", 1 << ASH_IMAGE_DISK },
+	{ "initramfs", 1 << ASH_IMAGE_DISK | 1 << ASH_IMAGE_OCI },
 	{ "archive", 1 << ASH_IMAGE_OCI | 1 << ASH_IMAGE_WSL | 1 << ASH_IMAGE_TAR },
 	{ "oci", 1 << ASH_IMAGE_OCI },
 	{ "wsl", 1 << ASH_IMAGE_WSL },
@@ -246,8 +249,9 @@ default_initramfs_compression(const AshImageType *type)
 
 /* What a type is when nothing is said, by its kind. */
 static void
-set_defaults(AshImageType *type)
+set_defaults(AshImgLoader *loader)
 {
+	AshImageType *type = loader->type;
 	static const AshCompression compression[] = {
 		[ASH_IMAGE_DISK] = ASH_COMPRESS_NONE,
 		[ASH_IMAGE_OCI] = ASH_COMPRESS_GZIP,
@@ -255,7 +259,10 @@ set_defaults(AshImageType *type)
 		[ASH_IMAGE_TAR] = ASH_COMPRESS_ZSTD,
 	};
 
-	type->bootable = type->kind == ASH_IMAGE_DISK;
+	type->bootable = type->kind == ASH_IMAGE_DISK || type->system == ASH_SYSTEM_OSTREE;
+	type->tree_kind = type->bootable ? ASH_IMAGE_DISK : type->kind;
+	if (type->system == ASH_SYSTEM_OSTREE && !g_hash_table_contains(loader->places, "boot.loader"))
+		type->loader = ASH_BOOT_LOADER_GRUB;
 	if ((int) type->compression == -1)
 		type->compression = compression[type->kind];
 	if ((int) type->initramfs_compression == -1)
@@ -299,7 +306,7 @@ ash_imgtype_parse(const char *text, gsize length, const char *file, const char *
 	};
 	ok = load_text(&loader, text, length, file, 0, error);
 	if (ok) {
-		set_defaults(type);
+		set_defaults(&loader);
 		ok = ash_img_check(&loader, file, error);
 	}
 	g_free(loader.partition_file);

@@ -39,24 +39,6 @@ ash_img_throw_key(AshImgLoader *loader, const char *file, const char *key, GErro
 	return ash_throw(error, ASH_ERROR_CONFIG, "%s: %s: %s", place, key, text);
 }
 
-/* What each role can hold. */
-static bool
-fs_goes_with_role(AshPartitionRole role, AshFsKind fs)
-{
-	switch (role) {
-	case ASH_PARTITION_ESP:
-		return fs == ASH_FS_VFAT;
-	case ASH_PARTITION_ROOT:
-		return fs == ASH_FS_EROFS || fs == ASH_FS_EXT4;
-	case ASH_PARTITION_ROOT_VERITY:
-		return fs == ASH_FS_NONE;
-	case ASH_PARTITION_VAR:
-		return fs == ASH_FS_EXT4;
-	default:
-		return fs == ASH_FS_NONE || fs == ASH_FS_EXT4 || fs == ASH_FS_VFAT;
-	}
-}
-
 static gboolean
 check_pbkdf(const AshEncryption *encryption, const char *file, guint line, GError **error)
 {
@@ -101,7 +83,7 @@ check_encryption(const AshPartition *partition, const char *file, guint line, GE
 		       ash_img_throw(file, line, "partition.encryption.kind", error, "is not \"luks2\", so the other keys of encryption say nothing");
 	if (partition->role == ASH_PARTITION_ESP)
 		return ash_img_throw(file, line, "partition.encryption.kind", error, "role \"esp\" cannot be encrypted: the firmware reads it");
-	if (partition->role == ASH_PARTITION_ROOT_VERITY)
+	if (partition->role == ASH_PARTITION_ROOT_VERITY || partition->role == ASH_PARTITION_ROOT_VERITY_SIG)
 		return ash_img_throw(file, line, "partition.encryption.kind", error, "role \"%s\" cannot be encrypted: the kernel checks it by its root hash", role);
 	if (partition->empty)
 		return ash_img_throw(file, line, "partition.encryption.kind", error, "a partition without content cannot be encrypted");
@@ -112,6 +94,32 @@ check_encryption(const AshPartition *partition, const char *file, guint line, GE
 	return check_tpm2(partition, file, line, error) && check_pbkdf(encryption, file, line, error);
 }
 
+/* Where it is mounted, and what the file system is called. */
+static gboolean
+check_mount(const AshPartition *partition, const char *file, guint line, GError **error)
+{
+	const char *role = ash_partition_role_to_string(partition->role), *mount_point = partition->mount_point;
+	const char *fixed = partition->role == ASH_PARTITION_ROOT || partition->role == ASH_PARTITION_VAR ? ash_partition_role_get_mount_point(partition->role) : NULL;
+	const AshFsTraits *traits = ash_fs_kind_get_traits(partition->fs);
+
+	if (mount_point != NULL && (!ash_check_path(mount_point) || strpbrk(mount_point, " \t\\") != NULL))
+		return ash_img_throw(file, line, "partition.mount", error, "\"%s\" is no absolute path without blanks", mount_point);
+	if (mount_point != NULL && (partition->fs == ASH_FS_NONE || partition->fs == ASH_FS_SWAP || (fixed != NULL && strcmp(fixed, mount_point) != 0)))
+		return ash_img_throw(file, line, "partition.mount", error, "role \"%s\" with \"%s\" is not mounted at \"%s\"", role, traits->name, mount_point);
+	if (mount_point != NULL && !ash_mount_point_is_possible(mount_point))
+		return ash_img_throw(file, line, "partition.mount", error, "\"%s\" cannot be a partition of its own: it is needed before one is mounted", mount_point);
+	if (partition->mount_options != NULL && (*partition->mount_options == '\0' || strpbrk(partition->mount_options, " \t") != NULL))
+		return ash_img_throw(file, line, "partition.mount_options", error, "\"%s\" is empty or has blanks; options stand between commas", partition->mount_options);
+	if (partition->mount_options != NULL && partition->role == ASH_PARTITION_VAR)
+		return ash_img_throw(file, line, "partition.mount_options", error, "role \"var\" is mounted in the initramfs, with options of its own");
+	if (partition->fs_label != NULL && strlen(partition->fs_label) > traits->label_bytes)
+		return ash_img_throw(file, line, "partition.fs_label", error, "\"%s\" is longer than the %u bytes that \"%s\" has for it", partition->fs_label,
+				     traits->label_bytes, traits->name);
+	if (partition->max_size != 0 && !partition->grow)
+		return ash_img_throw(file, line, "partition.max_size", error, "goes with \"grow\"");
+	return TRUE;
+}
+
 static gboolean
 check_partition(const AshPartition *partition, const char *file, guint line, GError **error)
 {
@@ -120,7 +128,7 @@ check_partition(const AshPartition *partition, const char *file, guint line, GEr
 	if (partition->role == _ASH_PARTITION_ROLE_COUNT)
 		return ash_img_throw(file, line, "partition.role", error, "the key is required");
 	role = ash_partition_role_to_string(partition->role);
-	if (!partition->empty && !fs_goes_with_role(partition->role, partition->fs))
+	if (!partition->empty && !ash_partition_role_can_hold(partition->role, partition->fs))
 		return ash_img_throw(file, line, "partition.fs", error,
 				     "\"%s\" does not go with role \"%s\"",
 				     ash_fs_kind_to_string(partition->fs), role);
@@ -137,14 +145,14 @@ check_partition(const AshPartition *partition, const char *file, guint line, GEr
 	if (partition->size != 0 && partition->headroom_percent != 0)
 		return ash_img_throw(file, line, "partition.headroom", error,
 				     "does not go with \"size\"");
-	if (partition->slot == 0 && partition->role == ASH_PARTITION_ROOT_VERITY)
+	if (partition->slot == 0 && (partition->role == ASH_PARTITION_ROOT_VERITY || partition->role == ASH_PARTITION_ROOT_VERITY_SIG))
 		return ash_img_throw(file, line, "partition.slot", error,
 				     "role \"%s\" needs a slot", role);
 	if (partition->slot != 0 && partition->role != ASH_PARTITION_ROOT &&
-	    partition->role != ASH_PARTITION_ROOT_VERITY)
+	    partition->role != ASH_PARTITION_ROOT_VERITY && partition->role != ASH_PARTITION_ROOT_VERITY_SIG)
 		return ash_img_throw(file, line, "partition.slot", error,
 				     "role \"%s\" has no slots", role);
-	return check_encryption(partition, file, line, error);
+	return check_mount(partition, file, line, error) && check_encryption(partition, file, line, error);
 }
 
 /* True if an earlier partition has the same role and slot. */
@@ -215,8 +223,108 @@ check_slots(AshImgLoader *loader, GError **error)
 				file, line, "partition", error,
 				"role \"root-verity\" of slot \"%c\" has no \"root\" beside it",
 				*slot);
+		if (!has_hash && ash_layout_find(layout, ASH_PARTITION_ROOT_VERITY_SIG, *slot) != NULL)
+			return ash_img_throw(file, line, "partition", error,
+					     "role \"root-verity-sig\" of slot \"%c\" has no \"root-verity\" beside it", *slot);
 	}
 	return TRUE;
+}
+
+/* Why a partition is no part of a package-managed system, or NULL. */
+static const char *
+find_untraditional(const AshPartition *partition)
+{
+	if (partition->role == ASH_PARTITION_ROOT_VERITY || partition->role == ASH_PARTITION_ROOT_VERITY_SIG || partition->slot != 0 || partition->empty)
+		return "system \"traditional\" has one root: no slots, no hash tree";
+	if (partition->role == ASH_PARTITION_ROOT && (ash_fs_kind_get_traits(partition->fs)->read_only || partition->read_only))
+		return "the root of system \"traditional\" is written to: take \"ext4\" or \"xfs\", and no \"read_only\"";
+	if (partition->role == ASH_PARTITION_XBOOTLDR)
+		return "system \"traditional\" has its kernels in the partition with role \"esp\"";
+	if (partition->role == ASH_PARTITION_ESP && g_strcmp0(partition->mount_point, "/boot") != 0)
+		return "system \"traditional\" has its kernels in the partition with role \"esp\": say mount = \"/boot\"";
+	return NULL;
+}
+
+static gboolean
+check_traditional(AshImgLoader *loader, GError **error)
+{
+	GPtrArray *partitions = loader->type->layout->partitions;
+
+	for (guint i = 0; i < partitions->len; i++) {
+		const char *problem = find_untraditional(g_ptr_array_index(partitions, i));
+
+		if (problem != NULL)
+			return ash_img_throw(loader->partition_file, g_array_index(loader->partition_lines, guint, i), "partition", error, "%s", problem);
+	}
+	return TRUE;
+}
+
+/* What ends up in names of files, in the kernel's command line and in lines of a configuration. */
+static gboolean
+check_ostree_keys(AshImgLoader *loader, const char *file, GError **error)
+{
+	const AshImageType *type = loader->type;
+	const struct {
+		const char *key, *value, *extra;
+	} words[] = {
+		{ "ostree.osname", type->ostree_osname, "_.-" },
+		{ "ostree.remote", type->ostree_remote, "_.-" },
+		{ "ostree.ref", type->ostree_ref, "_.-/" },
+		{ "ostree.url", type->ostree_url, "_.-/:%?&=~+,@" },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+		if (words[i].value == NULL)
+			continue;
+		if (type->system != ASH_SYSTEM_OSTREE)
+			return ash_img_throw_key(loader, file, words[i].key, error, "goes with system \"ostree\" only");
+		if (!ash_check_word(words[i].value, words[i].extra))
+			return ash_img_throw_key(loader, file, words[i].key, error, "\"%s\" has other characters than letters, digits and \"%s\"",
+						 words[i].value, words[i].extra);
+	}
+	return TRUE;
+}
+
+/* Why a partition is no part of a disk for OSTree, or NULL. */
+static const char *
+find_unostree(const AshPartition *partition)
+{
+	bool is_root = partition->role == ASH_PARTITION_ROOT;
+
+	if ((!is_root && partition->role != ASH_PARTITION_ESP) || partition->slot != 0 || partition->empty || partition->mount_point != NULL)
+		return "system \"ostree\" has two partitions, with the roles \"esp\" and \"root\": /var is in the root, and a commit says nothing of disks";
+	if (is_root && (partition->fs != ASH_FS_EXT4 || partition->read_only || partition->encryption.kind != ASH_ENCRYPTION_NONE))
+		return "the root of system \"ostree\" is \"ext4\", neither read-only nor encrypted";
+	if (partition->grow)
+		return "no partition of system \"ostree\" grows by itself: say \"size\" or \"headroom\"";
+	return NULL;
+}
+
+/* libostree changes its boot configuration by symbolic links, which the ESP cannot have: so it is in the root, where GRUB can read it. */
+static gboolean
+check_ostree(AshImgLoader *loader, const char *file, GError **error)
+{
+	GPtrArray *partitions = loader->type->layout->partitions;
+
+	for (guint i = 0; i < partitions->len; i++) {
+		const char *problem = find_unostree(g_ptr_array_index(partitions, i));
+
+		if (problem != NULL)
+			return ash_img_throw(loader->partition_file, g_array_index(loader->partition_lines, guint, i), "partition", error, "%s", problem);
+	}
+	return loader->type->loader == ASH_BOOT_LOADER_GRUB ||
+	       ash_img_throw_key(loader, file, "boot.loader", error, "system \"ostree\" is booted by \"grub\": no other loader reads what ostree writes");
+}
+
+static gboolean
+check_system(AshImgLoader *loader, const char *file, GError **error)
+{
+	if (loader->type->system == ASH_SYSTEM_TRADITIONAL)
+		return check_traditional(loader, error);
+	if (loader->type->system == ASH_SYSTEM_OSTREE)
+		return check_ostree(loader, file, error);
+	return loader->type->loader == ASH_BOOT_LOADER_SYSTEMD_BOOT ||
+	       ash_img_throw_key(loader, file, "boot.loader", error, "\"grub\" goes with systems \"traditional\" and \"ostree\" only: it does not read kernel images");
 }
 
 /* What follows from the role: sysupdate takes a slot with the label "_empty" for free. */
@@ -230,6 +338,20 @@ finish_partition(AshPartition *partition)
 						  : ash_partition_role_to_string(partition->role));
 }
 
+/* What makes the root, and how. */
+static gboolean
+check_root(AshImgLoader *loader, const char *file, GError **error)
+{
+	const AshImageType *type = loader->type;
+	const AshPartition *root = ash_layout_find(type->layout, ASH_PARTITION_ROOT, 0);
+	bool is_squashfs = root != NULL && root->fs == ASH_FS_SQUASHFS;
+
+	if (!is_squashfs && type->root_compression > ASH_ROOT_COMPRESSION_ZSTD)
+		return ash_img_throw_key(loader, file, "disk.root_compression", error, "\"gzip\" and \"xz\" go with a root in \"squashfs\" only");
+	return !is_squashfs || type->root_writer == ASH_ROOT_WRITER_ASHLAR ||
+	       ash_img_throw_key(loader, file, "disk.root_writer", error, "\"mkfs.erofs\" makes no root in \"squashfs\"");
+}
+
 static gboolean
 check_disk(AshImgLoader *loader, const char *file, GError **error)
 {
@@ -241,11 +363,16 @@ check_disk(AshImgLoader *loader, const char *file, GError **error)
 	if (type->layout == NULL)
 		return ash_img_throw_key(loader, file, "partition", error,
 				 "at least one [[partition]] is required for kind \"disk\"");
-	if (!check_partitions(loader, error) || !check_slots(loader, error))
+	if (!type->swap && ash_layout_find(type->layout, ASH_PARTITION_SWAP, 0) != NULL)
+		return ash_img_throw_key(loader, file, "disk.swap", error, "is false, but there is a partition with role \"swap\"");
+	if (!check_ostree_keys(loader, file, error) || !check_partitions(loader, error) || !check_slots(loader, error) ||
+	    !check_root(loader, file, error) || !check_system(loader, file, error))
 		return FALSE;
 	for (guint i = 0; i < type->layout->partitions->len; i++)
 		finish_partition(g_ptr_array_index(type->layout->partitions, i));
-	ash_image_type_finish_encryption(loader->type);
+	ash_image_type_finish_layout(loader->type);
+	if (!type->secure_boot.sign_verity && ash_layout_find(type->layout, ASH_PARTITION_ROOT_VERITY_SIG, 0) != NULL)
+		return ash_img_throw_key(loader, file, "secure_boot.sign", error, "a partition with role \"root-verity-sig\" needs \"verity\" in it");
 	return TRUE;
 }
 
@@ -345,5 +472,7 @@ ash_img_check(AshImgLoader *loader, const char *file, GError **error)
 		return FALSE;
 	if (type->kind == ASH_IMAGE_DISK)
 		return check_disk(loader, file, error);
+	if (type->system == ASH_SYSTEM_TRADITIONAL)
+		return ash_img_throw_key(loader, file, "system", error, "\"traditional\" goes with kind \"disk\" only");
 	return check_archive(loader, file, error) && (type->kind != ASH_IMAGE_WSL || check_wsl(loader, file, error));
 }

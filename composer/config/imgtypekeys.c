@@ -168,6 +168,18 @@ set_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, b
 }
 
 static gboolean
+set_system(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return ash_system_kind_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
+set_loader(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	return ash_boot_loader_parse(item->string, field) || throw_choice(key, item->string, error);
+}
+
+static gboolean
 set_root_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
 		     GError **error)
 {
@@ -245,6 +257,29 @@ set_formats(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool 
 	return TRUE;
 }
 
+/* Names in the list are signed, others are not. */
+static gboolean
+set_signed(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
+{
+	AshSecureBoot *how = field;
+	const struct {
+		const char *name;
+		bool *sign;
+	} things[] = { { "uki", &how->sign_uki }, { "loader", &how->sign_loader }, { "verity", &how->sign_verity } };
+
+	for (guint i = 0; i < G_N_ELEMENTS(things); i++)
+		*things[i].sign = g_strv_contains((const char *const *) item->strings, things[i].name);
+	for (guint i = 0; item->strings[i] != NULL; i++) {
+		bool known = false;
+
+		for (guint j = 0; j < G_N_ELEMENTS(things); j++)
+			known = known || g_str_equal(item->strings[i], things[j].name);
+		if (!known)
+			return throw_choice(key, item->strings[i], error);
+	}
+	return TRUE;
+}
+
 /* The loader has read it before anything else. */
 static gboolean
 set_nothing(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
@@ -262,6 +297,7 @@ static const AshImgKey keys[] = {
 	{ "description", ASH_TOML_STRING, set_string, TYPE(description) },
 	{ "kind", ASH_TOML_STRING, set_kind, TYPE(kind), .choices = "disk oci wsl tar" },
 	{ "variant", ASH_TOML_STRING, set_string, TYPE(variant) },
+	{ "system", ASH_TOML_STRING, set_system, TYPE(system), .choices = "atomic traditional ostree" },
 
 	{ "packages.from_kickstart", ASH_TOML_STRING, set_from_kickstart, TYPE(from_kickstart), .choices = "all names none" },
 	{ "packages.add", ASH_TOML_STRINGS, set_strings, TYPE(packages_add) },
@@ -275,24 +311,38 @@ static const AshImgKey keys[] = {
 	{ "services.disable", ASH_TOML_STRINGS, set_strings, TYPE(services_disable) },
 	{ "services.mask", ASH_TOML_STRINGS, set_strings, TYPE(services_mask) },
 
+	{ "boot.loader", ASH_TOML_STRING, set_loader, TYPE(loader), .choices = "systemd-boot grub" },
 	{ "boot.kernel_cmdline", ASH_TOML_STRING, set_string, TYPE(kernel_cmdline) },
 	{ "boot.tries", ASH_TOML_INTEGER, set_int, TYPE(boot_tries), .min = 0, .max = 99 },
 	{ "boot.timeout", ASH_TOML_INTEGER, set_int, TYPE(boot_timeout), .min = 0, .max = 3600 },
+
+	{ "secure_boot.sign", ASH_TOML_STRINGS, set_signed, TYPE(secure_boot), .choices = "uki loader verity" },
+	{ "secure_boot.keep_signatures", ASH_TOML_BOOLEAN, set_bool, TYPE(secure_boot.keep_signatures) },
 
 	{ "initramfs.modules", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_modules) },
 	{ "initramfs.drivers", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_drivers) },
 	{ "initramfs.compression", ASH_TOML_STRING, set_initramfs_compression, TYPE(initramfs_compression), .choices = "none zstd" },
 
 	{ "disk.formats", ASH_TOML_STRINGS, set_formats, TYPE(formats), .choices = ASH_DISK_FORMAT_NAMES },
-	{ "disk.root_compression", ASH_TOML_STRING, set_root_compression, TYPE(root_compression), .choices = "none lz4hc zstd" },
+	{ "disk.root_compression", ASH_TOML_STRING, set_root_compression, TYPE(root_compression), .choices = "none lz4hc zstd gzip xz" },
 	{ "disk.root_writer", ASH_TOML_STRING, set_root_writer, TYPE(root_writer), .choices = "ashlar mkfs.erofs" },
+	{ "disk.swap", ASH_TOML_BOOLEAN, set_bool, TYPE(swap) },
 
-	{ "partition.role", ASH_TOML_STRING, set_role, PARTITION(role), .choices = "esp root root-verity var linux" },
-	{ "partition.fs", ASH_TOML_STRING, set_fs, PARTITION(fs), .choices = "none vfat erofs ext4" },
+	{ "ostree.osname", ASH_TOML_STRING, set_string, TYPE(ostree_osname) },
+	{ "ostree.remote", ASH_TOML_STRING, set_string, TYPE(ostree_remote) },
+	{ "ostree.url", ASH_TOML_STRING, set_string, TYPE(ostree_url) },
+	{ "ostree.ref", ASH_TOML_STRING, set_string, TYPE(ostree_ref) },
+
+	{ "partition.role", ASH_TOML_STRING, set_role, PARTITION(role), .choices = ASH_PARTITION_ROLE_NAMES },
+	{ "partition.fs", ASH_TOML_STRING, set_fs, PARTITION(fs), .choices = ASH_FS_KIND_NAMES },
 	{ "partition.label", ASH_TOML_STRING, set_string, PARTITION(label) },
+	{ "partition.mount", ASH_TOML_STRING, set_string, PARTITION(mount_point) },
+	{ "partition.mount_options", ASH_TOML_STRING, set_string, PARTITION(mount_options) },
+	{ "partition.fs_label", ASH_TOML_STRING, set_string, PARTITION(fs_label) },
 	{ "partition.slot", ASH_TOML_STRING, set_slot, PARTITION(slot), .choices = "a b" },
 	{ "partition.size", ASH_TOML_STRING, set_size, PARTITION(size) },
 	{ "partition.min_size", ASH_TOML_STRING, set_size, PARTITION(min_size) },
+	{ "partition.max_size", ASH_TOML_STRING, set_size, PARTITION(max_size) },
 	{ "partition.headroom", ASH_TOML_INTEGER, set_uint64, PARTITION(headroom_percent), .min = 0, .max = 1000 },
 	{ "partition.empty", ASH_TOML_BOOLEAN, set_bool, PARTITION(empty) },
 	{ "partition.grow", ASH_TOML_BOOLEAN, set_bool, PARTITION(grow) },

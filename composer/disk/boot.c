@@ -2,6 +2,8 @@
 #include "disk/boot.h"
 
 #include "base/error.h"
+#include "disk/authenticode.h"
+#include "disk/bootentry.h"
 #include "disk/initrd.h"
 #include "disk/pcr.h"
 #include "disk/uki.h"
@@ -13,6 +15,8 @@
 #define MODULES "usr/lib/modules"
 #define STUB    "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 #define LOADER  "usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+/* As systemd has it (bootctl(1), "Signed .efi files"). */
+#define SIGNED_LOADER LOADER ".signed"
 
 void
 ash_boot_files_free(AshBootFiles *files)
@@ -25,6 +29,8 @@ ash_boot_files_free(AshBootFiles *files)
 	g_clear_pointer(&files->os_release, g_bytes_unref);
 	g_clear_pointer(&files->stub, g_bytes_unref);
 	g_clear_pointer(&files->loader, g_bytes_unref);
+	g_clear_pointer(&files->grub, ash_grub_files_free);
+	g_clear_pointer(&files->signed_loader, g_bytes_unref);
 	g_free(files);
 }
 
@@ -118,8 +124,42 @@ load_from_package(const AshFsTree *tree, const char *path, const char *packages,
 	return bytes;
 }
 
+/* One of the two is there, or else it is an error. A signature may be in the plain file as well. */
+static gboolean
+load_loader(const AshFsTree *tree, AshBootFiles *files, GError **error)
+{
+	if (ash_fs_tree_resolve(tree, SIGNED_LOADER) != NULL) {
+		files->signed_loader = load_from_package(tree, SIGNED_LOADER, "systemd-boot", error);
+		if (files->signed_loader == NULL)
+			return FALSE;
+	}
+	if (files->signed_loader != NULL && ash_fs_tree_resolve(tree, LOADER) == NULL) {
+		files->loader = g_bytes_ref(files->signed_loader);
+		return TRUE;
+	}
+	files->loader = load_from_package(tree, LOADER, "systemd-boot or systemd-boot-efi", error);
+	g_autoptr(AshContent) content = files->loader != NULL ? ash_content_new_from_bytes(files->loader) : NULL;
+	if (content != NULL && files->signed_loader == NULL && ash_authenticode_is_signed(content))
+		files->signed_loader = g_bytes_ref(files->loader);
+	return files->loader != NULL;
+}
+
+static gboolean
+load_systemd_boot(const AshFsTree *tree, AshBootFiles *files, GError **error)
+{
+	files->stub = load_from_package(tree, STUB, "systemd-boot or systemd-boot-efi", error);
+	return files->stub != NULL && load_loader(tree, files, error);
+}
+
+static gboolean
+load_grub(const AshFsTree *tree, AshBootFiles *files, GError **error)
+{
+	files->grub = ash_grub_files_load(tree, error);
+	return files->grub != NULL;
+}
+
 AshBootFiles *
-ash_boot_files_load(const AshFsTree *tree, GError **error)
+ash_boot_files_load(const AshFsTree *tree, AshBootLoader loader, GError **error)
 {
 	g_autoptr(AshBootFiles) files = g_new0(AshBootFiles, 1);
 	const char *initrd;
@@ -142,11 +182,9 @@ ash_boot_files_load(const AshFsTree *tree, GError **error)
 	    load_from_package(tree, "usr/lib/os-release", "the system's release package", error);
 	if (files->os_release == NULL)
 		return NULL;
-	files->stub = load_from_package(tree, STUB, "systemd-boot or systemd-boot-efi", error);
-	if (files->stub == NULL)
+	if (!(loader == ASH_BOOT_LOADER_GRUB ? load_grub : load_systemd_boot)(tree, files, error))
 		return NULL;
-	files->loader = load_from_package(tree, LOADER, "systemd-boot or systemd-boot-efi", error);
-	return files->loader != NULL ? g_steal_pointer(&files) : NULL;
+	return g_steal_pointer(&files);
 }
 
 char *
@@ -180,18 +218,76 @@ add_file(GPtrArray *list, const char *path, AshContent *content)
 	g_ptr_array_add(list, ash_vfat_file_new(path, content));
 }
 
-GPtrArray *
-ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GError **error)
+static void
+add_bytes(GPtrArray *list, const char *path, GBytes *bytes)
 {
-	g_autoptr(GPtrArray) list =
-	    g_ptr_array_new_with_free_func((GDestroyNotify) ash_vfat_file_free);
-	g_autofree char *uki_name =
-	    ash_boot_uki_name(options->name, options->version, options->tries);
-	g_autofree char *uki_path = g_strdup_printf("EFI/Linux/%s", uki_name);
-	g_autofree char *conf_text = g_strdup_printf("timeout %u\n", options->timeout);
-	g_autoptr(GBytes) conf = g_bytes_new(conf_text, strlen(conf_text));
-	g_autoptr(AshContent) loader = ash_content_new_from_bytes(files->loader);
-	g_autoptr(AshContent) conf_content = ash_content_new_from_bytes(conf);
+	g_autoptr(AshContent) content = ash_content_new_from_bytes(bytes);
+
+	add_file(list, path, content);
+}
+
+static void
+add_text(GPtrArray *list, const char *path, const char *text)
+{
+	g_autoptr(GBytes) bytes = g_bytes_new(text, strlen(text));
+
+	add_bytes(list, path, bytes);
+}
+
+static AshContent *
+sign(const AshBootOptions *options, const char *name, AshContent *image, GError **error)
+{
+	AshContent *done = options->signer->sign_image(options->signer, name, image, error);
+
+	return done != NULL ? done : (ash_prefix(error, "signing \"%s\"", name), NULL);
+}
+
+static AshContent *
+make_loader(const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
+	const AshSecureBoot *how = options->secure_boot;
+	bool wanted = options->signer != NULL && how->sign_loader && (files->signed_loader == NULL || !how->keep_signatures);
+	g_autoptr(AshContent) loader =
+		ash_content_new_from_bytes(wanted || files->signed_loader == NULL ? files->loader : files->signed_loader);
+
+	return wanted ? sign(options, ASH_SIGNED_LOADER, loader, error) : g_steal_pointer(&loader);
+}
+
+static gboolean
+add_systemd_boot(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
+	g_autofree char *conf = g_strdup_printf("timeout %u\n", options->timeout);
+	g_autoptr(AshContent) loader = make_loader(files, options, error);
+
+	if (loader == NULL)
+		return FALSE;
+	add_file(list, "EFI/BOOT/BOOTX64.EFI", loader);
+	add_file(list, "EFI/systemd/systemd-bootx64.efi", loader);
+	add_text(list, "loader/loader.conf", conf);
+	return TRUE;
+}
+
+/* As their distribution has signed them: shim loads what lies beside it, and knows that by its own certificate. */
+static gboolean
+add_grub(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
+	const AshGrubFiles *grub = files->grub;
+	g_autofree char *path = g_strdup_printf("%s/grub.cfg", grub->prefix);
+	g_autofree char *conf = ash_grub_format_config(grub, options->timeout);
+
+	if (options->signer != NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "shim and GRUB keep the signatures of their distribution: do without the key for Secure Boot");
+	add_bytes(list, "EFI/BOOT/BOOTX64.EFI", grub->shim);
+	add_bytes(list, "EFI/BOOT/grubx64.efi", grub->grub);
+	if (grub->mok_manager != NULL)
+		add_bytes(list, "EFI/BOOT/mmx64.efi", grub->mok_manager);
+	add_text(list, path, conf);
+	return TRUE;
+}
+
+static AshContent *
+make_uki(const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
 	g_autoptr(AshContent) uki = NULL;
 	g_autoptr(GBytes) pcrpkey = NULL;
 	g_autoptr(GBytes) pcrsig = NULL;
@@ -207,11 +303,70 @@ ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GErr
 	if (options->pcr_key != NULL && !ash_pcr_sign(&parts, options->pcr_key, &pcrpkey, &pcrsig, error))
 		return NULL;
 	uki = ash_uki_build(&parts, error);
+	if (uki == NULL || options->signer == NULL || !options->secure_boot->sign_uki)
+		return g_steal_pointer(&uki);
+	return sign(options, ASH_SIGNED_UKI, uki, error);
+}
+
+static gboolean
+add_uki(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
+	g_autofree char *name = ash_boot_uki_name(options->name, options->version, options->tries);
+	g_autofree char *path = g_strdup_printf("EFI/Linux/%s", name);
+	g_autoptr(AshContent) uki = make_uki(files, options, error);
+
 	if (uki == NULL)
+		return FALSE;
+	add_file(list, path, uki);
+	return TRUE;
+}
+
+/* As kernel-install(8) will do with later kernels, whose signatures are for those to make who package them. */
+static gboolean
+add_entry(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
+	bool wanted = options->signer != NULL && options->secure_boot->sign_uki;
+	g_autoptr(AshContent) linux_ = wanted ? sign(options, ASH_SIGNED_UKI, files->kernel, error) : ash_content_ref(files->kernel);
+	gsize length;
+	const char *data = g_bytes_get_data(files->os_release, &length);
+	g_autofree char *os_release = g_strndup(data, length);
+	const AshBootEntry entry = {
+	    .token = options->name,
+	    .release = files->kernel_release,
+	    .os_release = os_release,
+	    .cmdline = options->cmdline,
+	    .has_initrd = files->initrd != NULL,
+	    .tries = options->tries,
+	};
+	g_autofree char *path = ash_boot_entry_path(&entry);
+	g_autofree char *text = ash_boot_entry_format(&entry);
+	g_autofree char *kernel = ash_boot_entry_file_path(&entry, "linux");
+	g_autofree char *initrd = ash_boot_entry_file_path(&entry, "initrd");
+
+	if (linux_ == NULL)
+		return FALSE;
+	if (files->grub != NULL && !files->grub->reads_entries) {
+		g_autofree char *menu = ash_grub_format_entry(&entry);
+
+		add_text(list, ASH_GRUB_MENU, menu);
+	}
+	add_text(list, "loader/entries.srel", "type1\n");
+	add_text(list, path, text);
+	add_file(list, kernel, linux_);
+	if (files->initrd != NULL)
+		add_file(list, initrd, files->initrd);
+	return TRUE;
+}
+
+GPtrArray *
+ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
+	g_autoptr(GPtrArray) list =
+	    g_ptr_array_new_with_free_func((GDestroyNotify) ash_vfat_file_free);
+
+	if (!(files->grub != NULL ? add_grub : add_systemd_boot)(list, files, options, error))
 		return NULL;
-	add_file(list, "EFI/BOOT/BOOTX64.EFI", loader);
-	add_file(list, "EFI/systemd/systemd-bootx64.efi", loader);
-	add_file(list, "loader/loader.conf", conf_content);
-	add_file(list, uki_path, uki);
+	if (!(options->has_entries ? add_entry : add_uki)(list, files, options, error))
+		return NULL;
 	return g_steal_pointer(&list);
 }

@@ -3,8 +3,12 @@
 
 #include "base/context.h"
 #include "base/key.h"
+#include "disk/bootsigner.h"
 #include "disk/content.h"
+#include "disk/grub.h"
 #include "model/fstree.h"
+#include "model/imagetype.h"
+#include "model/secureboot.h"
 
 /** What boots a tree; from its own files. */
 typedef struct {
@@ -14,13 +18,15 @@ typedef struct {
 	GBytes *os_release;   /* usr/lib/os-release */
 	GBytes *stub;         /* usr/lib/systemd/boot/efi/linuxx64.efi.stub */
 	GBytes *loader;       /* usr/lib/systemd/boot/efi/systemd-bootx64.efi */
+	GBytes *signed_loader; /* the same, signed by who made it; NULL: the tree has none */
+	AshGrubFiles *grub;   /* in place of stub and loader; NULL: it is systemd-boot */
 } AshBootFiles;
 
 /**
  * Loads the small ones and opens the others. Of several kernels the newest counts (strverscmp(3)). Owned; NULL and
  * ASH_ERROR_CONFIG naming what the tree lacks and the package that has it.
  */
-AshBootFiles *ash_boot_files_load(const AshFsTree *tree, GError **error);
+AshBootFiles *ash_boot_files_load(const AshFsTree *tree, AshBootLoader loader, GError **error);
 void ash_boot_files_free(AshBootFiles *files);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshBootFiles, ash_boot_files_free)
 
@@ -45,12 +51,15 @@ typedef struct {
 	const char *cmdline;
 	guint tries;
 	guint timeout; /* of the menu, seconds */
+	bool has_entries; /* kernel and initramfs are files, with an entry in the menu (disk/bootentry.h), in place of a kernel image */
 	const AshKey *pcr_key; /* signs what PCR 11 will be (disk/pcr.h); NULL: nobody does */
+	const AshBootSigner *signer; /* signs the kernel image and the loader; NULL: nobody does */
+	const AshSecureBoot *secure_boot; /* what it signs */
 } AshBootOptions;
 
 /**
  * The files of an EFI system partition (GPtrArray of AshVfatFile, owned): systemd-boot under both
- * of its names, its configuration, and one UKI.
+ * of its names, or shim and GRUB; its configuration, and one UKI, or one kernel with its entry.
  */
 GPtrArray *ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options,
 			     GError **error);

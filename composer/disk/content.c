@@ -11,12 +11,12 @@
 
 #define BUFFER_BYTES ((guint64) 64 * 1024)
 
-/** Exactly one of the three. */
+/** Of exactly one of the three. */
 typedef struct {
 	GBytes *bytes;
 	AshContent *content;
 	int fd; /* or -1 */
-	guint64 length;
+	guint64 from, length; /* the part of it that this is */
 } Piece;
 
 struct AshContent {
@@ -87,6 +87,13 @@ ash_content_add_fd(AshContent *content, int fd, guint64 length)
 	add_piece(content, (Piece) { .fd = fd, .length = length });
 }
 
+void
+ash_content_add_range(AshContent *content, AshContent *other, guint64 offset, guint64 length)
+{
+	g_assert(offset <= other->size && length <= other->size - offset);
+	add_piece(content, (Piece) { .content = ash_content_ref(other), .fd = -1, .from = offset, .length = length });
+}
+
 AshContent *
 ash_content_new_from_bytes(GBytes *bytes)
 {
@@ -115,15 +122,43 @@ ash_content_get_fd(const AshContent *content)
 typedef gboolean (*Sink)(gpointer user_data, const guint8 *data, gsize length, GError **error);
 
 static gboolean
-walk_fd(const Piece *piece, Sink sink, gpointer user_data, GError **error)
+walk_fd(int fd, guint64 from, guint64 length, Sink sink, gpointer user_data, GError **error)
 {
 	g_autofree guint8 *buffer = g_malloc(BUFFER_BYTES);
 	gsize part;
 
-	for (guint64 at = 0; at < piece->length; at += part) {
-		part = (gsize) MIN(BUFFER_BYTES, piece->length - at);
-		if (!ash_fd_read_exact(piece->fd, buffer, part, at, error) || !sink(user_data, buffer, part, error))
+	for (guint64 at = 0; at < length; at += part) {
+		part = (gsize) MIN(BUFFER_BYTES, length - at);
+		if (!ash_fd_read_exact(fd, buffer, part, from + at, error) || !sink(user_data, buffer, part, error))
 			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean walk_range(const AshContent *content, guint64 from, guint64 length, Sink sink, gpointer user_data, GError **error);
+
+/* @from and @length: of the whole that the piece is a part of; never nothing. */
+static gboolean
+walk_piece(const Piece *piece, guint64 from, guint64 length, Sink sink, gpointer user_data, GError **error)
+{
+	if (piece->content != NULL)
+		return walk_range(piece->content, from, length, sink, user_data, error);
+	if (piece->fd >= 0)
+		return walk_fd(piece->fd, from, length, sink, user_data, error);
+	return sink(user_data, (const guint8 *) g_bytes_get_data(piece->bytes, NULL) + from, (gsize) length, error);
+}
+
+static gboolean
+walk_range(const AshContent *content, guint64 from, guint64 length, Sink sink, gpointer user_data, GError **error)
+{
+	for (guint i = 0; i < content->pieces->len && length > 0; i++) {
+		const Piece *piece = &g_array_index(content->pieces, Piece, i);
+		guint64 skipped = MIN(from, piece->length), part = MIN(length, piece->length - skipped);
+
+		if (part > 0 && !walk_piece(piece, piece->from + skipped, part, sink, user_data, error))
+			return FALSE;
+		from -= skipped;
+		length -= part;
 	}
 	return TRUE;
 }
@@ -131,24 +166,13 @@ walk_fd(const Piece *piece, Sink sink, gpointer user_data, GError **error)
 static gboolean
 walk(const AshContent *content, Sink sink, gpointer user_data, GError **error)
 {
-	for (guint i = 0; i < content->pieces->len; i++) {
-		const Piece *piece = &g_array_index(content->pieces, Piece, i);
-		gsize length = 0;
-		const guint8 *data = piece->bytes != NULL ? g_bytes_get_data(piece->bytes, &length) : NULL;
-
-		if (piece->content != NULL && !walk(piece->content, sink, user_data, error))
-			return FALSE;
-		if (piece->fd >= 0 && !walk_fd(piece, sink, user_data, error))
-			return FALSE;
-		if (length > 0 && !sink(user_data, data, length, error))
-			return FALSE;
-	}
-	return TRUE;
+	return walk_range(content, 0, content->size, sink, user_data, error);
 }
 
 static gboolean
 read_piece(const Piece *piece, guint8 *buffer, gsize length, guint64 offset, GError **error)
 {
+	offset += piece->from;
 	if (piece->content != NULL)
 		return ash_content_read(piece->content, buffer, length, offset, error);
 	if (piece->fd >= 0)

@@ -21,6 +21,8 @@ AshContent *ash_content_new_from_bytes(GBytes *bytes);
 /** Appends a piece, referenced. */
 void ash_content_add_bytes(AshContent *content, GBytes *bytes);
 void ash_content_add_content(AshContent *content, AshContent *other);
+/** Appends @length bytes of @other (referenced) from @offset on, which must be in it. */
+void ash_content_add_range(AshContent *content, AshContent *other, guint64 offset, guint64 length);
 /** Appends the first @length bytes of the regular file @fd, which is taken over. */
 void ash_content_add_fd(AshContent *content, int fd, guint64 length);
 

@@ -7,7 +7,7 @@
 #include "disk/gpttable.h"
 #include "disk/probe.h"
 #include "disk/verity.h"
-#include "model/layout.h"
+#include "model/mount.h"
 #include "model/lock.h"
 
 #include <string.h>
@@ -81,14 +81,15 @@ add_table(AshCosiMeta *meta, int fd, GError **error)
 }
 
 static const char *
-find_mount_point(const AshCosiMeta *meta, AshPartitionRole role)
+find_mount_point(const AshCosiMeta *meta, AshPartitionRole role, const char *label)
 {
-	switch (role) {
-	case ASH_PARTITION_ESP: return meta->esp;
-	case ASH_PARTITION_ROOT: return "/";
-	case ASH_PARTITION_VAR: return "/var";
-	default: return NULL;
+	for (guint i = 0; meta->source->mounts != NULL && i < meta->source->mounts->len; i++) {
+		const AshMount *mount = meta->source->mounts->pdata[i];
+
+		if (g_strcmp0(mount->label, label) == 0)
+			return mount->mount_point;
 	}
+	return role == ASH_PARTITION_ESP ? meta->esp : ash_partition_role_get_mount_point(role);
 }
 
 static bool
@@ -105,9 +106,8 @@ is_taken(const AshCosiMeta *meta, const char *mount_point)
 
 /* What is mounted from a partition: a file system that can be seen, where nothing else is. */
 static void
-find_file_system(const AshCosiMeta *meta, int fd, AshPartitionRole role, AshCosiRegion *region)
+find_file_system(const AshCosiMeta *meta, int fd, const char *mount_point, AshCosiRegion *region)
 {
-	const char *mount_point = find_mount_point(meta, role);
 	g_auto(AshProbe) probe = { 0 };
 	AshFsKind kind;
 
@@ -138,7 +138,7 @@ add_partitions(AshCosiMeta *meta, int fd, GError **error)
 		region->number = entry->index + 1;
 		region->type = entry->type;
 		region->uuid = entry->uuid;
-		find_file_system(meta, fd, role, region);
+		find_file_system(meta, fd, find_mount_point(meta, role, entry->label), region);
 	}
 	return entries != NULL;
 }

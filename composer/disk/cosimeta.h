@@ -10,6 +10,7 @@
 /** What a COSI file says of the system in a disk; all borrowed. */
 typedef struct {
 	const AshFsTree *tree;     /* the root: os-release, packages, mount points */
+	const GPtrArray *mounts;   /* of AshMount, or NULL: what is mounted elsewhere than by the type of its partition */
 	const char *root_hash;     /* hex, of the root that is in the disk; NULL without verity */
 	const char *uki_name;      /* in EFI/Linux of the EFI system partition */
 	const char *cmdline;       /* of that */
@@ -23,7 +24,7 @@ typedef struct {
 	guint number;           /* of the partition, from 1; 0: the partition table */
 	guint64 offset, bytes;  /* in the disk */
 	AshUuid type, uuid;     /* of a partition */
-	const char *mount_point; /* static; NULL: nothing is mounted from it by name */
+	const char *mount_point; /* borrowed; NULL: nothing is mounted from it by name */
 	const char *fs_type;     /* static */
 	char *fs_uuid;
 	guint hash;             /* number of its hash partition; 0: none */

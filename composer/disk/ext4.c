@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/size.h"
+#include "base/zero.h"
 
 #include <et/com_err.h>
 #include <ext2fs/ext2fs.h>
@@ -12,7 +13,7 @@
 
 #define BLOCK_BYTES 4096
 #define INODE_BYTES 256
-/* mke2fs's own ratio: one inode per so many bytes. */
+/* One inode per so many bytes. */
 #define BYTES_PER_INODE      16384
 #define COPY_BYTES           (1024 * 1024)
 #define LOST_AND_FOUND       "lost+found"
@@ -48,15 +49,34 @@ throw_node(GError **error, errcode_t rc, const AshFsNode *node)
 	return throw_ext2(error, rc, what);
 }
 
+static guint64
+count_nodes(const AshFsNode *node)
+{
+	guint64 count = 1;
+
+	for (guint i = 0; node->children != NULL && i < node->children->len; i++)
+		count += count_nodes(node->children->pdata[i]);
+	return count;
+}
+
+/* mke2fs's own ratio, but of a tree of small files a quarter more than it has: they will not stay the only ones. */
+static guint64
+choose_inodes(const AshFsTree *tree, guint64 bytes)
+{
+	guint64 count = tree != NULL ? count_nodes(tree->root) : 0;
+
+	return CLAMP(MAX(bytes / BYTES_PER_INODE, count + count / 4), 64, G_MAXUINT32 / 2);
+}
+
 static void
-describe(struct ext2_super_block *param, guint64 bytes)
+describe(struct ext2_super_block *param, const AshFsTree *tree, guint64 bytes)
 {
 	param->s_rev_level = EXT2_DYNAMIC_REV;
 	param->s_log_block_size = 2;
 	param->s_log_cluster_size = 2;
 	param->s_inode_size = INODE_BYTES;
 	param->s_log_groups_per_flex = 4;
-	param->s_inodes_count = (guint32) CLAMP(bytes / BYTES_PER_INODE, 64, G_MAXUINT32 / 2);
+	param->s_inodes_count = (guint32) choose_inodes(tree, bytes);
 	param->s_feature_compat = EXT2_FEATURE_COMPAT_EXT_ATTR | EXT2_FEATURE_COMPAT_DIR_INDEX |
 				  EXT2_FEATURE_COMPAT_RESIZE_INODE;
 	param->s_feature_incompat = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS |
@@ -176,6 +196,8 @@ set_attributes(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
 	ext2fs_set_i_uid_high(inode, node->uid >> 16);
 	inode.i_gid = (guint16) node->gid;
 	ext2fs_set_i_gid_high(inode, node->gid >> 16);
+	if (node->immutable)
+		inode.i_flags |= EXT2_IMMUTABLE_FL;
 	inode.i_extra_isize = sizeof(inode) - EXT2_GOOD_OLD_INODE_SIZE;
 	set_time(&inode.i_mtime, &inode.i_mtime_extra, node->mtime);
 	set_time(&inode.i_ctime, &inode.i_ctime_extra, (gint64) writer->epoch);
@@ -216,25 +238,62 @@ link_name(ext2_filsys fs, ext2_ino_t directory, const char *name, ext2_ino_t ino
 	return rc != 0 ? rc : ext2fs_link(fs, directory, name, ino, type);
 }
 
+/* Blocks from @at on, up to @length, that are all zero, or none of which is: their bytes. */
+static guint
+measure_run(const guint8 *buffer, guint at, guint length, bool *ret_zero)
+{
+	guint end = at;
+
+	*ret_zero = ash_is_zero(buffer + at, MIN(BLOCK_BYTES, length - at));
+	while (end < length && ash_is_zero(buffer + end, MIN(BLOCK_BYTES, length - end)) == *ret_zero)
+		end += MIN(BLOCK_BYTES, length - end);
+	return end - at;
+}
+
+/* Blocks of zeros become holes, whatever the file had where it comes from: the bytes of an image must not depend on that. */
+static errcode_t
+write_part(ext2_file_t file, const guint8 *buffer, guint length)
+{
+	errcode_t rc = 0;
+
+	for (guint at = 0, run; rc == 0 && at < length; at += run) {
+		bool is_zero;
+		guint put = 0;
+
+		run = measure_run(buffer, at, length, &is_zero);
+		if (is_zero) {
+			rc = ext2fs_file_llseek(file, run, EXT2_SEEK_CUR, NULL);
+			continue;
+		}
+		rc = ext2fs_file_write(file, buffer + at, run, &put);
+		if (rc == 0 && put != run)
+			rc = EXT2_ET_BLOCK_ALLOC_FAIL;
+	}
+	return rc;
+}
+
 static gboolean
 copy_content(Writer *writer, int from_fd, ext2_file_t file, const AshFsNode *node, GError **error)
 {
 	g_autofree guint8 *buffer = g_malloc(COPY_BYTES);
+	__u64 have = 0;
+	errcode_t rc = 0;
 
-	for (guint64 at = 0; at < node->size;) {
+	for (guint64 at = 0; rc == 0 && at < node->size;) {
 		guint part = (guint) MIN(node->size - at, COPY_BYTES);
-		guint put = 0;
-		errcode_t rc;
 
 		if (!ash_context_check(writer->ctx, error) ||
 		    !ash_fd_read_exact(from_fd, buffer, part, at, error))
 			return FALSE;
-		rc = ext2fs_file_write(file, buffer, part, &put);
-		if (rc != 0 || put != part)
-			return throw_node(error, rc != 0 ? rc : EXT2_ET_BLOCK_ALLOC_FAIL, node);
+		rc = write_part(file, buffer, part);
 		at += part;
 	}
-	return TRUE;
+	/* A hole at the end. */
+	if (rc == 0)
+		rc = ext2fs_file_get_lsize(file, &have);
+	if (rc == 0 && have != node->size)
+		rc = ext2fs_file_set_size2(file, (ext2_off64_t) node->size);
+	return rc == 0 || throw_node(error, rc, node);
 }
 
 static gboolean
@@ -348,16 +407,29 @@ write_children(Writer *writer, ext2_ino_t ino, const AshFsNode *node, GError **e
 	return TRUE;
 }
 
+/* Where fsck(8) puts things: ours, but for the label that the tree may have for it. */
+static errcode_t
+finish_lost_and_found(Writer *writer)
+{
+	const AshFsNode *node = writer->tree != NULL ? ash_fs_tree_lookup(writer->tree, LOST_AND_FOUND) : NULL;
+	const AshFsNode lost = {.name = (char *) LOST_AND_FOUND,
+				.mode = S_IFDIR | 0700,
+				.mtime = (gint64) writer->epoch,
+				.xattrs = node != NULL ? node->xattrs : NULL};
+	ext2_ino_t ino = 0;
+	errcode_t rc = ext2fs_lookup(writer->fs, EXT2_ROOT_INO, LOST_AND_FOUND, strlen(LOST_AND_FOUND), NULL, &ino);
+
+	if (rc == 0)
+		rc = set_attributes(writer, ino, &lost);
+	return rc == 0 ? set_xattrs(writer, ino, &lost) : rc;
+}
+
 static gboolean
 write_tree(Writer *writer, GError **error)
 {
 	const AshFsNode plain_root = {
 	    .name = (char *) "", .mode = S_IFDIR | 0755, .mtime = (gint64) writer->epoch};
 	const AshFsNode *root = writer->tree != NULL ? writer->tree->root : &plain_root;
-	const AshFsNode lost = {.name = (char *) LOST_AND_FOUND,
-				.mode = S_IFDIR | 0700,
-				.mtime = (gint64) writer->epoch};
-	ext2_ino_t lost_ino = 0;
 	errcode_t rc;
 
 	if (writer->tree != NULL && !write_children(writer, EXT2_ROOT_INO, root, error))
@@ -366,10 +438,7 @@ write_tree(Writer *writer, GError **error)
 	if (rc == 0)
 		rc = set_xattrs(writer, EXT2_ROOT_INO, root);
 	if (rc == 0)
-		rc = ext2fs_lookup(writer->fs, EXT2_ROOT_INO, LOST_AND_FOUND,
-				   strlen(LOST_AND_FOUND), NULL, &lost_ino);
-	if (rc == 0)
-		rc = set_attributes(writer, lost_ino, &lost);
+		rc = finish_lost_and_found(writer);
 	return rc == 0 || throw_node(error, rc, root);
 }
 
@@ -382,7 +451,7 @@ open_writer(Writer *writer, const AshExt4Options *options, int fd, guint64 offse
 	g_autofree char *io_option = g_strdup_printf("offset=%" G_GUINT64_FORMAT, offset);
 	errcode_t rc;
 
-	describe(&param, bytes);
+	describe(&param, writer->tree, bytes);
 	rc = ext2fs_initialize(path, EXT2_FLAG_EXCLUSIVE | EXT2_FLAG_64BITS, &param,
 			       unix_io_manager, &writer->fs);
 	if (rc != 0)

@@ -4,10 +4,13 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/size.h"
-#include "disk/ext4.h"
+#include "disk/filesystem.h"
 #include "disk/gpt.h"
 #include "disk/place.h"
+#include "disk/squashfs.h"
+#include "disk/veritysig.h"
 #include "disk/vfat.h"
+#include "model/strv.h"
 
 #include <string.h>
 
@@ -17,8 +20,11 @@
 AshUuid
 ash_disk_build_uuid(const AshDiskBuild *build, const AshPartition *partition, const char *what)
 {
-	g_autofree char *purpose =
-	    g_strdup_printf("%s-%s", ash_partition_role_to_string(partition->role), what);
+	const char *role = ash_partition_role_to_string(partition->role);
+	/* There may be several of them. */
+	bool is_one = partition->role != ASH_PARTITION_LINUX;
+	g_autofree char *purpose = is_one ? g_strdup_printf("%s-%s", role, what)
+					  : g_strdup_printf("%s-%s-%s", role, partition->label != NULL ? partition->label : "", what);
 
 	return ash_uuid_derive(&build->request->seed, purpose);
 }
@@ -76,8 +82,8 @@ identify_partition(const AshDiskRequest *request, AshPartition *partition, guint
 static guint64
 measure_esp(const AshBootFiles *boot, bool has_two)
 {
-	const guint64 loaders = 2 * g_bytes_get_size(boot->loader);
-	guint64 uki = g_bytes_get_size(boot->stub) + ash_content_get_size(boot->kernel) + ASH_MIB;
+	const guint64 loaders = boot->grub != NULL ? ash_grub_files_measure(boot->grub) : 2 * g_bytes_get_size(boot->loader);
+	guint64 uki = (boot->stub != NULL ? g_bytes_get_size(boot->stub) : 0) + ash_content_get_size(boot->kernel) + ASH_MIB;
 
 	uki += boot->initrd != NULL ? ash_content_get_size(boot->initrd) : 0;
 	const guint64 bytes = loaders + (has_two ? 2 : 1) * uki;
@@ -95,13 +101,24 @@ has_free_slot(const AshLayout *layout)
 	return false;
 }
 
+static const AshPartition *
+find_erofs_root(const AshDiskBuild *build)
+{
+	for (guint i = 0; i < build->layout->partitions->len; i++) {
+		const AshPartition *partition = build->layout->partitions->pdata[i];
+		if (partition->role == ASH_PARTITION_ROOT && partition->fs == ASH_FS_EROFS && !partition->empty)
+			return partition;
+	}
+	return NULL;
+}
+
 /* A kernel that cannot read its root would be found out only by booting it. */
 static gboolean
 check_kernel(const AshDiskBuild *build, GError **error)
 {
 	const char *release = build->boot != NULL ? build->boot->kernel_release : NULL;
 
-	if (release == NULL || build->request->type->root_compression != ASH_ROOT_COMPRESSION_ZSTD ||
+	if (find_erofs_root(build) == NULL || release == NULL || build->request->type->root_compression != ASH_ROOT_COMPRESSION_ZSTD ||
 	    strverscmp(release, FIRST_KERNEL_WITH_ZSTD) >= 0)
 		return TRUE;
 	return ash_throw(error, ASH_ERROR_CONFIG,
@@ -126,50 +143,68 @@ make_erofs_options(const AshDiskBuild *build, const AshPartition *partition)
 }
 
 static gboolean
-make_root_file(AshDiskBuild *build, const AshErofsOptions *options, GError **error)
+make_root_file(AshDiskBuild *build, AshFsKind kind, const AshErofsOptions *options, GError **error)
 {
 	const AshDiskRequest *request = build->request;
 	g_autofree char *left_out = build->initrd != NULL ? ash_fs_node_dup_path(build->initrd) : NULL;
-	AshRootFile root = { .tree = request->tree, .left_out = left_out, .options = *options };
+	AshRootFile root = { .tree = request->tree, .left_out = left_out, .mount_points = (const char *const *) build->mount_points, .options = *options };
 
-	build->root_fd = ash_root_file_make(build->ctx, &root, request->output_dir, request->make_root, request->make_root_data,
-					    &build->root_bytes, error);
+	AshRootFileMaker maker = kind == ASH_FS_SQUASHFS ? ash_squashfs_make : request->make_root;
+	build->root_fd = ash_root_file_make(build->ctx, &root, request->output_dir, maker, request->make_root_data, &build->root_bytes, error);
 	return build->root_fd >= 0;
 }
 
 /* Once for all slots. Sets *@ret_bytes. */
 static gboolean
-plan_erofs(AshDiskBuild *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
+plan_whole(AshDiskBuild *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
 {
 	const AshErofsOptions options = make_erofs_options(build, partition);
 
 	if (!check_kernel(build, error))
 		return FALSE;
 	/* Ours is planned already (prepare_root()). */
-	if (build->erofs == NULL && build->root_fd < 0 && !make_root_file(build, &options, error))
+	if (build->erofs == NULL && build->root_fd < 0 && !make_root_file(build, partition->fs, &options, error))
 		return FALSE;
 	*ret_bytes = build->erofs != NULL ? ash_erofs_get_bytes(build->erofs) : build->root_bytes;
 	return TRUE;
+}
+
+static gboolean
+measure_filesystem(const AshDiskBuild *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
+{
+	const AshFsTree *tree = ash_disk_build_get_tree(build, partition);
+
+	*ret_bytes = ash_filesystem_estimate(partition->fs, tree);
+	return ash_filesystem_check(partition->fs, tree, error);
 }
 
 /* Bytes that a partition's content takes; 0 and @error if it cannot be held. */
 static gboolean
 measure_partition(AshDiskBuild *build, const AshPartition *partition, guint64 *ret_bytes, GError **error)
 {
-	const AshDiskRequest *request = build->request;
-
 	*ret_bytes = 0;
 	if (partition->empty)
 		return TRUE;
-	if (partition->role == ASH_PARTITION_ROOT && partition->fs == ASH_FS_EROFS)
-		return plan_erofs(build, partition, ret_bytes, error) || ash_prefix(error, "root file system");
-	if (partition->role == ASH_PARTITION_ROOT)
-		*ret_bytes = ash_ext4_estimate(request->tree);
-	else if (partition->role == ASH_PARTITION_ESP && build->boot != NULL)
+	if (partition->role == ASH_PARTITION_ROOT && ash_fs_kind_get_traits(partition->fs)->read_only)
+		return plan_whole(build, partition, ret_bytes, error) || ash_prefix(error, "root file system");
+	if (partition->role == ASH_PARTITION_ESP && build->boot != NULL)
 		*ret_bytes = MAX(measure_esp(build->boot, has_free_slot(build->layout)), ASH_VFAT_MIN_BYTES);
-	else if (partition->fs == ASH_FS_EXT4)
-		*ret_bytes = ash_ext4_estimate(
-		    partition->role == ASH_PARTITION_VAR ? request->var_tree : NULL);
+	else if (partition->role == ASH_PARTITION_ROOT_VERITY_SIG)
+		*ret_bytes = ASH_VERITY_SIG_BYTES;
+	else
+		return measure_filesystem(build, partition, ret_bytes, error) || ash_prefix(error, "partition \"%s\"", partition->label);
+	return TRUE;
+}
+
+/* COSI names file systems by their UUIDs. */
+static gboolean
+check_formats(const AshImageType *type, GError **error)
+{
+	const AshPartition *root = ash_layout_find(type->layout, ASH_PARTITION_ROOT, 0);
+
+	for (guint i = 0; i < type->formats->len; i++)
+		if (g_array_index(type->formats, AshDiskFormat, i) == ASH_DISK_COSI && root != NULL && root->fs == ASH_FS_SQUASHFS)
+			return ash_throw(error, ASH_ERROR_CONFIG, "COSI wants a root with a UUID, which squashfs does not have: take \"erofs\"");
 	return TRUE;
 }
 
@@ -182,30 +217,33 @@ check_request(const AshDiskRequest *request, GError **error)
 	for (guint i = 0; i < request->type->layout->partitions->len; i++) {
 		const AshPartition *partition = request->type->layout->partitions->pdata[i];
 
-		if (partition->role == ASH_PARTITION_ROOT && !partition->empty && partition->fs != ASH_FS_EROFS &&
-		    partition->fs != ASH_FS_EXT4)
-			return ash_throw(error, ASH_ERROR_CONFIG,
-					 "a root partition is erofs or ext4");
+		if (partition->role == ASH_PARTITION_ROOT && !partition->empty && !ash_partition_role_can_hold(partition->role, partition->fs))
+			return ash_throw(error, ASH_ERROR_CONFIG, "a root partition cannot be \"%s\"", ash_fs_kind_to_string(partition->fs));
 	}
-	return check_word(request->name, "name", "._-", error) &&
+	return check_formats(request->type, error) && check_word(request->name, "name", "._-", error) &&
 	       check_word(request->version, "version", ".~^-", error);
 }
 
 static gboolean
 load_boot_files(AshDiskBuild *build, GError **error)
 {
-	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) == NULL)
+	/* GRUB takes the kernel from the root. */
+	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) == NULL || build->request->type->system == ASH_SYSTEM_OSTREE)
 		return TRUE;
-	build->boot = ash_boot_files_load(build->request->tree, error);
+	build->boot = ash_boot_files_load(build->request->tree, build->request->type->loader, error);
 	return build->boot != NULL;
 }
 
-/* A root with a hash tree is booted by a kernel image, which has it: in the root it would be one more thing that updates have to fetch. */
+/*
+ * A root with a hash tree is booted by a kernel image, which has it: in the root it would be one more thing that updates have to fetch. That of
+ * packages has it in its boot partition.
+ */
 static void
 hide_initrd(AshDiskBuild *build)
 {
-	AshFsNode *initrd = ash_layout_find(build->layout, ASH_PARTITION_ROOT_VERITY, 0) != NULL ? ash_boot_find_initrd(build->request->tree)
-												 : NULL;
+	bool is_beside = build->request->type->system == ASH_SYSTEM_TRADITIONAL ||
+			 ash_layout_find(build->layout, ASH_PARTITION_ROOT_VERITY, 0) != NULL;
+	AshFsNode *initrd = is_beside ? ash_boot_find_initrd(build->request->tree) : NULL;
 
 	if (initrd == NULL)
 		return;
@@ -213,15 +251,41 @@ hide_initrd(AshDiskBuild *build)
 	build->initrd = initrd;
 }
 
-static const AshPartition *
-find_erofs_root(const AshDiskBuild *build)
+/* The ESP has what boots, not what a tree has at its place. */
+static bool
+has_branch(const AshMount *mount)
 {
-	for (guint i = 0; i < build->layout->partitions->len; i++) {
-		const AshPartition *partition = build->layout->partitions->pdata[i];
-		if (partition->role == ASH_PARTITION_ROOT && partition->fs == ASH_FS_EROFS && !partition->empty)
-			return partition;
+	return mount->mount_point != NULL && strcmp(mount->mount_point, "/") != 0 && mount->role != ASH_PARTITION_ESP;
+}
+
+static gboolean
+take_branches(AshDiskBuild *build, GError **error)
+{
+	const GPtrArray *mounts = build->request->type->mounts;
+
+	build->mount_points = ash_strv_new();
+	for (guint i = 0; i < mounts->len; i++) {
+		const AshMount *mount = g_ptr_array_index(mounts, i);
+
+		if (has_branch(mount))
+			ash_strv_add(&build->mount_points, mount->mount_point);
 	}
-	return NULL;
+	build->branches = ash_fs_branches_take(build->request->tree, (const char *const *) build->mount_points, error);
+	return build->branches != NULL;
+}
+
+const AshFsTree *
+ash_disk_build_get_tree(const AshDiskBuild *build, const AshPartition *partition)
+{
+	const char *mount_point = ash_partition_get_mount_point(partition);
+	const AshFsTree *branch = mount_point != NULL && build->branches != NULL ? ash_fs_branches_find(build->branches, mount_point) : NULL;
+
+	if (partition->role == ASH_PARTITION_ROOT)
+		return build->root_tree != NULL ? build->root_tree : build->request->tree;
+	/* The first boot fills a /var that has nothing (tmpfiles.d(5)). */
+	if (partition->role == ASH_PARTITION_VAR && (branch == NULL || branch->root->children->len == 0))
+		return build->request->var_tree;
+	return branch;
 }
 
 /* What takes its time and depends on the tree alone. */
@@ -267,12 +331,15 @@ ash_disk_build_plan(AshDiskBuild *build, GError **error)
 	if (!load_boot_files(build, error))
 		return FALSE;
 	hide_initrd(build);
+	for (guint i = 0; i < n; i++)
+		identify_partition(request, build->layout->partitions->pdata[i], i);
+	if (!ash_disk_build_fill_files(build, error) || !take_branches(build, error))
+		return FALSE;
 	if (!ash_parallel_run(build->ctx, N_PREPARED, prepare, build, error))
 		return FALSE;
 	for (guint i = 0; i < n; i++) {
-		AshPartition *partition = build->layout->partitions->pdata[i];
+		const AshPartition *partition = build->layout->partitions->pdata[i];
 
-		identify_partition(request, partition, i);
 		if (!measure_partition(build, partition, &build->content[i], error))
 			return FALSE;
 		build->content[i] += ash_seal_overhead(partition);

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/size.h"
-#include "disk/ext4.h"
+#include "disk/filesystem.h"
 #include "disk/formats.h"
 #include "disk/leafcache.h"
 #include "disk/verity.h"
@@ -11,17 +11,18 @@
 #include <string.h>
 
 gboolean
-ash_disk_build_write_ext4(AshDiskBuild *build, const AshPartition *partition, const AshFsTree *tree, GError **error)
+ash_disk_build_write_filesystem(AshDiskBuild *build, const AshPartition *partition, GError **error)
 {
-	AshExt4Options options = {
+	const AshFilesystemOptions options = {
 	    .uuid = ash_disk_build_uuid(build, partition, "fs"),
 	    .hash_seed = ash_disk_build_uuid(build, partition, "hash-seed"),
+	    .label = partition->fs_label != NULL ? partition->fs_label : partition->label,
 	    .epoch = build->request->epoch,
+	    .scratch_dir = build->request->output_dir,
 	};
 
-	g_strlcpy(options.label, partition->label, sizeof(options.label));
-	return ash_ext4_write(build->ctx, tree, &options, build->fd, partition->offset,
-			      partition->size, error);
+	return ash_filesystem_write(build->ctx, partition->fs, ash_disk_build_get_tree(build, partition), &options, build->fd, partition->offset,
+				    partition->size, error);
 }
 
 /** Those who look at the root while it is written. */
@@ -97,7 +98,7 @@ ash_disk_build_leaves_raw(const AshDiskBuild *build)
 
 /* @hash_tree and @salt: NULL, or of what is written here. */
 static gboolean
-write_erofs(AshDiskBuild *build, const AshPartition *partition, AshVerityTree *hash_tree, const guint8 *salt, GError **error)
+write_whole(AshDiskBuild *build, const AshPartition *partition, AshVerityTree *hash_tree, const guint8 *salt, GError **error)
 {
 	Onlookers onlookers = { hash_tree, build->used, partition->offset };
 	bool is_first = build->files == NULL, leave = is_first && hash_tree != NULL && ash_disk_build_leaves_raw(build);
@@ -135,12 +136,12 @@ name_by_root_hash(AshDiskBuild *build, AshPartition *root, AshPartition *hash, c
 
 /* The blocks are hashed as they are written. */
 static gboolean
-write_erofs_with_tree(AshDiskBuild *build, AshPartition *root, const AshVerityPlace *place, const guint8 *salt,
+write_whole_with_tree(AshDiskBuild *build, AshPartition *root, const AshVerityPlace *place, const guint8 *salt,
 		      const AshUuid *uuid, guint8 *ret_root_hash, GError **error)
 {
 	g_autoptr(AshVerityTree) tree = ash_verity_tree_new(place->data_bytes, salt, error);
 
-	return tree != NULL && write_erofs(build, root, tree, salt, error) &&
+	return tree != NULL && write_whole(build, root, tree, salt, error) &&
 	       ash_verity_tree_write(tree, place, uuid, ret_root_hash, error);
 }
 
@@ -150,19 +151,19 @@ write_with_hash_tree(AshDiskBuild *build, AshPartition *root, guint index, AshPa
 {
 	AshUuid uuid = ash_disk_build_uuid(build, hash, "fs");
 	guint8 salt[ASH_VERITY_SALT_BYTES], root_hash[ASH_SHA256_SIZE];
-	bool is_erofs = root->fs == ASH_FS_EROFS;
+	bool is_whole = ash_fs_kind_get_traits(root->fs)->read_only;
 	AshVerityPlace place = {
 	    .fd = build->fd,
 	    .data_offset = root->offset,
-	    .data_bytes = is_erofs ? build->content[index] : root->size,
+	    .data_bytes = is_whole ? build->content[index] : root->size,
 	    .hash_offset = hash->offset,
 	    .hash_bytes = hash->size,
 	};
 	gboolean ok;
 
 	derive_salt(build->request->name, salt);
-	ok = is_erofs ? write_erofs_with_tree(build, root, &place, salt, &uuid, root_hash, error)
-		      : ash_disk_build_write_ext4(build, root, build->request->tree, error) &&
+	ok = is_whole ? write_whole_with_tree(build, root, &place, salt, &uuid, root_hash, error)
+		      : ash_disk_build_write_filesystem(build, root, error) &&
 				ash_verity_format(build->ctx, &place, salt, &uuid, root_hash, error);
 	if (ok)
 		name_by_root_hash(build, root, hash, root_hash);
@@ -191,10 +192,10 @@ ash_disk_build_write_root(AshDiskBuild *build, AshPartition *root, guint index, 
 	ash_progress_begin(build->ctx->progress, "Root file system", 60);
 	if (hash != NULL)
 		ok = write_with_hash_tree(build, root, index, hash, error);
-	else if (root->fs == ASH_FS_EROFS)
-		ok = write_erofs(build, root, NULL, NULL, error);
+	else if (ash_fs_kind_get_traits(root->fs)->read_only)
+		ok = write_whole(build, root, NULL, NULL, error);
 	else
-		ok = ash_disk_build_write_ext4(build, root, build->request->tree, error);
+		ok = ash_disk_build_write_filesystem(build, root, error);
 	if (!ok)
 		return ash_prefix(error, "root file system");
 	ash_progress_end(build->ctx->progress);

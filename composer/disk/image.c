@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "disk/formats.h"
 #include "disk/gpt.h"
+#include "disk/ostree.h"
+#include "disk/veritysig.h"
 #include "disk/vfat.h"
 
 #include <fcntl.h>
@@ -15,13 +17,17 @@
 static void
 build_clear(AshDiskBuild *build)
 {
+	g_clear_pointer(&build->branches, ash_fs_branches_free);
+	g_clear_pointer(&build->mount_points, g_strfreev);
 	g_clear_pointer(&build->initrd, ash_fs_node_put_back);
 	g_clear_pointer(&build->layout, ash_layout_free);
 	g_clear_pointer(&build->boot, ash_boot_files_free);
 	g_clear_pointer(&build->content, g_free);
 	g_clear_pointer(&build->erofs, ash_erofs_free);
 	g_clear_pointer(&build->partial, g_free);
+	g_clear_pointer(&build->root_tree, ash_fs_tree_free);
 	g_clear_pointer(&build->root_hash, g_free);
+	g_clear_pointer(&build->root_argument, g_free);
 	g_clear_pointer(&build->used, ash_used_map_free);
 	g_clear_pointer(&build->files, g_array_unref);
 	g_clear_pointer(&build->contents, g_array_unref);
@@ -55,8 +61,8 @@ open_raw(AshDiskBuild *build, GError **error)
 }
 
 /* How the kernel finds its root: through the hash tree, or by its partition. */
-static char *
-make_cmdline(const AshDiskBuild *build)
+char *
+ash_disk_build_cmdline(const AshDiskBuild *build)
 {
 	const AshPartition *root = ash_layout_find(build->layout, ASH_PARTITION_ROOT, 0);
 	g_autofree char *root_arg = NULL;
@@ -65,24 +71,34 @@ make_cmdline(const AshDiskBuild *build)
 	char uuid[ASH_UUID_STRING_SIZE];
 
 	ash_uuid_format(&build->root_uuid, uuid);
-	if (build->root_hash != NULL)
+	if (build->root_argument != NULL)
+		root_arg = g_strdup(build->root_argument);
+	else if (build->root_hash != NULL)
 		root_arg = g_strdup_printf("roothash=%s", build->root_hash);
 	else if (root != NULL)
 		root_arg =
 		    g_strdup_printf("root=PARTUUID=%s %s", uuid,
-				    root->read_only || root->fs == ASH_FS_EROFS ? "ro" : "rw");
+				    root->read_only || ash_fs_kind_get_traits(root->fs)->read_only ? "ro" : "rw");
 	parts[0] = root_arg;
 	return ash_boot_join_cmdline(parts, G_N_ELEMENTS(parts));
+}
+
+guint32
+ash_disk_build_volume_id(const AshDiskBuild *build, const AshPartition *partition)
+{
+	AshUuid id = ash_disk_build_uuid(build, partition, "fs");
+	guint32 volume_id;
+
+	memcpy(&volume_id, id.bytes, sizeof(volume_id));
+	return GUINT32_FROM_BE(volume_id);
 }
 
 static AshVfatOptions
 get_esp_options(const AshDiskBuild *build, const AshPartition *esp)
 {
 	AshVfatOptions options = {.label = "ESP", .epoch = build->request->epoch};
-	AshUuid id = ash_disk_build_uuid(build, esp, "fs");
 
-	memcpy(&options.volume_id, id.bytes, sizeof(options.volume_id));
-	options.volume_id = GUINT32_FROM_BE(options.volume_id);
+	options.volume_id = ash_disk_build_volume_id(build, esp);
 	return options;
 }
 
@@ -107,24 +123,40 @@ show_contents(AshDiskBuild *build, GError **error)
 	return TRUE;
 }
 
-static gboolean
-write_esp(AshDiskBuild *build, AshPartition *esp, GError **error)
+/* Owned; NULL on failure. */
+static GPtrArray *
+list_esp(const AshDiskBuild *build, GError **error)
 {
 	const AshDiskRequest *request = build->request;
-	g_autofree char *cmdline = make_cmdline(build);
-	g_autoptr(GPtrArray) files = NULL;
-	AshVfatOptions fat = get_esp_options(build, esp);
+	const AshPartition *root = ash_layout_find(build->layout, ASH_PARTITION_ROOT, 0);
+	g_autofree char *cmdline = ash_disk_build_cmdline(build);
 	AshBootOptions boot = {
 	    .name = request->name,
 	    .version = request->version,
 	    .cmdline = cmdline,
 	    .tries = request->type->boot_tries,
+	    .has_entries = request->type->system == ASH_SYSTEM_TRADITIONAL,
 	    .pcr_key = request->pcr_key,
+	    .signer = request->signer,
+	    .secure_boot = &request->type->secure_boot,
 	    .timeout = request->boot_timeout >= 0 ? (guint) request->boot_timeout
 						  : request->type->boot_timeout,
 	};
 
-	files = ash_boot_list_esp(build->boot, &boot, error);
+	if (request->type->system == ASH_SYSTEM_OSTREE) {
+		const AshUuid root_fs = ash_disk_build_uuid(build, root, "fs");
+
+		return ash_ostree_list_esp(request->tree, &root_fs, error);
+	}
+	return ash_boot_list_esp(build->boot, &boot, error);
+}
+
+static gboolean
+write_esp(AshDiskBuild *build, AshPartition *esp, GError **error)
+{
+	g_autoptr(GPtrArray) files = list_esp(build, error);
+	AshVfatOptions fat = get_esp_options(build, esp);
+
 	if (files == NULL)
 		return FALSE;
 	if (!ash_disk_build_leaves_raw(build))
@@ -132,18 +164,31 @@ write_esp(AshDiskBuild *build, AshPartition *esp, GError **error)
 	return ash_vfat_write(&fat, files, build->fd, esp->offset, esp->size, build->contents, error) && show_contents(build, error);
 }
 
+static gboolean
+write_verity_sig(AshDiskBuild *build, const AshPartition *partition, GError **error)
+{
+	const AshBootSigner *signer = build->request->signer;
+
+	if (build->root_hash == NULL || signer == NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "the root hash is to be signed: give --secure-boot-key and --secure-boot-certificate");
+	g_autoptr(GBytes) sig = ash_verity_sig_make(build->root_hash, signer, error);
+	if (sig == NULL || !ash_fd_write_all(build->fd, g_bytes_get_data(sig, NULL), g_bytes_get_size(sig), partition->offset, error))
+		return FALSE;
+	ash_used_map_add(build->used, partition->offset, g_bytes_get_data(sig, NULL), g_bytes_get_size(sig));
+	return TRUE;
+}
+
 /* @partition has the place of the content: behind the LUKS header if it is encrypted. */
 static gboolean
 write_content(AshDiskBuild *build, AshPartition *partition, guint index, GError **error)
 {
-	const AshFsTree *tree = partition->role == ASH_PARTITION_VAR ? build->request->var_tree : NULL;
-
 	if (partition->role == ASH_PARTITION_ROOT)
 		return ash_disk_build_write_root(build, partition, index, error);
+	if (partition->role == ASH_PARTITION_ROOT_VERITY_SIG)
+		return write_verity_sig(build, partition, error) || ash_prefix(error, "partition \"%s\"", partition->label);
 	if (partition->role == ASH_PARTITION_ESP)
 		return write_esp(build, partition, error) || ash_prefix(error, "EFI system partition");
-	return partition->fs != ASH_FS_EXT4 || ash_disk_build_write_ext4(build, partition, tree, error) ||
-	       ash_prefix(error, "partition \"%s\"", partition->label);
+	return ash_disk_build_write_filesystem(build, partition, error) || ash_prefix(error, "partition \"%s\"", partition->label);
 }
 
 static gboolean
@@ -171,14 +216,29 @@ write_sealed(AshDiskBuild *build, AshPartition *partition, guint index, GError *
 	return TRUE;
 }
 
+/* When a partition's turn comes. The root hash names the root partitions, is signed, and goes into the UKI: roots before these. A hash tree comes with its root. */
+enum { TURN_DATA, TURN_ROOT, TURN_SIGNATURE, TURN_ESP, N_TURNS, TURN_NONE };
+
+static int
+get_turn(const AshPartition *partition)
+{
+	if (partition->empty || partition->role == ASH_PARTITION_ROOT_VERITY || ash_seal_is_deferred(partition))
+		return TURN_NONE;
+	if (partition->role == ASH_PARTITION_ROOT)
+		return TURN_ROOT;
+	if (partition->role == ASH_PARTITION_ROOT_VERITY_SIG)
+		return TURN_SIGNATURE;
+	return partition->role == ASH_PARTITION_ESP ? TURN_ESP : TURN_DATA;
+}
+
 static gboolean
-write_role(AshDiskBuild *build, AshPartitionRole role, GError **error)
+write_turn(AshDiskBuild *build, int turn, GError **error)
 {
 	for (guint i = 0; i < build->layout->partitions->len; i++) {
 		AshPartition *partition = build->layout->partitions->pdata[i];
 		gboolean ok;
 
-		if (partition->role != role || partition->empty || ash_seal_is_deferred(partition))
+		if (get_turn(partition) != turn)
 			continue;
 		ok = partition->encryption.kind != ASH_ENCRYPTION_NONE ? write_sealed(build, partition, i, error)
 								       : write_content(build, partition, i, error);
@@ -200,18 +260,14 @@ write_table(AshDiskBuild *build, GError **error)
 	return ash_gpt_write(build->fd, written, error);
 }
 
-/* The root hash names the root partitions and goes into the UKI: roots before the ESP, the table
- * last. */
+/* The table last. */
 static gboolean
 write_raw(AshDiskBuild *build, GError **error)
 {
-	static const AshPartitionRole order[] = {ASH_PARTITION_VAR, ASH_PARTITION_LINUX,
-						 ASH_PARTITION_ROOT, ASH_PARTITION_ESP};
-
 	if (!open_raw(build, error))
 		return FALSE;
-	for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
-		if (!write_role(build, order[i], error))
+	for (int turn = 0; turn < N_TURNS; turn++) {
+		if (!write_turn(build, turn, error))
 			return FALSE;
 	}
 	if (!write_table(build, error))
@@ -294,10 +350,11 @@ write_formats(AshDiskBuild *build, GPtrArray *ret_artifacts, GError **error)
 	const GArray *wanted = request->type->formats;
 	g_autoptr(GPtrArray) digests = NULL;
 	g_autoptr(AshReread) content = ash_reread_new(build->fd, build->used);
-	g_autofree char *cmdline = make_cmdline(build);
+	g_autofree char *cmdline = ash_disk_build_cmdline(build);
 	g_autofree char *uki_name = ash_boot_uki_name(request->name, request->version, request->type->boot_tries);
 	const AshCosiSource system = {
 	    .tree = request->tree,
+	    .mounts = request->type->mounts,
 	    .root_hash = build->root_hash,
 	    .uki_name = build->boot != NULL ? uki_name : NULL,
 	    .cmdline = cmdline,

@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "base/key.h"
+#include "disk/bootsigner.h"
 #include "disk/erofs-layout.h"
 #include "disk/seal.h"
 #include "disk/rootfile.h"
@@ -12,10 +13,13 @@
 
 #define ASH_DISK_LAYOUT_SUFFIX ".layout"
 
+/** Makes the root of a disk whose kernel has this command line. Owned; NULL on failure. */
+typedef AshFsTree *(*AshRootTreeMaker)(const char *cmdline, gpointer user_data, GError **error);
+
 /** What a disk image is made of; all borrowed. */
 typedef struct {
 	AshFsTree *tree;           /* the root file system, complete; its nodes' "number" is used */
-	const AshFsTree *var_tree; /* skeleton of /var; NULL: empty */
+	const AshFsTree *var_tree; /* what /var begins with; NULL: empty */
 	const AshImageType *type;  /* kind ASH_IMAGE_DISK, with a layout */
 	const char *name;          /* of the system: labels, UKI name, verity salt */
 	const char *version;
@@ -30,10 +34,13 @@ typedef struct {
 	const AshDiskSecrets *secrets; /* for encrypted partitions; NULL if there are none */
 	bool layout;               /* also writes STEM.layout, if the root is erofs of our own */
 	const AshKey *pcr_key;         /* signs PCR 11 in the kernel image; needed by a /var that the TPM opens; NULL: none */
+	const AshBootSigner *signer;   /* signs what the type says (model/secureboot.h); needed by a partition "root-verity-sig"; NULL: nobody does */
 	const AshErofsLayout *previous_layout; /* of an earlier version; NULL: none */
 	const char *leaf_cache;    /* directory (disk/leafcache.h); NULL: nothing is kept */
 	AshRootFileMaker make_root; /* of an erofs root; NULL: disk/erofs.h, and only that has a layout */
 	gpointer make_root_data;
+	AshRootTreeMaker make_root_tree; /* of a system for OSTree: the root has the tree in it, beside others to come; else NULL */
+	gpointer make_root_tree_data;
 } AshDiskRequest;
 
 /**

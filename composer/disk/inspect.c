@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "disk/erofs-reader.h"
 #include "disk/gpt.h"
+#include "disk/imagesignature.h"
 #include "disk/probe.h"
 #include "disk/uki.h"
 #include "disk/verity.h"
@@ -42,6 +43,7 @@ uki_free(AshDiskUki *uki)
 	g_free(uki->uname);
 	g_free(uki->os_release);
 	g_free(uki->root_hash);
+	g_clear_pointer(&uki->signatures, g_ptr_array_unref);
 	g_free(uki->problem);
 	g_free(uki);
 }
@@ -50,6 +52,7 @@ static void
 root_free(AshDiskRoot *root)
 {
 	g_free(root->root_hash);
+	g_free(root->signed_by);
 	g_free(root->problem);
 	g_free(root->os_release);
 	g_free(root->lock);
@@ -66,6 +69,7 @@ ash_disk_info_free(AshDiskInfo *info)
 	g_ptr_array_unref(info->contents);
 	g_ptr_array_unref(info->ukis);
 	g_ptr_array_unref(info->roots);
+	g_clear_pointer(&info->loader_signatures, g_ptr_array_unref);
 	g_free(info->loader_conf);
 	g_free(info);
 }
@@ -235,6 +239,7 @@ read_uki(AshVfatReader *fat, AshDiskUki *uki, GError **error)
 	sections = ash_uki_list(image, error);
 	if (sections == NULL)
 		return FALSE;
+	uki->signatures = ash_image_signatures_list(image);
 	uki->cmdline = ash_uki_get_text(image, sections, ".cmdline");
 	uki->uname = ash_uki_get_text(image, sections, ".uname");
 	uki->os_release = ash_uki_get_text(image, sections, ".osrel");
@@ -277,6 +282,7 @@ read_esp(AshDiskInfo *info, int fd)
 	loader = ash_vfat_load(fat, "EFI/BOOT/BOOTX64.EFI", NULL);
 	conf = ash_vfat_load(fat, "loader/loader.conf", NULL);
 	info->boots_by_default = loader != NULL;
+	info->loader_signatures = loader != NULL ? ash_image_signatures_list(loader) : NULL;
 	if (conf != NULL) {
 		const char *text = g_bytes_get_data(conf, &length);
 
@@ -349,6 +355,17 @@ match_uki(const AshDiskInfo *info, AshDiskRoot *root, guint8 *ret_hash)
 	return FALSE;
 }
 
+static void
+find_signature(const AshDiskInfo *info, AshDiskRoot *root, int fd)
+{
+	for (guint i = 0; root->signed_by == NULL && i < info->layout->partitions->len; i++) {
+		const AshPartition *partition = info->layout->partitions->pdata[i];
+
+		if (partition->role == ASH_PARTITION_ROOT_VERITY_SIG)
+			root->signed_by = ash_image_signature_find_root(fd, partition->offset, partition->size, root->root_hash);
+	}
+}
+
 /* FALSE only if it was cancelled. */
 static gboolean
 verify_root(AshContext *ctx, const AshDiskInfo *info, AshDiskRoot *root, int fd, GError **error)
@@ -359,6 +376,7 @@ verify_root(AshContext *ctx, const AshDiskInfo *info, AshDiskRoot *root, int fd,
 
 	if (!match_uki(info, root, hash))
 		return TRUE;
+	find_signature(info, root, fd);
 	if (root->hash == NULL) {
 		root->verity = ASH_DISK_INVALID;
 		root->problem = g_strdup("there is no hash partition for its root hash");

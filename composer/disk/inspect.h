@@ -21,6 +21,7 @@ typedef struct {
 	guint64 size;                       /* bytes */
 	char *cmdline, *uname, *os_release; /* owned, may be NULL */
 	char *root_hash;                    /* hex, from roothash= in cmdline; may be NULL */
+	GPtrArray *signatures;              /* of AshImageSignature (disk/imagesignature.h); NULL if it could not be read */
 	char *problem;                      /* why it could not be read; NULL: it could */
 } AshDiskUki;
 
@@ -36,6 +37,7 @@ typedef struct {
 	const AshPartition *partition; /* borrowed */
 	const AshPartition *hash;      /* its hash partition; NULL without verity */
 	char *root_hash;               /* hex, of the UKI that boots it; NULL if none does */
+	char *signed_by;               /* SHA-256 of a certificate, hex: as the partition with its signature says; NULL: none does */
 	AshDiskVerdict verity;
 	char *problem;    /* why it is INVALID or could not be read; NULL otherwise */
 	char *os_release; /* text of usr/lib/os-release; NULL if it cannot be read */
@@ -53,6 +55,7 @@ typedef struct {
 	GPtrArray *ukis;       /* of AshDiskUki, sorted by name */
 	GPtrArray *roots;      /* of AshDiskRoot, in disk order */
 	bool boots_by_default; /* EFI/BOOT/BOOTX64.EFI is there */
+	GPtrArray *loader_signatures; /* of AshImageSignature: of that; NULL: it is not there */
 	char *loader_conf;     /* text of loader/loader.conf; may be NULL */
 } AshDiskInfo;
 

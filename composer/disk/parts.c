@@ -8,6 +8,7 @@
 #include "disk/formats.h"
 #include "disk/gpt.h"
 #include "disk/verity.h"
+#include "disk/veritysig.h"
 #include "disk/vfat.h"
 #include "model/hashlevels.h"
 
@@ -24,6 +25,7 @@ ash_disk_parts_clear(AshDiskParts *parts)
 	g_clear_pointer(&parts->root_hash, g_free);
 	g_clear_pointer(&parts->salt, g_free);
 	g_clear_pointer(&parts->layout, g_bytes_unref);
+	g_clear_pointer(&parts->verity_sig, g_bytes_unref);
 }
 
 static const AshPartition *
@@ -47,7 +49,7 @@ make_slot_layout(const AshImageType *type, GError **error)
 
 	if (hash == NULL)
 		return ash_throw_null(error, ASH_ERROR_CONFIG,
-				      "image type \"%s\" cannot be updated: that needs a disk with a root partition and one with its "
+				      "image type \"%s\" cannot be updated, or signed elsewhere: that needs a disk with a root partition and one with its "
 				      "dm-verity hashes (\"ashlar types\" lists the types)",
 				      type->name);
 	slot = ash_layout_new();
@@ -126,12 +128,13 @@ find_places(AshDiskParts *parts, GError **error)
 static GPtrArray *
 list_esp(const AshDiskRequest *request, const char *root_hash, GError **error)
 {
-	g_autoptr(AshBootFiles) files = ash_boot_files_load(request->tree, error);
+	g_autoptr(AshBootFiles) files = ash_boot_files_load(request->tree, request->type->loader, error);
 	g_autofree char *root = g_strdup_printf("roothash=%s", root_hash);
 	const char *const words[] = { root, ash_seal_cmdline(request->type->layout), request->type->kernel_cmdline, request->kernel_append };
 	g_autofree char *cmdline = ash_boot_join_cmdline(words, G_N_ELEMENTS(words));
 	const AshBootOptions options = { .name = request->name, .version = request->version, .cmdline = cmdline,
-					 .pcr_key = request->pcr_key };
+					 .pcr_key = request->pcr_key, .signer = request->signer,
+					 .secure_boot = &request->type->secure_boot };
 
 	if (files == NULL || (request->type->initramfs_compression == ASH_INITRAMFS_COMPRESSION_NONE &&
 			      !ash_boot_files_unpack_initrd(files, error)))
@@ -158,9 +161,20 @@ write_uki(const AshDiskRequest *request, AshDiskParts *parts, GError **error)
 	return ash_throw(error, ASH_ERROR_INTERNAL, "there is no unified kernel image");
 }
 
+/* Whoever signs elsewhere makes it later. */
+static gboolean
+sign_root_hash(const AshDiskRequest *request, AshDiskParts *parts, GError **error)
+{
+	if (request->signer == NULL || request->signer->sign_root_hash == NULL ||
+	    find_partition(request->type->layout, ASH_PARTITION_ROOT_VERITY_SIG, NULL) == NULL)
+		return TRUE;
+	parts->verity_sig = ash_verity_sig_make(parts->root_hash, request->signer, error);
+	return parts->verity_sig != NULL;
+}
+
 gboolean
 ash_disk_parts_write(AshContext *ctx, const AshDiskRequest *request, AshDiskParts *ret_parts, GError **error)
 {
 	return build_slot(ctx, request, ret_parts, error) && find_places(ret_parts, error) && load_layout(request, ret_parts, error) &&
-	       write_uki(request, ret_parts, error);
+	       sign_root_hash(request, ret_parts, error) && write_uki(request, ret_parts, error);
 }

@@ -14,6 +14,7 @@ typedef struct {
 	char *root_hash;    /* hex */
 	char *salt;         /* hex */
 	GBytes *layout;     /* of the root file system, for the next version (disk/erofs-layout.h); NULL if it has none */
+	GBytes *verity_sig; /* signature of the root hash, as its partition has it; NULL: the type has none */
 	int uki_fd;         /* of a file that is the unified kernel image; owned */
 } AshDiskParts;
 

@@ -39,8 +39,8 @@ round_size(const AshPartition *partition, guint64 bytes, guint64 *ret_bytes, GEr
 	return TRUE;
 }
 
-/* The size of a partition whose template leaves it to the content: every slot of a role gets the
- * same. */
+/* The size of a partition whose template leaves it to the content: every slot of a role gets the same. Other partitions have nothing to do with
+ * those of their role. */
 static gboolean
 size_by_content(const AshLayout *layout, const guint64 *content_bytes, guint index,
 		guint64 *ret_bytes, GError **error)
@@ -52,7 +52,7 @@ size_by_content(const AshLayout *layout, const guint64 *content_bytes, guint ind
 		const AshPartition *other = get_partition(layout, i);
 		guint64 needed = content_bytes[i];
 
-		if (other->role != partition->role || other->size != 0)
+		if (other->role != partition->role || other->size != 0 || (partition->slot == 0 && other != partition))
 			continue;
 		if (needed > ASH_PLACE_MAX_SIZE || other->headroom_percent > 10000)
 			return ash_throw(error, ASH_ERROR_CONFIG,

@@ -102,6 +102,41 @@ describe_luks2(const Source *source, AshProbe *probe)
 	probe->uuid = get_text(source->head + 168, 40);
 }
 
+/* union swap_header of linux/swap.h. */
+static void
+describe_swap(const Source *source, AshProbe *probe)
+{
+	probe->uuid = get_uuid(source->head + 1036);
+	probe->label = get_text(source->head + 1052, 16);
+}
+
+static void
+describe_squashfs(const Source *source, AshProbe *probe)
+{
+	probe->used = get32(source->head + 40) | (guint64) get32(source->head + 44) << 32;
+}
+
+static guint64
+get_be64(const guint8 *at)
+{
+	guint64 value;
+
+	memcpy(&value, at, sizeof(value));
+	return GUINT64_FROM_BE(value);
+}
+
+/* struct xfs_dsb of the XFS algorithms and data structures, "Superblocks". */
+static void
+describe_xfs(const Source *source, AshProbe *probe)
+{
+	guint64 block_bytes = get_be64(source->head) & G_MAXUINT32, blocks = get_be64(source->head + 8), free_blocks = get_be64(source->head + 144);
+
+	if (block_bytes <= 65536 && free_blocks <= blocks && blocks <= G_MAXUINT64 / 65536)
+		probe->used = (blocks - free_blocks) * block_bytes;
+	probe->uuid = get_uuid(source->head + 32);
+	probe->label = get_text(source->head + 108, 12);
+}
+
 static const struct {
 	gsize at;
 	const char *magic;
@@ -114,7 +149,9 @@ static const struct {
     {82, "FAT32   ", 8, "vfat", describe_vfat},
     {0, "verity\0\0", 8, "verity", describe_verity},
     {0, "LUKS\xba\xbe\0\2", 8, "luks2", describe_luks2},
-    {4086, "SWAPSPACE2", 10, "swap", NULL},
+    {4086, "SWAPSPACE2", 10, "swap", describe_swap},
+    {0, "hsqs", 4, "squashfs", describe_squashfs},
+    {0, "XFSB", 4, "xfs", describe_xfs},
 };
 
 void

@@ -5,8 +5,8 @@
 
 /** What the first bytes of a partition say. Strings owned, NULL where unknown. */
 typedef struct {
-	const char *content; /* static: "erofs", "ext4", "vfat", "verity", "luks2", "swap", "zero",
-				or NULL */
+	const char *content; /* static: "erofs", "ext4", "vfat", "verity", "luks2", "swap", "squashfs", "xfs",
+				"zero", or NULL */
 	char *label;
 	char *uuid;
 	guint64 used; /* bytes; 0 if unknown */

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/zero.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -53,13 +54,24 @@ copy_piece(const guint8 *data, gsize length, int fd, guint64 base, guint64 at, A
 	return TRUE;
 }
 
+/* The next block that may hold something; @bytes if there is none. */
+static guint64
+find_data(int fd, guint64 at, guint64 bytes)
+{
+	off_t data = at < bytes ? lseek(fd, (off_t) at, SEEK_DATA) : -1;
+
+	if (data < 0)
+		return at < bytes && errno != ENXIO ? at : bytes;
+	return (guint64) data / BLOCK * BLOCK;
+}
+
 gboolean
 ash_root_file_copy(AshContext *ctx, int root_fd, guint64 bytes, int fd, guint64 offset, AshWrittenFunc written, gpointer user_data,
 		   GError **error)
 {
 	g_autofree guint8 *piece = g_malloc(PIECE_BYTES);
 
-	for (guint64 at = 0; at < bytes; at += PIECE_BYTES) {
+	for (guint64 at = find_data(root_fd, 0, bytes); at < bytes; at = find_data(root_fd, at + PIECE_BYTES, bytes)) {
 		gsize length = (gsize) MIN(PIECE_BYTES, bytes - at);
 
 		if (!ash_context_check(ctx, error) || !ash_fd_read_exact(root_fd, piece, length, at, error) ||

@@ -7,6 +7,7 @@
 typedef struct {
 	AshFsTree *tree;
 	const char *left_out;    /* path of a file that @tree is without for now; NULL: none */
+	const char *const *mount_points; /* what @tree has there is not in it for now, either; NULL-terminated */
 	AshErofsOptions options; /* but for @previous */
 	const char *path;        /* of the file to be made, absolute */
 } AshRootFile;

@@ -131,12 +131,14 @@ list_used(const AshSealRequest *request, int fd, GArray **ret_ranges, GError **e
 	const AshPartition inner = ash_seal_inner(request->partition);
 
 	*ret_ranges = NULL;
-	if (inner.encryption.fill)
+	bool is_whole = ash_fs_kind_get_traits(inner.fs)->read_only;
+	/* Of others we do not know what their drivers expect to be zero. */
+	if (inner.encryption.fill || (inner.fs != ASH_FS_EXT4 && inner.fs != ASH_FS_NONE && !is_whole))
 		return TRUE;
 	if (inner.fs == ASH_FS_EXT4)
 		*ret_ranges = ash_ext4_list_used(fd, inner.offset, error);
 	else
-		*ret_ranges = only_range(inner.fs == ASH_FS_EROFS ? request->content_bytes : 0);
+		*ret_ranges = only_range(is_whole ? request->content_bytes : 0);
 	return *ret_ranges != NULL;
 }
 

@@ -205,12 +205,20 @@ result_from_json(JsonObject *object)
 }
 
 AshTransactionResult *
-ash_transaction_install(AshContext *ctx, const AshTransactionPlan *plan, GError **error)
+ash_transaction_install_by(AshWorker *worker, AshContext *ctx, const AshTransactionPlan *plan, GError **error)
 {
 	g_autoptr(JsonObject) request = plan_to_json(plan);
-	g_autoptr(JsonObject) reply = ash_worker_call(ctx, ASH_TRANSACTION_WORKER, request, error);
+	g_autoptr(JsonObject) reply = ash_worker_run(worker, ctx, request, error);
 
 	return reply != NULL ? result_from_json(reply) : NULL;
+}
+
+AshTransactionResult *
+ash_transaction_install(AshContext *ctx, const AshTransactionPlan *plan, GError **error)
+{
+	g_autoptr(AshWorker) worker = ash_worker_start(ASH_TRANSACTION_WORKER, error);
+
+	return worker != NULL ? ash_transaction_install_by(worker, ctx, plan, error) : NULL;
 }
 
 /* The directories that the sandbox mounts on; everything else is the packages' own. */

@@ -72,6 +72,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshTransactionResult, ash_transaction_result_free)
  */
 AshTransactionResult *ash_transaction_install(AshContext *ctx, const AshTransactionPlan *plan, GError **error);
 
+/** The same with a worker that was started before: ash_worker_start(ASH_TRANSACTION_WORKER). */
+AshTransactionResult *ash_transaction_install_by(AshWorker *worker, AshContext *ctx, const AshTransactionPlan *plan, GError **error);
+
 /** The version of librpm, which shapes what a transaction writes. Borrowed. */
 const char *ash_transaction_version(void);
 

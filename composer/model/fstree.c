@@ -58,6 +58,7 @@ ash_fs_node_free(AshFsNode *node)
 	g_free(node->name);
 	g_free(node->target);
 	g_free(node->content);
+	g_clear_pointer(&node->bytes, g_bytes_unref);
 	g_clear_pointer(&node->xattrs, g_array_unref);
 	g_clear_pointer(&node->children, g_ptr_array_unref);
 	g_free(node);
@@ -298,6 +299,31 @@ ash_fs_node_dup_path(const AshFsNode *node)
 	return g_string_free(path, FALSE);
 }
 
+void
+ash_fs_node_set_bytes(AshFsNode *node, GBytes *bytes)
+{
+	g_return_if_fail(S_ISREG(node->mode) && node->hardlink == NULL && node->nlink <= 1);
+	g_bytes_ref(bytes);
+	g_clear_pointer(&node->bytes, g_bytes_unref);
+	g_clear_pointer(&node->content, g_free);
+	node->bytes = bytes;
+	node->size = g_bytes_get_size(bytes);
+}
+
+static int
+open_bytes(GBytes *bytes, GError **error)
+{
+	gsize length = 0;
+	const void *data = bytes != NULL ? g_bytes_get_data(bytes, &length) : NULL;
+	ash_autofd int fd = memfd_create("content", MFD_CLOEXEC);
+
+	if (fd < 0) {
+		ash_throw_errno(error, "cannot make a file in memory");
+		return -1;
+	}
+	return length == 0 || ash_fd_write_all(fd, data, length, 0, error) ? ash_fd_steal(&fd) : -1;
+}
+
 int
 ash_fs_tree_open(const AshFsTree *tree, const AshFsNode *node, GError **error)
 {
@@ -306,12 +332,8 @@ ash_fs_tree_open(const AshFsTree *tree, const AshFsNode *node, GError **error)
 		ash_throw(error, ASH_ERROR_INTERNAL, "\"/%s\" is not a regular file", path);
 		return -1;
 	}
-	if (node->size == 0) {
-		int fd = memfd_create("empty", MFD_CLOEXEC);
-		if (fd < 0)
-			ash_throw_errno(error, "cannot make an empty file in memory");
-		return fd;
-	}
+	if (node->size == 0 || node->bytes != NULL)
+		return open_bytes(node->bytes, error);
 	return tree->open(node->hardlink != NULL ? node->hardlink : node, tree->user_data, error);
 }
 

@@ -28,10 +28,12 @@ struct AshFsNode {
 	guint64 rdev;       /* of a device, as in struct stat */
 	char *target;       /* symbolic link only */
 	char *content;      /* regular file with size > 0: key given to the tree's open function */
+	GBytes *bytes;      /* the content itself, if ash_fs_node_set_bytes() gave it one; else NULL */
 	AshFsNode *hardlink; /* borrowed: the first node (in walk order) of this node's inode; NULL if this is the first or only one */
 	guint32 nlink;      /* of the inode, on its first node; directories: 2 + subdirectories */
 	GArray *xattrs;     /* of AshFsXattr, sorted by name; NULL if none */
 	GPtrArray *children; /* directories only, owned, sorted */
+	bool immutable;     /* a directory that nobody adds to or removes from (FS_IMMUTABLE_FL); what has no such flag leaves it out */
 	guint32 number;     /* free for a writer's use */
 };
 
@@ -58,6 +60,8 @@ void ash_fs_node_take(AshFsNode *node);
 void ash_fs_node_put_back(AshFsNode *node);
 /** Adds a copy of the value, keeping xattrs sorted. */
 void ash_fs_node_add_xattr(AshFsNode *node, const char *name, const void *value, gsize length);
+/** From now on a regular file without other names has this content, from memory; all else stays as it is. */
+void ash_fs_node_set_bytes(AshFsNode *node, GBytes *bytes);
 /** Borrowed value of an xattr or NULL. */
 const AshFsXattr *ash_fs_node_get_xattr(const AshFsNode *node, const char *name);
 /** Sorts children everywhere and counts nlink. Call once after building. */

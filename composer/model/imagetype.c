@@ -24,10 +24,23 @@ static const char *const format_names[] = {
 
 G_STATIC_ASSERT(G_N_ELEMENTS(format_names) == _ASH_DISK_FORMAT_COUNT);
 
+static const char *const system_names[] = {
+	[ASH_SYSTEM_ATOMIC] = "atomic",
+	[ASH_SYSTEM_TRADITIONAL] = "traditional",
+	[ASH_SYSTEM_OSTREE] = "ostree",
+};
+
+static const char *const boot_loader_names[] = {
+	[ASH_BOOT_LOADER_SYSTEMD_BOOT] = "systemd-boot",
+	[ASH_BOOT_LOADER_GRUB] = "grub",
+};
+
 static const char *const root_compression_names[] = {
 	[ASH_ROOT_COMPRESSION_NONE] = "none",
 	[ASH_ROOT_COMPRESSION_LZ4HC] = "lz4hc",
 	[ASH_ROOT_COMPRESSION_ZSTD] = "zstd",
+	[ASH_ROOT_COMPRESSION_GZIP] = "gzip",
+	[ASH_ROOT_COMPRESSION_XZ] = "xz",
 };
 
 static const char *const root_writer_names[] = {
@@ -103,6 +116,28 @@ const char *
 ash_compression_to_string(AshCompression compression)
 {
 	return compression_names[compression];
+}
+
+gboolean
+ash_system_kind_parse(const char *text, AshSystemKind *ret_system)
+{
+	guint index = 0;
+
+	if (!ash_strv_find_name(system_names, G_N_ELEMENTS(system_names), text, &index))
+		return FALSE;
+	*ret_system = index;
+	return TRUE;
+}
+
+gboolean
+ash_boot_loader_parse(const char *text, AshBootLoader *ret_loader)
+{
+	guint index = 0;
+
+	if (!ash_strv_find_name(boot_loader_names, G_N_ELEMENTS(boot_loader_names), text, &index))
+		return FALSE;
+	*ret_loader = index;
+	return TRUE;
 }
 
 gboolean
@@ -195,6 +230,9 @@ ash_image_type_new(const char *name)
 	type->initramfs_modules = ash_strv_new();
 	type->initramfs_drivers = ash_strv_new();
 	type->formats = g_array_new(FALSE, FALSE, sizeof(AshDiskFormat));
+	type->swap = true;
+	type->mounts = ash_mounts_from_layout(NULL);
+	type->secure_boot = (AshSecureBoot) { .sign_uki = true, .sign_loader = true, .sign_verity = true };
 	type->compression_level = -1;
 	type->oci_entrypoint = ash_strv_new();
 	type->oci_cmd = ash_strv_new();
@@ -230,6 +268,11 @@ ash_image_type_free(AshImageType *type)
 	g_strfreev(type->initramfs_drivers);
 	g_array_unref(type->formats);
 	g_clear_pointer(&type->layout, ash_layout_free);
+	g_ptr_array_unref(type->mounts);
+	g_free(type->ostree_osname);
+	g_free(type->ostree_remote);
+	g_free(type->ostree_url);
+	g_free(type->ostree_ref);
 	g_strfreev(type->oci_entrypoint);
 	g_strfreev(type->oci_cmd);
 	g_strfreev(type->oci_env);
@@ -262,8 +305,8 @@ ash_image_type_is_encrypted(const AshImageType *type)
 	return false;
 }
 
-void
-ash_image_type_finish_encryption(AshImageType *type)
+static void
+finish_encryption(AshImageType *type)
 {
 	for (guint i = 0; type->layout != NULL && i < type->layout->partitions->len; i++) {
 		AshPartition *partition = g_ptr_array_index(type->layout->partitions, i);
@@ -282,6 +325,20 @@ ash_image_type_finish_encryption(AshImageType *type)
 		ash_strv_add_unique(&type->initramfs_modules, "systemd-pcrphase");
 		ash_strv_add_unique(&type->initramfs_drivers, "loop");
 	}
+}
+
+void
+ash_image_type_finish_layout(AshImageType *type)
+{
+	const AshPartition *root = type->layout != NULL ? ash_layout_find(type->layout, ASH_PARTITION_ROOT, 0) : NULL;
+
+	finish_encryption(type);
+	g_ptr_array_unref(type->mounts);
+	/* A tree for OSTree is for any disk. */
+	type->mounts = ash_mounts_from_layout(type->system != ASH_SYSTEM_OSTREE ? type->layout : NULL);
+	/* A list that names no driver leaves the choice to dracut. */
+	if (root != NULL && type->initramfs_drivers[0] != NULL)
+		ash_strv_add_unique(&type->initramfs_drivers, ash_fs_kind_to_string(root->fs));
 }
 
 /* Groups describe whole machines: a type that only wants names leaves them, and the implied core,

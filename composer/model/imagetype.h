@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/layout.h"
+#include "model/mount.h"
+#include "model/secureboot.h"
 #include "model/spec.h"
 
 typedef enum { ASH_IMAGE_DISK, ASH_IMAGE_OCI, ASH_IMAGE_WSL, ASH_IMAGE_TAR } AshImageKind;
@@ -19,8 +20,27 @@ typedef enum {
 } AshDiskFormat;
 typedef enum { ASH_COMPRESS_NONE, ASH_COMPRESS_GZIP, ASH_COMPRESS_ZSTD } AshCompression;
 
-/** How the files of an erofs root are kept. */
-typedef enum { ASH_ROOT_COMPRESSION_NONE, ASH_ROOT_COMPRESSION_LZ4HC, ASH_ROOT_COMPRESSION_ZSTD } AshRootCompression;
+/** How the files of an erofs or squashfs root are kept; the last two are for squashfs only. */
+typedef enum {
+	ASH_ROOT_COMPRESSION_NONE,
+	ASH_ROOT_COMPRESSION_LZ4HC,
+	ASH_ROOT_COMPRESSION_ZSTD,
+	ASH_ROOT_COMPRESSION_GZIP,
+	ASH_ROOT_COMPRESSION_XZ,
+} AshRootCompression;
+
+/** How the system of a disk is kept and changed. */
+typedef enum {
+	ASH_SYSTEM_ATOMIC,      /* as a whole: the root is read-only, /etc an overlay kept in /var */
+	ASH_SYSTEM_TRADITIONAL, /* package by package: one writable root, whose kernels have entries of their own in the boot loader's menu */
+	ASH_SYSTEM_OSTREE,      /* as a whole, by ostree(1): deployments of commits side by side in one root, each with an /etc of its own */
+} AshSystemKind;
+
+/** What the firmware starts. */
+typedef enum {
+	ASH_BOOT_LOADER_SYSTEMD_BOOT,
+	ASH_BOOT_LOADER_GRUB, /* traditional systems behind shim; systems for OSTree by itself */
+} AshBootLoader;
 
 /** Who makes an erofs root. */
 typedef enum { ASH_ROOT_WRITER_ASHLAR, ASH_ROOT_WRITER_MKFS_EROFS } AshRootWriter;
@@ -45,7 +65,9 @@ const char *ash_image_kind_to_string(AshImageKind kind); /* "disk", "oci", "wsl"
 gboolean ash_image_kind_parse(const char *text, AshImageKind *ret_kind);
 gboolean ash_disk_format_parse(const char *text, AshDiskFormat *ret_format);
 gboolean ash_compression_parse(const char *text, AshCompression *ret_compression);
-gboolean ash_root_compression_parse(const char *text, AshRootCompression *ret_compression); /* "none", "lz4hc", "zstd" */
+gboolean ash_system_kind_parse(const char *text, AshSystemKind *ret_system); /* "atomic", "traditional", "ostree" */
+gboolean ash_boot_loader_parse(const char *text, AshBootLoader *ret_loader); /* "systemd-boot", "grub" */
+gboolean ash_root_compression_parse(const char *text, AshRootCompression *ret_compression); /* "none", "lz4hc", "zstd", "gzip", "xz" */
 gboolean ash_root_writer_parse(const char *text, AshRootWriter *ret_writer); /* "ashlar", "mkfs.erofs" */
 gboolean ash_initramfs_compression_parse(const char *text, AshInitramfsCompression *ret_compression); /* "none", "zstd" */
 const char *ash_from_kickstart_to_string(AshFromKickstart from); /* "all", "names", "none" */
@@ -62,6 +84,7 @@ typedef struct {
 	char *description;
 	char *digest;       /* hex, of the text it was read from, bases included; NULL if it was not read from a file */
 	AshImageKind kind;
+	AshImageKind tree_kind; /* that its tree is made for: that of a disk, if it has a kernel */
 	char *variant;      /* package set and tree that it shares with other types; default: its own name */
 	AshFromKickstart from_kickstart;
 	char **packages_add, **packages_drop; /* drop: globs removed from the request and forbidden */
@@ -70,7 +93,9 @@ typedef struct {
 	int weak_deps;      /* -1: as the kickstart says */
 	int docs;           /* -1: as the kickstart says */
 	char **services_enable, **services_disable, **services_mask;
+	AshSystemKind system; /* disks only */
 	char *kernel_cmdline; /* "" if none */
+	AshBootLoader loader;
 	bool bootable;      /* has kernel, initramfs, fstab, overlay /etc; disks only */
 	char **initramfs_modules;  /* dracut modules; empty for kinds without initramfs */
 	char **initramfs_drivers;  /* kernel modules to include */
@@ -80,10 +105,16 @@ typedef struct {
 	AshLayout *layout;  /* NULL unless disk */
 	bool var_encrypted; /* the initramfs opens /var before it mounts it */
 	bool var_tpm2;      /* the TPM opens it, and the first boot makes it */
-	AshRootCompression root_compression; /* zstd needs Linux 6.10 */
+	bool swap;          /* may have a partition for it; default: true */
+	GPtrArray *mounts;  /* of AshMount: what the layout says is mounted, never NULL */
+	AshRootCompression root_compression; /* zstd needs Linux 6.10 with erofs */
 	AshRootWriter root_writer;
 	guint boot_tries;   /* tries in the UKI's name (BLS boot counting); 0: none */
 	guint boot_timeout; /* systemd-boot menu, seconds, if the kickstart does not say */
+	AshSecureBoot secure_boot;
+	/* system "ostree" on a disk; NULL: see ashlar.imgtype(5) */
+	char *ostree_osname; /* of the deployment and its /var */
+	char *ostree_remote, *ostree_url, *ostree_ref; /* where upgrades come from */
 	/* archives */
 	AshCompression compression; /* default: gzip for OCI and WSL, zstd for tar */
 	int compression_level; /* -1: the default */
@@ -120,10 +151,10 @@ bool ash_wsl_name_is_valid(const char *name);
 bool ash_image_type_is_encrypted(const AshImageType *type);
 
 /**
- * What follows from the encryption that the layout says now: numbers that are not said, the dracut module "crypt" for what the initramfs has
- * to open, var_encrypted.
+ * What follows from the layout as it is now: mounts; numbers of encryption that are not said, the dracut module "crypt" for what the initramfs
+ * has to open, var_encrypted; the kernel's driver for the root.
  */
-void ash_image_type_finish_encryption(AshImageType *type);
+void ash_image_type_finish_layout(AshImageType *type);
 
 /**
  * What @type asks the solver for: @request filtered by from_kickstart, then the type's packages and groups

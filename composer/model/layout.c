@@ -3,24 +3,30 @@
 
 #include <string.h>
 
-/** A role's name and its type GUID (Discoverable Partitions Specification, table 1; x86-64 where it
- * matters). */
+#define DATA (ASH_FS_BIT(ASH_FS_EXT4) | ASH_FS_BIT(ASH_FS_XFS))
+
+/** A role's name, its type GUID (Discoverable Partitions Specification, table 1; x86-64 where it matters), its name for repart.d(5), where it
+ * is mounted, and which file systems it can have. */
 static const struct {
 	const char *name;
 	const char *type_guid;
+	const char *repart_type;
+	const char *mount_point;
+	guint holds; /* ASH_FS_BIT() */
 } roles[_ASH_PARTITION_ROLE_COUNT] = {
-    [ASH_PARTITION_ESP] = {"esp", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"},
-    [ASH_PARTITION_ROOT] = {"root", "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"},
-    [ASH_PARTITION_ROOT_VERITY] = {"root-verity", "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5"},
-    [ASH_PARTITION_VAR] = {"var", "4d21b016-b534-45c2-a9fb-5c16e091fd2d"},
-    [ASH_PARTITION_LINUX] = {"linux", "0fc63daf-8483-4772-8e79-3d69d8477de4"},
-};
-
-static const char *const fs_kinds[] = {
-    [ASH_FS_NONE] = "none",
-    [ASH_FS_VFAT] = "vfat",
-    [ASH_FS_EROFS] = "erofs",
-    [ASH_FS_EXT4] = "ext4",
+    [ASH_PARTITION_ESP] = {"esp", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "esp", NULL, ASH_FS_BIT(ASH_FS_VFAT)},
+    [ASH_PARTITION_ROOT] = {"root", "4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "root", "/",
+			    DATA | ASH_FS_BIT(ASH_FS_EROFS) | ASH_FS_BIT(ASH_FS_SQUASHFS)},
+    [ASH_PARTITION_ROOT_VERITY] = {"root-verity", "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5", "root-verity", NULL, ASH_FS_BIT(ASH_FS_NONE)},
+    [ASH_PARTITION_ROOT_VERITY_SIG] = {"root-verity-sig", "41092b05-9fc8-4523-994f-2def0408b176", "root-verity-sig", NULL, ASH_FS_BIT(ASH_FS_NONE)},
+    [ASH_PARTITION_VAR] = {"var", "4d21b016-b534-45c2-a9fb-5c16e091fd2d", "var", "/var", ASH_FS_BIT(ASH_FS_EXT4)},
+    [ASH_PARTITION_LINUX] = {"linux", "0fc63daf-8483-4772-8e79-3d69d8477de4", "linux-generic", NULL,
+			     DATA | ASH_FS_BIT(ASH_FS_NONE) | ASH_FS_BIT(ASH_FS_VFAT)},
+    [ASH_PARTITION_HOME] = {"home", "933ac7e1-2eb4-4f13-b844-0e14e2aef915", "home", "/home", DATA},
+    [ASH_PARTITION_SRV] = {"srv", "3b8f8425-20e0-4f3b-907f-1a25a76f98e8", "srv", "/srv", DATA},
+    [ASH_PARTITION_TMP] = {"tmp", "7ec6f557-3bc5-4aca-b293-16ef5df639d1", "tmp", "/var/tmp", DATA},
+    [ASH_PARTITION_XBOOTLDR] = {"xbootldr", "bc13c2ff-59e6-4262-a352-b275fd6f7172", "xbootldr", "/boot", DATA | ASH_FS_BIT(ASH_FS_VFAT)},
+    [ASH_PARTITION_SWAP] = {"swap", "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "swap", NULL, ASH_FS_BIT(ASH_FS_SWAP)},
 };
 
 const char *
@@ -42,23 +48,34 @@ ash_partition_role_parse(const char *text, AshPartitionRole *ret_role)
 	return FALSE;
 }
 
-const char *
-ash_fs_kind_to_string(AshFsKind kind)
+bool
+ash_partition_role_can_hold(AshPartitionRole role, AshFsKind kind)
 {
-	g_return_val_if_fail((guint) kind < G_N_ELEMENTS(fs_kinds), NULL);
-	return fs_kinds[kind];
+	g_return_val_if_fail((guint) role < G_N_ELEMENTS(roles), false);
+	return (roles[role].holds & ASH_FS_BIT(kind)) != 0;
 }
 
-gboolean
-ash_fs_kind_parse(const char *text, AshFsKind *ret_kind)
+const char *
+ash_partition_role_get_mount_point(AshPartitionRole role)
 {
-	for (guint i = 0; i < G_N_ELEMENTS(fs_kinds); i++) {
-		if (strcmp(fs_kinds[i], text) == 0) {
-			*ret_kind = (AshFsKind) i;
-			return TRUE;
-		}
-	}
-	return FALSE;
+	g_return_val_if_fail((guint) role < G_N_ELEMENTS(roles), NULL);
+	return roles[role].mount_point;
+}
+
+AshPartitionRole
+ash_partition_role_for_mount_point(const char *mount_point)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(roles); i++)
+		if (g_strcmp0(roles[i].mount_point, mount_point) == 0)
+			return (AshPartitionRole) i;
+	return ASH_PARTITION_LINUX;
+}
+
+const char *
+ash_partition_role_get_repart_type(AshPartitionRole role)
+{
+	g_return_val_if_fail((guint) role < G_N_ELEMENTS(roles), NULL);
+	return roles[role].repart_type;
 }
 
 AshUuid
@@ -104,6 +121,9 @@ ash_partition_copy(const AshPartition *partition)
 
 	*copy = *partition;
 	copy->label = g_strdup(partition->label);
+	copy->mount_point = g_strdup(partition->mount_point);
+	copy->mount_options = g_strdup(partition->mount_options);
+	copy->fs_label = g_strdup(partition->fs_label);
 	return copy;
 }
 
@@ -113,6 +133,9 @@ ash_partition_free(AshPartition *partition)
 	if (partition == NULL)
 		return;
 	g_free(partition->label);
+	g_free(partition->mount_point);
+	g_free(partition->mount_options);
+	g_free(partition->fs_label);
 	g_free(partition);
 }
 
@@ -153,6 +176,26 @@ ash_layout_find(const AshLayout *layout, AshPartitionRole role, char slot)
 		AshPartition *partition = layout->partitions->pdata[i];
 
 		if (partition->role == role && (slot == 0 || partition->slot == slot))
+			return partition;
+	}
+	return NULL;
+}
+
+const char *
+ash_partition_get_mount_point(const AshPartition *partition)
+{
+	if (partition->mount_point != NULL)
+		return partition->mount_point;
+	return ash_partition_role_get_mount_point(partition->role);
+}
+
+AshPartition *
+ash_layout_find_mount_point(const AshLayout *layout, const char *mount_point)
+{
+	for (guint i = 0; i < layout->partitions->len; i++) {
+		AshPartition *partition = layout->partitions->pdata[i];
+
+		if (g_strcmp0(ash_partition_get_mount_point(partition), mount_point) == 0)
 			return partition;
 	}
 	return NULL;

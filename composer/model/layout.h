@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "model/encryption.h"
+#include "model/filesystem.h"
 
 #include <stdbool.h>
 
@@ -11,19 +12,29 @@ typedef enum {
 	ASH_PARTITION_ESP,
 	ASH_PARTITION_ROOT,
 	ASH_PARTITION_ROOT_VERITY,
+	ASH_PARTITION_ROOT_VERITY_SIG,
 	ASH_PARTITION_VAR,
 	ASH_PARTITION_LINUX, /* generic data */
+	ASH_PARTITION_HOME,
+	ASH_PARTITION_SRV,
+	ASH_PARTITION_TMP,     /* /var/tmp */
+	ASH_PARTITION_XBOOTLDR, /* /boot */
+	ASH_PARTITION_SWAP,
 	_ASH_PARTITION_ROLE_COUNT,
 } AshPartitionRole;
 
-typedef enum { ASH_FS_NONE, ASH_FS_VFAT, ASH_FS_EROFS, ASH_FS_EXT4 } AshFsKind;
-
-/** "esp", "root", "root-verity", "var", "linux" */
+/** "esp", "root", "root-verity", "root-verity-sig", "var", "linux", "home", "srv", "tmp", "xbootldr", "swap" */
 const char *ash_partition_role_to_string(AshPartitionRole role);
 gboolean ash_partition_role_parse(const char *text, AshPartitionRole *ret_role);
-/** "none", "vfat", "erofs", "ext4" */
-const char *ash_fs_kind_to_string(AshFsKind kind);
-gboolean ash_fs_kind_parse(const char *text, AshFsKind *ret_kind);
+#define ASH_PARTITION_ROLE_NAMES "esp root root-verity root-verity-sig var linux home srv tmp xbootldr swap"
+/** Whether such a partition may hold @kind. */
+bool ash_partition_role_can_hold(AshPartitionRole role, AshFsKind kind);
+/** Static: where it is mounted unless something else is said, or NULL. */
+const char *ash_partition_role_get_mount_point(AshPartitionRole role);
+/** The role of partitions that are mounted at @mount_point by the DPS; LINUX for any other place. */
+AshPartitionRole ash_partition_role_for_mount_point(const char *mount_point);
+/** What repart.d(5) calls its type. */
+const char *ash_partition_role_get_repart_type(AshPartitionRole role);
 /** The DPS type GUID of @role for x86-64. */
 AshUuid ash_partition_role_type_guid(AshPartitionRole role);
 /** The role whose type GUID is @guid; FALSE if none. */
@@ -41,6 +52,10 @@ typedef struct {
 	bool grow;         /* GPT flag 59: grown at first boot */
 	bool read_only;    /* GPT flag 60 */
 	AshEncryption encryption;
+	char *mount_point;   /* absolute path, if it is not that of the role; what the tree has there is in this partition */
+	char *mount_options; /* fourth field of fstab(5), if it is not ours */
+	char *fs_label;      /* of the file system, if it is not @label */
+	guint64 max_size;    /* bytes; of one that grows, 0: no limit */
 	/* filled in by disk/: */
 	guint64 offset;    /* bytes from the start of the disk */
 	AshUuid type_guid, uuid;
@@ -63,5 +78,9 @@ AshLayout *ash_layout_new(void);
 AshLayout *ash_layout_copy(const AshLayout *layout);
 void ash_layout_free(AshLayout *layout);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshLayout, ash_layout_free)
+/** Borrowed: where it is mounted, by what it says or by its role; NULL if it is not. */
+const char *ash_partition_get_mount_point(const AshPartition *partition);
+/** Borrowed: the partition mounted at @mount_point, or NULL. */
+AshPartition *ash_layout_find_mount_point(const AshLayout *layout, const char *mount_point);
 /** Borrowed; first partition of @role (and @slot unless 0), or NULL. */
 AshPartition *ash_layout_find(const AshLayout *layout, AshPartitionRole role, char slot);

@@ -131,9 +131,24 @@ const AshField ash_spec_fields[] = {
 	{ NULL },
 };
 
+static const AshField mount_fields[] = {
+	ASH_FIELD(AshMount, label, ASH_FIELD_STRING),
+	ASH_FIELD(AshMount, mount_point, ASH_FIELD_STRING),
+	ASH_FIELD(AshMount, fs, ASH_FIELD_STRING),
+	ASH_FIELD(AshMount, options, ASH_FIELD_STRING),
+	ASH_FIELD(AshMount, role, ASH_FIELD_INT),
+	ASH_FIELD(AshMount, check_pass, ASH_FIELD_INT),
+	ASH_FIELD(AshMount, grow, ASH_FIELD_BOOL),
+	ASH_FIELD(AshMount, max_size, ASH_FIELD_UINT64),
+	ASH_FIELD(AshMount, encrypted, ASH_FIELD_BOOL),
+	{ NULL },
+};
+
 const AshField ash_image_type_tree_fields[] = {
-	ASH_FIELD(AshImageType, kind, ASH_FIELD_INT),
+	ASH_FIELD(AshImageType, tree_kind, ASH_FIELD_INT),
 	ASH_FIELD(AshImageType, bootable, ASH_FIELD_BOOL),
+	ASH_FIELD(AshImageType, system, ASH_FIELD_INT),
+	ASH_FIELD(AshImageType, loader, ASH_FIELD_INT),
 	ASH_FIELD(AshImageType, packages_strip, ASH_FIELD_STRV),
 	ASH_FIELD(AshImageType, services_enable, ASH_FIELD_STRV),
 	ASH_FIELD(AshImageType, services_disable, ASH_FIELD_STRV),
@@ -142,6 +157,7 @@ const AshField ash_image_type_tree_fields[] = {
 	ASH_FIELD(AshImageType, initramfs_drivers, ASH_FIELD_STRV),
 	ASH_FIELD(AshImageType, var_encrypted, ASH_FIELD_BOOL),
 	ASH_FIELD(AshImageType, var_tpm2, ASH_FIELD_BOOL),
+	ASH_FIELD_EACH(AshImageType, mounts, mount_fields, AshMount),
 	ASH_FIELD(AshImageType, wsl_default_uid, ASH_FIELD_INT),
 	ASH_FIELD(AshImageType, wsl_systemd, ASH_FIELD_BOOL),
 	ASH_FIELD(AshImageType, wsl_oobe_command, ASH_FIELD_STRING),

@@ -60,6 +60,7 @@ static const AshField release_fields[] = {
 	ASH_FIELD_EACH(AshRelease, segments, segment_fields, AshPackSegment),
 	ASH_FIELD_IN(AshRelease, uki, object_fields),
 	ASH_FIELD_IN(AshRelease, uki_recipe, object_fields),
+	ASH_FIELD_IN(AshRelease, verity_sig, object_fields),
 	ASH_FIELD_IN(AshRelease, etc, object_fields),
 	ASH_FIELD_IN(AshRelease, sbom, object_fields),
 	ASH_FIELD_IN(AshRelease, layout, object_fields),
@@ -153,6 +154,7 @@ ash_release_free(AshRelease *release)
 	g_ptr_array_unref(release->segments);
 	g_free(release->uki.sha256);
 	g_free(release->uki_recipe.sha256);
+	g_free(release->verity_sig.sha256);
 	g_free(release->etc.sha256);
 	g_free(release->sbom.sha256);
 	g_free(release->layout.sha256);
@@ -304,11 +306,13 @@ find_fault_in_optional(const AshRelease *release)
 		const char *name;
 		const AshObjectRef *object;
 	} objects[] = { { "etc", &release->etc }, { "sbom", &release->sbom }, { "layout", &release->layout }, { "anchor", &release->anchor },
-			{ "uki_recipe", &release->uki_recipe } };
+			{ "uki_recipe", &release->uki_recipe }, { "verity_sig", &release->verity_sig } };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(objects); i++)
 		if (objects[i].object->sha256 != NULL && !is_object(objects[i].object))
 			return objects[i].name;
+	if (release->verity_sig.size > ASH_RELEASE_SIG_MAX_BYTES)
+		return "verity_sig";
 	return release->uki_recipe.size <= ASH_RELEASE_RECIPE_MAX_BYTES ? NULL : "uki_recipe";
 }
 

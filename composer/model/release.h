@@ -25,6 +25,8 @@
 #define ASH_RELEASE_SEGMENT_BYTES (64 * 1024 * 1024)
 /** No recipe of a kernel image is longer, bytes: nodes have it in memory. */
 #define ASH_RELEASE_RECIPE_MAX_BYTES (8 * 1024 * 1024)
+/** No signature of a root hash is longer, bytes. */
+#define ASH_RELEASE_SIG_MAX_BYTES 65536
 /** No JSON of a release or channel is longer, bytes. */
 #define ASH_RELEASE_MAX_JSON_BYTES (4 * 1024 * 1024)
 
@@ -85,6 +87,7 @@ typedef struct {
 	AshObjectRef uki;      /* EFI/Linux/NAME_VERSION.efi */
 	AshObjectRef uki_recipe; /* a delta (pack/delta.h) that makes it of this release's root file system; may be absent. Who does not know it, or
 				  * cannot use it, takes the whole */
+	AshObjectRef verity_sig; /* the signature of the root hash, as its partition has it (disk/veritysig.h); may be absent */
 	AshObjectRef etc;      /* the defaults in /etc: lines "sha256  mode  path"; may be absent */
 	AshObjectRef sbom;     /* may be absent */
 	AshObjectRef layout;   /* where everything is in the root file system (disk/erofs-layout.h): for the next version; may be absent */

@@ -281,6 +281,30 @@ ostree_clear(AshOstreeSpec *ostree)
 	g_free(ostree->origin);
 }
 
+/*
+ * Whether the kernel has SELinux is for its command line to say: a distribution's kernel may prefer another module (security=), and since
+ * Linux 6.4 none gives SELinux up later because of a file. What the kickstart says itself about modules holds.
+ */
+char *
+ash_spec_dup_kernel_append(const AshSpec *spec)
+{
+	static const char *const by_mode[] = {
+		[ASH_SELINUX_UNSET] = NULL,
+		[ASH_SELINUX_ENFORCING] = "security=selinux",
+		[ASH_SELINUX_PERMISSIVE] = "security=selinux",
+		[ASH_SELINUX_DISABLED] = "selinux=0",
+	};
+	static const char *const own[] = { "security=", "lsm=", "selinux=" };
+	const char *append = spec->kernel_append != NULL ? spec->kernel_append : "", *mode = by_mode[spec->selinux];
+	g_auto(GStrv) words = g_strsplit_set(append, " \t", -1);
+
+	for (gsize i = 0; words[i] != NULL; i++)
+		for (gsize j = 0; j < G_N_ELEMENTS(own); j++)
+			if (g_str_has_prefix(words[i], own[j]))
+				mode = NULL;
+	return mode == NULL ? g_strdup(spec->kernel_append) : *append == '\0' ? g_strdup(mode) : g_strjoin(" ", append, mode, NULL);
+}
+
 void
 ash_spec_free(AshSpec *spec)
 {

@@ -154,6 +154,8 @@ typedef struct {
 AshSpec *ash_spec_new(const char *name);
 void ash_spec_free(AshSpec *spec);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshSpec, ash_spec_free)
+/** What the spec has for the kernel command line: kernel_append, and what its selinux mode needs there. Owned; NULL if nothing. */
+char *ash_spec_dup_kernel_append(const AshSpec *spec);
 
 /** All have -1 for numbers and NULL or empty vectors otherwise; @origin is copied. */
 AshUserSpec *ash_user_spec_new(const char *name, const char *origin);

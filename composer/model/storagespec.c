@@ -198,6 +198,8 @@ add_partition(GString *text, const AshVolumeSpec *volume)
 	add_number(text, "size", (gint64) (volume->size / (1024 * 1024)), 0);
 	add_number(text, "maxsize", (gint64) (volume->max_size / (1024 * 1024)), 0);
 	add_flag(text, "grow", volume->grow);
+	add_flag(text, "recommended", volume->recommended);
+	add_option(text, "label", volume->label);
 	add_option(text, "fsoptions", volume->fsoptions);
 	add_encryption(text, &volume->encryption);
 	g_string_append_c(text, '\n');

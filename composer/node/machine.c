@@ -2,6 +2,7 @@
 #include "node/machine.h"
 
 #include "base/error.h"
+#include "base/osrelease.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -15,8 +16,8 @@ read_identity(AshNodeMachine *machine)
 
 	if (text == NULL)
 		return;
-	machine->name = ash_node_os_release_value(text, "IMAGE_ID");
-	machine->running = ash_node_os_release_value(text, "IMAGE_VERSION");
+	machine->name = ash_os_release_value(text, "IMAGE_ID");
+	machine->running = ash_os_release_value(text, "IMAGE_VERSION");
 	/* Files that the composer wrote have the time of the release. */
 	if (g_stat(path, &st) == 0 && st.st_mtime > 0)
 		machine->built = (guint64) st.st_mtime;

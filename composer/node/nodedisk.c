@@ -111,7 +111,7 @@ static gboolean
 pair_partitions(AshNodeDisk *disk, GError **error)
 {
 	const GPtrArray *entries = ash_gpt_table_get_entries(disk->table);
-	guint n_data = 0, n_hash = 0;
+	guint n_data = 0, n_hash = 0, n_sig = 0;
 
 	disk->esp_offset = 0;
 	for (guint i = 0; i < entries->len; i++) {
@@ -127,7 +127,12 @@ pair_partitions(AshNodeDisk *disk, GError **error)
 			disk->slots[n_data - 1].data = entry;
 		if (role == ASH_PARTITION_ROOT_VERITY && n_hash++ < G_N_ELEMENTS(disk->slots))
 			disk->slots[n_hash - 1].hash = entry;
+		if (role == ASH_PARTITION_ROOT_VERITY_SIG && n_sig++ < G_N_ELEMENTS(disk->slots))
+			disk->slots[n_sig - 1].sig = entry;
 	}
+	/* One alone is of no known slot. */
+	for (guint i = 0; i < G_N_ELEMENTS(disk->slots) && n_sig != G_N_ELEMENTS(disk->slots); i++)
+		disk->slots[i].sig = NULL;
 	if (n_data == G_N_ELEMENTS(disk->slots) && n_hash == G_N_ELEMENTS(disk->slots))
 		return TRUE;
 	return ash_throw(error, ASH_ERROR_CONFIG,
@@ -307,21 +312,58 @@ ash_node_slot_files_clear(AshNodeSlotFiles *files)
 	ash_fd_clear(&files->hash_fd);
 }
 
+gboolean
+ash_node_slot_write_sig(const AshNodeDisk *disk, const AshNodeSlot *slot, GBytes *content, GError **error)
+{
+	ash_autofd int fd = -1;
+	AshSlotPart part;
+	gsize length = content != NULL ? g_bytes_get_size(content) : 0;
+
+	if (slot->sig == NULL)
+		return TRUE;
+	if (slot->active || !disk->root_is_known)
+		return ash_throw(error, ASH_ERROR_INTERNAL, "slot %c is the running system's and must not be written", slot->letter);
+	if (!open_part(disk, slot->sig, true, &fd, &part, error))
+		return FALSE;
+	const gsize bytes = (gsize) MIN(part.bytes, ASH_RELEASE_SIG_MAX_BYTES);
+	if (length > bytes)
+		return ash_throw(error, ASH_ERROR_NO_SPACE, "the signature of the root hash has %zu bytes, its partition %zu", length, bytes);
+	g_autofree guint8 *buffer = g_malloc0(bytes);
+	if (length > 0)
+		memcpy(buffer, g_bytes_get_data(content, NULL), length);
+	if (!ash_fd_write_all(part.fd, buffer, bytes, part.offset, error))
+		return FALSE;
+	return fsync(part.fd) == 0 || ash_throw_errno(error, "cannot sync the signature of the root hash");
+}
+
+/** What is changed of an entry of the table. */
+typedef struct {
+	guint index;
+	AshUuid uuid;
+	guint64 flags;
+} Change;
+
+static Change
+change_of(const AshGptEntry *entry, guint64 set, guint64 cleared)
+{
+	return (Change){ entry->index, entry->uuid, (entry->flags | set) & ~cleared };
+}
+
 static gboolean
 relabel(AshNodeDisk *disk, AshNodeSlot *slot, const char *label, const guint8 *hash, guint64 set, guint64 cleared, GError **error)
 {
-	const AshGptEntry *const entries[] = { slot->data, slot->hash };
-	const guint index[] = { slot->data->index, slot->hash->index };
-	AshUuid uuids[] = { slot->data->uuid, slot->hash->uuid };
-	const guint64 flags[] = { (entries[0]->flags | set) & ~cleared, (entries[1]->flags | set) & ~cleared };
+	const guint n = slot->sig != NULL ? 3 : 2;
+	/* The entries themselves are gone with the first change. */
+	Change changes[] = { change_of(slot->data, set, cleared), change_of(slot->hash, set, cleared),
+			     change_of(slot->sig != NULL ? slot->sig : slot->hash, set, cleared) };
 
 	if (slot->active || !disk->root_is_known)
 		return ash_throw(error, ASH_ERROR_INTERNAL, "slot %c is the running system's and keeps its labels", slot->letter);
 	if (hash != NULL)
-		ash_verity_partition_uuids(hash, &uuids[0], &uuids[1]);
+		ash_verity_partition_uuids(hash, &changes[0].uuid, &changes[1].uuid);
 	gboolean ok = TRUE;
-	for (guint i = 0; ok && i < G_N_ELEMENTS(index); i++)
-		ok = ash_gpt_table_set(disk->table, index[i], &uuids[i], label, flags[i], error);
+	for (guint i = 0; ok && i < n; i++)
+		ok = ash_gpt_table_set(disk->table, changes[i].index, &changes[i].uuid, label, changes[i].flags, error);
 	/* Others that look at block devices (udev, systemd-repart) wait or come back: https://systemd.io/BLOCK_DEVICE_LOCKING */
 	const bool locked = flock(disk->fd, LOCK_EX) == 0;
 	ok = ok && ash_gpt_table_store(disk->table, disk->fd, error);

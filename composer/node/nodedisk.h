@@ -17,6 +17,7 @@
 typedef struct {
 	char letter;           /* 'a': the first on the disk */
 	const AshGptEntry *data, *hash;
+	const AshGptEntry *sig; /* of the signature of its root hash; NULL: there is none */
 	bool active;           /* the running system's: never written */
 	char *label;           /* of the root partition */
 	char *version;         /* NULL: empty, not complete, or of another system */
@@ -64,6 +65,9 @@ typedef struct {
 gboolean ash_node_slot_open(const AshNodeDisk *disk, const AshNodeSlot *slot, bool writable, AshNodeSlotFiles *ret_files, GError **error);
 void ash_node_slot_files_clear(AshNodeSlotFiles *files);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshNodeSlotFiles, ash_node_slot_files_clear)
+
+/** Makes @content what the partition with the signature of the root hash begins with, and the rest of ASH_RELEASE_SIG_MAX_BYTES zeros; synced. NULL: all zeros. Nothing if @slot has none. */
+gboolean ash_node_slot_write_sig(const AshNodeDisk *disk, const AshNodeSlot *slot, GBytes *content, GError **error);
 
 /** Labels @slot as empty, so that nobody takes it for a system; its PARTUUIDs still tell what it had. The active one: ASH_ERROR_INTERNAL. */
 gboolean ash_node_slot_mark_empty(AshNodeDisk *disk, AshNodeSlot *slot, GError **error);

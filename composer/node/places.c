@@ -43,18 +43,3 @@ ash_node_places_now(const AshNodePlaces *places)
 {
 	return places->now != 0 ? places->now : (guint64) (g_get_real_time() / G_USEC_PER_SEC);
 }
-
-char *
-ash_node_os_release_value(const char *text, const char *name)
-{
-	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-	const gsize length = strlen(name);
-
-	for (guint i = 0; lines[i] != NULL; i++) {
-		if (strncmp(lines[i], name, length) != 0 || lines[i][length] != '=')
-			continue;
-		char *value = g_shell_unquote(lines[i] + length + 1, NULL);
-		return value != NULL ? value : g_strdup(lines[i] + length + 1);
-	}
-	return NULL;
-}

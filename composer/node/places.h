@@ -27,5 +27,3 @@ char *ash_node_places_read(const AshNodePlaces *places, const char *path);
 char *ash_node_places_state(const AshNodePlaces *places);
 /** Seconds since 1970. */
 guint64 ash_node_places_now(const AshNodePlaces *places);
-/** The value of NAME=VALUE in an os-release file's text, unquoted; NULL if it has none. Owned. */
-char *ash_node_os_release_value(const char *text, const char *name);

@@ -201,6 +201,23 @@ save_uki(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *updater, cons
 	return check_uki(machine, fd, error);
 }
 
+/* Step 4, too. A release without signature leaves none: that of another version would be wrong. */
+static gboolean
+save_sig(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *updater, GError **error)
+{
+	const AshObjectRef *object = &updater->release->verity_sig;
+	g_autoptr(GBytes) content = NULL;
+
+	if (machine->disk->target->sig == NULL)
+		return TRUE;
+	if (object->sha256 != NULL) {
+		content = ash_source_load_object(ctx, updater->source, object, error);
+		if (content == NULL)
+			return ash_prefix(error, "signature of the root hash");
+	}
+	return ash_node_slot_write_sig(machine->disk, machine->disk->target, content, error);
+}
+
 /* For the report on /etc; not worth failing for. */
 static void
 keep_etc(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *updater)
@@ -256,7 +273,7 @@ write_slot(AshContext *ctx, AshNodeMachine *machine, AshNodeUpdater *updater, Wo
 	ash_progress_begin(ctx->progress, "Kernel image", 15);
 	const gboolean saved = save_uki(ctx, machine, updater, &work->target.view.data, error);
 	ash_progress_end(ctx->progress);
-	return saved;
+	return saved && save_sig(ctx, machine, updater, error);
 }
 
 gboolean

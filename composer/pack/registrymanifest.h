@@ -10,6 +10,7 @@
  * directory. Each descriptor has the file's path as its title, so that tools which unpack artifacts make the directory again.
  */
 #define ASH_REGISTRY_TYPE_MANIFEST "application/vnd.oci.image.manifest.v1+json"
+#define ASH_REGISTRY_TYPE_INDEX	   "application/vnd.oci.image.index.v1+json"
 #define ASH_REGISTRY_TYPE_EMPTY	   "application/vnd.oci.empty.v1+json"
 /** artifactType of the manifest of a release, and of that of the metadata. */
 #define ASH_REGISTRY_TYPE_RELEASE  "application/vnd.ashlar.release.v1"

@@ -123,6 +123,7 @@ add_small_objects(AshContext *ctx, AshObjects *objects, const AshPublishRequest 
 	       ash_objects_add_range(ctx, objects, request->root_fd, request->tree_offset, request->tree_bytes, &release->tree, error) &&
 	       ash_objects_add_range(ctx, objects, request->uki_fd, 0, (guint64) st.st_size, &release->uki, error) &&
 	       ash_recipe_add(ctx, objects, request, &release->uki_recipe, error) &&
+	       add_optional(objects, request->verity_sig, &release->verity_sig, error) &&
 	       add_optional(objects, request->etc, &release->etc, error) && add_optional(objects, request->sbom, &release->sbom, error) &&
 	       add_optional(objects, request->layout, &release->layout, error) && add_optional(objects, request->anchor, &release->anchor, error);
 }
@@ -132,7 +133,8 @@ static bool
 is_same(const AshRelease *a, const AshRelease *b)
 {
 	return strcmp(a->commit, b->commit) == 0 && strcmp(a->root_hash, b->root_hash) == 0 && a->root_bytes == b->root_bytes &&
-	       strcmp(a->tree.sha256, b->tree.sha256) == 0 && strcmp(a->uki.sha256, b->uki.sha256) == 0;
+	       strcmp(a->tree.sha256, b->tree.sha256) == 0 && strcmp(a->uki.sha256, b->uki.sha256) == 0 &&
+	       g_strcmp0(a->verity_sig.sha256, b->verity_sig.sha256) == 0;
 }
 
 /* True if all segments and the table are there, as far as sizes tell. */

@@ -18,7 +18,7 @@ typedef struct {
 	const char *root_hash, *salt; /* hex */
 	/* a whole file */
 	int uki_fd;
-	GBytes *etc, *sbom, *layout, *anchor; /* may be NULL */
+	GBytes *etc, *sbom, *layout, *anchor, *verity_sig; /* may be NULL */
 	int level;           /* of Zstandard; 0: the default */
 	const char *channel; /* costs are from what it offers; NULL: from all releases of the ref */
 } AshPublishRequest;

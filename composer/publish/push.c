@@ -278,7 +278,7 @@ push_manifests(Push *push, GError **error)
 	for (guint i = 0; i < push->manifests->len; i++) {
 		const Manifest *manifest = g_ptr_array_index(push->manifests, i);
 		if ((!manifest->there || push->options->verify) &&
-		    !ash_registry_client_put_manifest(push->ctx, push->client, manifest->tag, manifest->text, error))
+		    !ash_registry_client_put_manifest(push->ctx, push->client, manifest->tag, ASH_REGISTRY_TYPE_MANIFEST, manifest->text, error))
 			return FALSE;
 	}
 	return TRUE;

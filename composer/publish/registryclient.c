@@ -472,7 +472,7 @@ ash_registry_client_find_manifest(AshContext *ctx, AshRegistryClient *client, co
 	g_autofree char *url = ash_registry_manifest_url(client->registry, tag);
 	g_auto(Exchange) exchange = EXCHANGE_INIT("HEAD", url);
 
-	exchange.accept = ASH_REGISTRY_TYPE_MANIFEST;
+	exchange.accept = ASH_REGISTRY_TYPE_MANIFEST ", " ASH_REGISTRY_TYPE_INDEX;
 	if (!ask_patiently(ctx, client, &exchange, error))
 		return FALSE;
 	if (exchange.status != 200 && exchange.status != 404)
@@ -489,7 +489,7 @@ ash_registry_client_load_manifest(AshContext *ctx, AshRegistryClient *client, co
 	g_autofree char *url = ash_registry_manifest_url(client->registry, tag);
 	g_auto(Exchange) exchange = EXCHANGE_INIT("GET", url);
 
-	exchange.accept = ASH_REGISTRY_TYPE_MANIFEST;
+	exchange.accept = ASH_REGISTRY_TYPE_MANIFEST ", " ASH_REGISTRY_TYPE_INDEX;
 	exchange.most = ASH_REGISTRY_MAX_MANIFEST_BYTES;
 	if (!ask_patiently(ctx, client, &exchange, error))
 		return FALSE;
@@ -500,13 +500,14 @@ ash_registry_client_load_manifest(AshContext *ctx, AshRegistryClient *client, co
 }
 
 gboolean
-ash_registry_client_put_manifest(AshContext *ctx, AshRegistryClient *client, const char *tag, const char *text, GError **error)
+ash_registry_client_put_manifest(AshContext *ctx, AshRegistryClient *client, const char *tag, const char *type, const char *text,
+				 GError **error)
 {
 	g_autofree char *url = ash_registry_manifest_url(client->registry, tag);
 	g_autofree char *what = g_strdup_printf("manifest \"%s\" is not taken", tag);
 	g_auto(Exchange) exchange = EXCHANGE_INIT("PUT", url);
 
-	exchange.content_type = ASH_REGISTRY_TYPE_MANIFEST;
+	exchange.content_type = type;
 	exchange.body = text;
 	exchange.bytes = strlen(text);
 	return ask_patiently(ctx, client, &exchange, error) &&

@@ -27,11 +27,15 @@ gboolean ash_registry_client_put_blob(AshContext *ctx, AshRegistryClient *client
 /** Asks for the digest (hex, owned) of the manifest with @tag; NULL: there is none, or the registry does not say. */
 gboolean ash_registry_client_find_manifest(AshContext *ctx, AshRegistryClient *client, const char *tag, char **ret_digest, GError **error);
 
-/** The manifest with @tag; *@ret is NULL if there is none. Owned. */
+/** The manifest, or index, with @tag; *@ret is NULL if there is none. Owned. */
 gboolean ash_registry_client_load_manifest(AshContext *ctx, AshRegistryClient *client, const char *tag, GBytes **ret, GError **error);
 
-/** Gives the manifest @text the tag @tag, which may have another one. */
-gboolean ash_registry_client_put_manifest(AshContext *ctx, AshRegistryClient *client, const char *tag, const char *text, GError **error);
+/**
+ * Gives the manifest @text (@type: ASH_REGISTRY_TYPE_MANIFEST, or INDEX) the tag @tag, which may have another one; with its own digest
+ * ("sha256:HEX") as @tag it has none.
+ */
+gboolean ash_registry_client_put_manifest(AshContext *ctx, AshRegistryClient *client, const char *tag, const char *type, const char *text,
+					  GError **error);
 
 /** All tags of the repository: char *, owned; none if there is no such repository. */
 gboolean ash_registry_client_list_tags(AshContext *ctx, AshRegistryClient *client, GPtrArray **ret_tags, GError **error);

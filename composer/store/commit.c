@@ -84,7 +84,7 @@ write_all(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCo
 	if (root == NULL)
 		return NULL;
 	meta = ash_commit_meta_new(request);
-	ash_commit_meta_add_tree(meta, tree, request->timestamp);
+	ash_commit_meta_add_tree(meta, request, tree);
 	metadata = ash_commit_meta_end(meta);
 	checksum = write_commit(ctx, store, request, metadata, root, error);
 	if (checksum == NULL)

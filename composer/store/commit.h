@@ -15,6 +15,7 @@ typedef struct {
 	const char *input_digest; /* hex: see ash_store_find_by_input() */
 	const char *const *packages; /* NEVRAs, NULL-terminated; sorted by us */
 	GHashTable *metadata;     /* char * -> char *: more keys, e.g. "ashlar.sbom" */
+	bool bootable;            /* says what clients of OSTree ask of a tree that they deploy: "ostree.bootable", "ostree.linux" */
 	bool adopt;               /* use the directory up instead of copying it: remove it afterwards; shared files stay good */
 	AshScanOptions scan;
 	AshObjectCounts *counts;  /* may be NULL; set if the commit succeeds */

@@ -85,12 +85,32 @@ ash_commit_meta_new(const AshCommitRequest *request)
 	return meta;
 }
 
+/* Where libostree looks for it ("ostree.linux" is uname -r). NULL if there is none. */
+static const char *
+find_kernel_release(const AshFsTree *tree)
+{
+	const AshFsNode *modules = ash_fs_tree_lookup(tree, "usr/lib/modules");
+
+	for (guint i = 0; modules != NULL && modules->children != NULL && i < modules->children->len; i++) {
+		const AshFsNode *release = g_ptr_array_index(modules->children, i);
+		g_autofree char *kernel = g_strdup_printf("usr/lib/modules/%s/vmlinuz", release->name);
+		if (ash_fs_tree_lookup(tree, kernel) != NULL)
+			return release->name;
+	}
+	return NULL;
+}
+
 void
-ash_commit_meta_add_tree(GHashTable *meta, AshFsTree *tree, guint64 timestamp)
+ash_commit_meta_add_tree(GHashTable *meta, const AshCommitRequest *request, AshFsTree *tree)
 {
 	g_autoptr(GHashTable) places = g_hash_table_new(NULL, NULL);
-	Extras extras = { .timestamp = timestamp, .places = places };
+	Extras extras = { .timestamp = request->timestamp, .places = places };
+	const char *release = request->bootable ? find_kernel_release(tree) : NULL;
 
+	if (release != NULL) {
+		add_value(meta, OSTREE_METADATA_KEY_BOOTABLE, g_variant_new_boolean(TRUE));
+		add_string(meta, OSTREE_METADATA_KEY_LINUX, release);
+	}
 	g_variant_builder_init(&extras.mtimes, G_VARIANT_TYPE("au"));
 	g_variant_builder_init(&extras.hardlinks, G_VARIANT_TYPE("a(uu)"));
 	ash_fs_tree_walk(tree, add_extra, &extras, NULL);
@@ -122,6 +142,7 @@ gboolean
 ash_commit_meta_add_commit(GHashTable *meta, GVariant *old_metadata, guint64 old_timestamp, guint64 timestamp,
 			   GError **error)
 {
+	static const char *const kept[] = { OSTREE_METADATA_KEY_BOOTABLE, OSTREE_METADATA_KEY_LINUX };
 	g_autoptr(GVariant) mtimes = g_variant_lookup_value(old_metadata, ASH_STORE_KEY_MTIMES, G_VARIANT_TYPE("au"));
 	g_autoptr(GVariant) hardlinks =
 		g_variant_lookup_value(old_metadata, ASH_STORE_KEY_HARDLINKS, G_VARIANT_TYPE("a(uu)"));
@@ -134,6 +155,11 @@ ash_commit_meta_add_commit(GHashTable *meta, GVariant *old_metadata, guint64 old
 		return FALSE;
 	add_value(meta, ASH_STORE_KEY_MTIMES, lowered);
 	g_hash_table_insert(meta, g_strdup(ASH_STORE_KEY_HARDLINKS), g_steal_pointer(&hardlinks));
+	for (gsize i = 0; i < G_N_ELEMENTS(kept); i++) {
+		g_autoptr(GVariant) value = g_variant_lookup_value(old_metadata, kept[i], NULL);
+		if (value != NULL)
+			g_hash_table_insert(meta, g_strdup(kept[i]), g_steal_pointer(&value));
+	}
 	return TRUE;
 }
 

@@ -8,8 +8,11 @@
 /** The metadata of a commit while it is put together: key -> GVariant. Owned. */
 GHashTable *ash_commit_meta_new(const AshCommitRequest *request);
 
-/** Adds what OSTree's own format has no place for: mtimes, none above @timestamp, and hard links of @tree, in walk order. */
-void ash_commit_meta_add_tree(GHashTable *meta, AshFsTree *tree, guint64 timestamp);
+/**
+ * Adds what is read from the tree: what OSTree's own format has no place for (mtimes, none above the timestamp, and hard links, in
+ * walk order), and the kernel if the commit is to be bootable.
+ */
+void ash_commit_meta_add_tree(GHashTable *meta, const AshCommitRequest *request, AshFsTree *tree);
 
 /**
  * Adds the same from the metadata of a commit of the same tree that was made with @old_timestamp. FALSE and ASH_ERROR_CONFIG if

@@ -80,7 +80,7 @@ ash_step_rpm(AshTreeRoot *root, GError **error)
  * fills it in; "uninitialized" would also undo what the kickstart says of services (presets) and might ask questions on the
  * console (systemd-firstboot(1)).
  *
- * The .updated marks tell systemd that caches in /etc fit this /usr (systemd-update-done.service(8)).
+ * The .updated marks tell systemd that caches in /etc fit this /usr (systemd-update-done.service(8)); libostree removes them.
  */
 gboolean
 ash_step_machine_id(AshTreeRoot *root, GError **error)
@@ -89,7 +89,7 @@ ash_step_machine_id(AshTreeRoot *root, GError **error)
 		return TRUE;
 	if (!ash_tree_root_save(root, "etc/machine-id", "", 0444, error))
 		return FALSE;
-	if (!root->request->type->bootable)
+	if (!root->request->type->bootable || root->request->type->system == ASH_SYSTEM_OSTREE)
 		return TRUE;
 	return ash_tree_root_save(root, "etc/.updated", "# This file was made when the image was composed.\n", 0644, error);
 }

@@ -78,7 +78,7 @@ make_argv(const AshTreeRoot *root)
 	const char *const words[] = {
 		"dracut", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--no-early-microcode", "--reproducible",
 		"--nostrip", "--nohardlink", "--tmpdir", "/tmp", "--modules", modules, "--drivers", drivers,
-		"--filesystems", "erofs ext4 overlay vfat", "--compress", choose_compressor(root),
+		"--filesystems", ASH_INITRAMFS_FILE_SYSTEMS, "--compress", choose_compressor(root),
 	};
 	GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
 

@@ -19,6 +19,9 @@ typedef struct {
 	int fd;            /* of the archive; -1: it has to be made */
 } AshInitramfsPart;
 
+/** Whose drivers every initramfs has. */
+#define ASH_INITRAMFS_FILE_SYSTEMS "erofs ext4 overlay vfat"
+
 /** What the parts are made by. */
 typedef struct {
 	const AshTreeRoot *root; /* borrowed */

@@ -4,34 +4,17 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "tree/treeroot.h"
+#include "tree/selinux.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <selinux/label.h>
 #include <selinux/selinux.h>
-#include <string.h>
 
 struct AshLabels {
 	struct selabel_handle *handle;
+	bool is_ostree; /* /etc is at /usr/etc */
 };
-
-/* The value of KEY= in a file of such lines; the last one counts. Owned, NULL if none. */
-static char *
-config_value(const char *text, const char *key)
-{
-	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-	char *value = NULL;
-
-	for (gsize i = 0; lines[i] != NULL; i++) {
-		const char *line = g_strchug(lines[i]);
-		if (!g_str_has_prefix(line, key) || line[strlen(key)] != '=')
-			continue;
-		g_free(value);
-		value = g_strstrip(g_strdup(line + strlen(key) + 1));
-	}
-	return value;
-}
 
 static int
 on_selinux_log(int type, const char *format, ...)
@@ -56,19 +39,14 @@ open_contexts(const char *path)
 gboolean
 ash_labels_open(const char *root_path, AshLabels **ret_labels, GError **error)
 {
-	g_autofree char *text = NULL;
+	g_autofree char *inside = NULL;
 	ash_autofd int fd = ash_file_open_dir(AT_FDCWD, root_path, false, error);
 	const AshTreeRoot root = { .fd = fd };
 
 	*ret_labels = NULL;
-	if (fd < 0 || !ash_tree_root_load(&root, "etc/selinux/config", &text, error))
+	if (fd < 0 || !ash_selinux_find_contexts(&root, &inside, error))
 		return FALSE;
-	g_autofree char *mode = text != NULL ? config_value(text, "SELINUX") : NULL;
-	g_autofree char *type = text != NULL ? config_value(text, "SELINUXTYPE") : NULL;
-	if (type == NULL || strchr(type, '/') != NULL || g_strcmp0(mode, "disabled") == 0)
-		return TRUE;
-	g_autofree char *inside = g_build_filename("etc/selinux", type, "contexts/files/file_contexts", NULL);
-	if (!ash_tree_root_has(&root, inside))
+	if (inside == NULL)
 		return TRUE;
 	/* libselinux opens file_contexts.local and the rest beside it by name. */
 	g_autofree char *path = g_build_filename(root_path, inside, NULL);
@@ -77,6 +55,7 @@ ash_labels_open(const char *root_path, AshLabels **ret_labels, GError **error)
 		return ash_throw_errno(error, "cannot read the SELinux file contexts \"/%s\" of the tree", inside);
 	*ret_labels = g_new0(AshLabels, 1);
 	(*ret_labels)->handle = handle;
+	(*ret_labels)->is_ostree = g_str_has_prefix(inside, "usr/");
 	return TRUE;
 }
 
@@ -95,6 +74,8 @@ ash_labels_lookup(const char *path, guint32 mode, gpointer labels)
 	AshLabels *self = labels;
 	char *context = NULL;
 
+	if (self->is_ostree && (g_str_equal(path, "/usr/etc") || g_str_has_prefix(path, "/usr/etc/")))
+		path += strlen("/usr");
 	if (selabel_lookup_raw(self->handle, &context, path, (int) mode) < 0)
 		return NULL;
 	char *owned = g_strdup(context);

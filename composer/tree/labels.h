@@ -14,7 +14,7 @@ void ash_labels_free(AshLabels *labels);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshLabels, ash_labels_free)
 
 /**
- * The label of @path ("/usr/bin/sh") with @mode, owned; NULL if the policy has none (<<none>>). @labels is an AshLabels:
+ * The label of @path ("/usr/bin/sh"; what is in /usr/etc has that of /etc) with @mode, owned; NULL if the policy has none (<<none>>). @labels is an AshLabels:
  * the type of store/scan.h's AshLabelFunc. From one thread at a time.
  */
 char *ash_labels_lookup(const char *path, guint32 mode, gpointer labels);

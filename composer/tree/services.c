@@ -123,33 +123,3 @@ ash_step_services(AshTreeRoot *root, GError **error)
 	       run_systemctl(root, "disable", type_off, error) && run_systemctl(root, "enable", type_on, error) &&
 	       mask_units(root, type->services_mask, error);
 }
-
-/* /etc/selinux/config: SELINUX= as the kickstart says; the policy stays the package's. */
-gboolean
-ash_step_selinux(AshTreeRoot *root, GError **error)
-{
-	static const char *const modes[] = {
-		[ASH_SELINUX_UNSET] = NULL,
-		[ASH_SELINUX_ENFORCING] = "enforcing",
-		[ASH_SELINUX_PERMISSIVE] = "permissive",
-		[ASH_SELINUX_DISABLED] = "disabled",
-	};
-	const char *mode = modes[root->request->spec->selinux];
-	g_autofree char *text = NULL;
-	g_autoptr(GString) kept = g_string_new(NULL);
-
-	if (mode == NULL)
-		return TRUE;
-	if (!ash_tree_root_load(root, "etc/selinux/config", &text, error))
-		return FALSE;
-	if (text == NULL && root->request->spec->selinux == ASH_SELINUX_DISABLED)
-		return TRUE;
-	if (text == NULL)
-		return ash_throw(error, ASH_ERROR_CONFIG, "selinux --%s: no package of this system has an SELinux policy", mode);
-	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-	for (gsize i = 0; lines[i] != NULL && !(*lines[i] == '\0' && lines[i + 1] == NULL); i++)
-		if (!g_str_has_prefix(lines[i], "SELINUX="))
-			g_string_append_printf(kept, "%s\n", lines[i]);
-	g_string_append_printf(kept, "SELINUX=%s\n", mode);
-	return ash_tree_root_rewrite(root, "etc/selinux/config", kept->str, 0644, error);
-}

@@ -30,17 +30,22 @@ gboolean ash_step_desktop(AshTreeRoot *root, GError **error);
 gboolean ash_step_certificates(AshTreeRoot *root, GError **error);
 /* services.c */
 gboolean ash_step_services(AshTreeRoot *root, GError **error);
+/* selinux.c */
 gboolean ash_step_selinux(AshTreeRoot *root, GError **error);
+gboolean ash_step_selinux_paths(AshTreeRoot *root, GError **error);
 /* scripts.c */
 gboolean ash_step_scripts(AshTreeRoot *root, GError **error);
 /* wsl.c */
 gboolean ash_step_wsl(AshTreeRoot *root, GError **error);
 /* wsltidy.c */
 gboolean ash_step_wsl_tidy(AshTreeRoot *root, GError **error);
-/* boot.c */
+/* fstab.c */
 gboolean ash_step_fstab(AshTreeRoot *root, GError **error);
 gboolean ash_step_growth(AshTreeRoot *root, GError **error);
+/* boot.c */
 gboolean ash_step_host_keys(AshTreeRoot *root, GError **error);
+/* traditional.c */
+gboolean ash_step_traditional(AshTreeRoot *root, GError **error);
 /* kernel.c */
 gboolean ash_step_kernel(AshTreeRoot *root, GError **error);
 /* initramfs.c */
@@ -48,6 +53,10 @@ gboolean ash_step_initramfs(AshTreeRoot *root, GError **error);
 /* cleanup.c */
 gboolean ash_step_skeleton(AshTreeRoot *root, GError **error);
 gboolean ash_step_cleanup(AshTreeRoot *root, GError **error);
+/* grub.c */
+gboolean ash_step_grub(AshTreeRoot *root, GError **error);
+/* ostree.c */
+gboolean ash_step_ostree(AshTreeRoot *root, GError **error);
 /* var.c */
 gboolean ash_step_toplevel(AshTreeRoot *root, GError **error);
 gboolean ash_step_var(AshTreeRoot *root, GError **error);

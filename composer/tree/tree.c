@@ -11,10 +11,15 @@
 
 /* The kinds of trees that a step is for. */
 enum {
-	FOR_BOOTABLE = 1 << 0, /* virtual machines: kernel, read-only root, /var apart */
+	FOR_ATOMIC = 1 << 0, /* machines with a read-only root, /var apart */
 	FOR_OCI = 1 << 1,
 	FOR_WSL = 1 << 2,
 	FOR_TAR = 1 << 3,
+	FOR_TRADITIONAL = 1 << 4, /* machines with one writable root */
+	FOR_OSTREE = 1 << 5,      /* machines whose trees ostree(1) deploys */
+	FOR_FIXED = FOR_ATOMIC | FOR_OSTREE,            /* that come as a whole, /var apart */
+	FOR_DISK = FOR_ATOMIC | FOR_TRADITIONAL,        /* that are for one disk */
+	FOR_BOOTABLE = FOR_DISK | FOR_OSTREE,           /* that have a kernel */
 	FOR_ALL = FOR_BOOTABLE | FOR_OCI | FOR_WSL | FOR_TAR,
 	FOR_SYSTEMS = FOR_BOOTABLE | FOR_WSL | FOR_TAR, /* that run services */
 	FOR_MACHINES = FOR_BOOTABLE | FOR_TAR,          /* that have a network of their own */
@@ -29,7 +34,7 @@ typedef struct {
 
 /*
  * In this order: what the kickstart says, then its scripts, which may change all of that; then what makes the tree
- * bootable; then cleaning, and last /var, once nothing writes there any more.
+ * bootable; then cleaning, and /var, once nothing writes there any more; last what gives things other places.
  */
 static const Step steps[] = {
 	{ "Skeleton", FOR_ALL, 1, ash_step_skeleton },
@@ -52,28 +57,37 @@ static const Step steps[] = {
 	{ "RPM", FOR_ALL, 1, ash_step_rpm },
 	{ "Scripts", FOR_ALL, 10, ash_step_scripts },
 	{ "Lock", FOR_ALL, 1, ash_step_lock },
-	{ "File systems", FOR_BOOTABLE, 1, ash_step_fstab },
-	{ "Growth", FOR_BOOTABLE, 1, ash_step_growth },
+	{ "File systems", FOR_DISK, 1, ash_step_fstab },
+	{ "Growth", FOR_DISK, 1, ash_step_growth },
+	{ "Package-managed", FOR_TRADITIONAL, 1, ash_step_traditional },
 	{ "Kernel", FOR_BOOTABLE, 5, ash_step_kernel },
 	{ "Initramfs", FOR_BOOTABLE, 100, ash_step_initramfs },
+	{ "Boot loader", FOR_OSTREE, 1, ash_step_grub },
 	{ "Cleanup", FOR_ALL, 1, ash_step_cleanup },
 	{ "WSL rules", FOR_WSL, 1, ash_step_wsl_tidy },
-	{ "Top level", FOR_BOOTABLE, 1, ash_step_toplevel },
-	{ "Variable data", FOR_BOOTABLE, 1, ash_step_var },
+	{ "Top level", FOR_FIXED, 1, ash_step_toplevel },
+	{ "Labels", FOR_ATOMIC, 1, ash_step_selinux_paths },
+	{ "Variable data", FOR_FIXED, 1, ash_step_var },
 	{ "Machine ID", FOR_ALL, 1, ash_step_machine_id },
+	{ "OSTree", FOR_OSTREE, 1, ash_step_ostree },
 };
 
 static guint
 kind_of(const AshImageType *type)
 {
 	static const guint kinds[] = {
-		[ASH_IMAGE_DISK] = FOR_BOOTABLE,
+		[ASH_IMAGE_DISK] = FOR_ATOMIC,
 		[ASH_IMAGE_OCI] = FOR_OCI,
 		[ASH_IMAGE_WSL] = FOR_WSL,
 		[ASH_IMAGE_TAR] = FOR_TAR,
 	};
+	static const guint systems[] = {
+		[ASH_SYSTEM_ATOMIC] = FOR_ATOMIC,
+		[ASH_SYSTEM_TRADITIONAL] = FOR_TRADITIONAL,
+		[ASH_SYSTEM_OSTREE] = FOR_OSTREE,
+	};
 
-	return type->bootable ? FOR_BOOTABLE : kinds[type->kind];
+	return type->bootable ? systems[type->system] : kinds[type->kind];
 }
 
 static gboolean

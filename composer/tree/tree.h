@@ -10,6 +10,9 @@
 /** Where the lock is kept in a composed system, from its root. */
 #define ASH_TREE_LOCK_PATH "usr/lib/ashlar/packages.lock"
 
+/** GRUB for the EFI system partition, in trees for OSTree, from their root; its configuration is beside it on the partition. */
+#define ASH_TREE_GRUB_PATH "usr/lib/ashlar/grubx64.efi"
+
 /** What was done: for those who explain a build. Free the members with ash_tree_report_clear(). */
 typedef struct {
 	bool initramfs_ran;    /* dracut(8) ran; false if an earlier initramfs was used, or the tree has none */
@@ -37,8 +40,9 @@ typedef struct {
  * tree are run in the sandbox. The same root and request always give the same contents; times of files and of
  * directories are the committer's to clamp.
  *
- * Bootable trees are read-only: /etc is the lower layer of an overlay, /var is emptied (what was in it is made at
- * boot by tmpfiles.d lines), and home, root, srv, opt and mnt are links into /var. Others keep all of these.
+ * Trees of atomic systems are read-only: /etc is the lower layer of an overlay, /var is emptied (what was in it is made at
+ * boot by tmpfiles.d lines), and home, root, srv, opt and mnt are links into /var. So are trees for OSTree, in which /etc is at /usr/etc besides. Others keep all of these. In those of traditional systems
+ * /etc/fstab and /etc/kernel/cmdline get their content when a disk is made.
  *
  * ASH_ERROR_CONFIG: the kickstart or image type asks for what no package in the tree can do; ASH_ERROR_SCRIPT: a %post
  * script or a program of the tree failed.

@@ -23,12 +23,15 @@ static const struct {
 	const char *name, *target;
 	mode_t mode;       /* of the directory in /var */
 	bool only_if_empty; /* what a package put there must stay readable */
+	const char *link;   /* NULL: @target will do; else it is for OSTree alone */
 } toplevel[] = {
 	{ "home", "var/home", 0755, false },
 	{ "root", "var/roothome", 0700, false },
 	{ "srv", "var/srv", 0755, true },
 	{ "opt", "var/opt", 0755, true },
 	{ "mnt", "var/mnt", 0755, true },
+	/* What an administrator puts there is no part of a deployment. */
+	{ "usr/local", "var/usrlocal", 0755, false, "../var/usrlocal" },
 };
 
 /* Not worth a line: made by programs when they need them. */
@@ -45,8 +48,12 @@ static gboolean
 move_toplevel(const AshTreeRoot *root, gsize index, GError **error)
 {
 	const char *name = toplevel[index].name, *target = toplevel[index].target, *base;
+	g_autofree char *path = g_strconcat("/", name, NULL);
 	struct stat info;
 
+	/* A partition of its own can be written to. */
+	if (ash_mounts_find(root->request->type->mounts, path) != NULL)
+		return TRUE;
 	if (fstatat(root->fd, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT || ash_throw_errno(error, "cannot read \"/%s\"", name);
 	g_auto(GStrv) names = ash_tree_root_list(root, name);
@@ -60,15 +67,17 @@ move_toplevel(const AshTreeRoot *root, gsize index, GError **error)
 		return ash_throw_errno(error, "cannot move \"/%s\" to \"/%s\"", name, target);
 	if (names[0] == NULL && fchmodat(var, base, toplevel[index].mode, 0) < 0)
 		return ash_throw_errno(error, "cannot set the mode of \"/%s\"", target);
-	return ash_tree_root_link(root, name, target, error);
+	return ash_tree_root_link(root, name, toplevel[index].link != NULL ? toplevel[index].link : target, error);
 }
 
 /* /home, /root and the like are in /var, because the root is read-only. */
 gboolean
 ash_step_toplevel(AshTreeRoot *root, GError **error)
 {
+	bool is_ostree = root->request->type->system == ASH_SYSTEM_OSTREE;
+
 	for (gsize i = 0; i < G_N_ELEMENTS(toplevel); i++)
-		if (!move_toplevel(root, i, error))
+		if ((toplevel[i].link == NULL || is_ostree) && !move_toplevel(root, i, error))
 			return FALSE;
 	return TRUE;
 }

@@ -65,14 +65,14 @@ _ashlar() {
 	--accel) _ashlar_reply "kvm tcg"; return ;;
 	--role) _ashlar_reply "root targets snapshot timestamp"; return ;;
 	--kind) _ashlar_reply "ed25519 ecdsa rsa"; return ;;
-	-k | --key | --add | --passphrase-file | --luks-passphrase-file | --pcr-key | --luks-key-file | --credentials | --ca-file | --tls-certificate | --tls-key | --access-log | --database) _ashlar_files; return ;;
+	-k | --key | --add | --passphrase-file | --luks-passphrase-file | --pcr-key | --secure-boot-key | --secure-boot-certificate | --secure-boot-passphrase-file | --secure-boot | --luks-key-file | --credentials | --ca-file | --tls-certificate | --tls-key | --access-log | --database) _ashlar_files; return ;;
 	--with) _ashlar_reply "sysupdate ostree sysupdate,ostree"; return ;;
 	-o | --output)
 		[[ $command != kickstart ]] || { _ashlar_files; return; }
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
-	--repos | --store | --to | --key-dir)
+	--repos | --store | --to | --key-dir | --export-unsigned | --import-signed | --tpm)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;

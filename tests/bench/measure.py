@@ -10,6 +10,10 @@ import threading
 import time
 
 MIB = 1024 * 1024
+# A disk that is still busy after so long has other work than ours.
+SETTLE_SECONDS = 60
+POLL_SECONDS = 0.1
+QUIET_POLLS = 10
 
 
 @dataclasses.dataclass
@@ -33,20 +37,36 @@ def free_mib(path):
     return stat.f_bfree * stat.f_frsize / MIB
 
 
-def written_mib(path):
-    """What has been written to the disk that @path is on since the machine started (Documentation/admin-guide/iostats.rst)."""
+def disk_counters(path):
+    """What the disk that @path is on has done since the machine started (Documentation/admin-guide/iostats.rst), [] if nobody knows."""
     device = os.stat(path).st_dev
     with open("/proc/diskstats") as file:
         for line in file:
             fields = line.split()
             if (int(fields[0]), int(fields[1])) == (os.major(device), os.minor(device)):
-                return int(fields[9]) * 512 / MIB
-    return 0.0
+                return [int(field) for field in fields[3:]]
+    return []
+
+
+def written_mib(path):
+    counters = disk_counters(path)
+    return counters[6] * 512 / MIB if counters else 0.0
+
+
+def settle(path):
+    """Everything is written, and the disk rests: a file system gives blocks back (discard) for seconds after sync(2) has returned."""
+    os.sync()
+    deadline, quiet, last = time.monotonic() + SETTLE_SECONDS, 0, None
+    while quiet < QUIET_POLLS and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        now = disk_counters(path)
+        quiet = quiet + 1 if now == last else 0
+        last = now
 
 
 def _child(argv, env, disk, pipe):
     """In a process of its own, because RUSAGE_CHILDREN never falls again."""
-    os.sync()
+    settle(disk)
     written, before = written_mib(disk), free_mib(disk)
     lowest, over = [before], threading.Event()
 

@@ -81,7 +81,7 @@ check "a file that %pre did not write is missed" failing $'%pre\ntrue\n%end\n%in
 check "an error in what it wrote has a line" failing $'%pre\nprintf "lang C\\nlnag C\\n" >/tmp/x\n%end\n%include /tmp/x' 3 ":2: lnag: unknown command"
 check "LVM is no image type's" failing $'part pv.1 --size=10\nvolgroup v pv.1\nlogvol / --name=r --vgname=v --size=9' 3 'bad.ks:7: part: "pv.1": image type "qemu-vm" has partitions only' qemu-vm
 check "nor is another file system for /" failing 'part / --fstype=xfs --size=100' 3 'has it in erofs: remove --fstype=xfs' qemu-vm
-check "nor swap" failing 'part swap --recommended' 3 'has no swap partition' qemu-vm
+check "swap needs a size, and is given one" failing 'part swap --recommended' 0 'swap         2.0 GiB' qemu-vm
 check "nor a disk that exists" failing 'part /var --onpart=sda1' 3 'makes a new disk' qemu-vm
 check "ostreesetup says what to do" failing 'ostreesetup --osname=a --url=http://o.example/ --ref=r' 3 'bad.ks:7: ostreesetup: a system is composed of packages'
 check "a container has no disk that could be wrong" failing 'part / --fstype=xfs --size=100' 0 ''

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
+#include "disk/authenticode.h"
 #include "disk/uki.h"
 
 #include <string.h>
@@ -30,6 +31,21 @@ build_on(GBytes *stub)
 			".linux");
 }
 
+/* Where they can be listed, there is a digest that they are compared with. */
+static void
+look_for_signatures(GBytes *image)
+{
+	g_autoptr(AshContent) content = ash_content_new_from_bytes(image);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) signatures = ash_authenticode_list(content, &error);
+	guint8 digest[ASH_SHA256_SIZE];
+
+	if (signatures == NULL)
+		g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+	else
+		g_assert_true(ash_authenticode_digest(content, digest, NULL));
+}
+
 /* Any bytes give sections that lie in the file, or an error of ours. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -51,5 +67,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		g_assert_true(text == NULL || g_utf8_validate(text, -1, NULL));
 	}
 	build_on(image);
+	look_for_signatures(image);
 	return 0;
 }

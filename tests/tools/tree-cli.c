@@ -30,8 +30,10 @@ run(AshContext *ctx, JsonObject *request, GError **error)
 	};
 
 	if (!ash_record_from_json(spec, ash_spec_fields, json_object_get_object_member(request, "spec"), error) ||
-	    !ash_record_from_json(type, ash_image_type_tree_fields, json_object_get_object_member(request, "type"), error) ||
-	    !ash_tree_apply(ctx, &tree, error))
+	    !ash_record_from_json(type, ash_image_type_tree_fields, json_object_get_object_member(request, "type"), error))
+		return NULL;
+	type->kind = type->tree_kind;
+	if (!ash_tree_apply(ctx, &tree, error))
 		return NULL;
 	if (report.initramfs_note != NULL)
 		ash_progress_message(ctx->progress, "initramfs: %s: %s", report.initramfs_ran ? "made" : "reused",

@@ -2,11 +2,13 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/letgo.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 typedef struct {
@@ -417,6 +419,44 @@ test_write(Fixture *fixture, gconstpointer data)
 	g_assert_nonnull(error);
 }
 
+/* A large file that has lost its name: we have it open no longer, a child of ours has, and ends. */
+static void
+test_let_go(Fixture *fixture, gconstpointer data)
+{
+	AshLetGo *files = ash_let_go_new();
+	g_autofree char *large = g_build_filename(fixture->path, "large", NULL);
+	ash_autofd int fd = ash_fd_open(fixture->dir, "large", O_WRONLY | O_CREAT, 0644, NULL);
+	int status = -1, before = dup(fd);
+
+	put(fixture, "small", "x");
+	g_assert_cmpint(posix_fallocate(fd, 0, 17 * 1024 * 1024), ==, 0);
+	ash_let_go_hold(files, fixture->dir, "small");
+	ash_let_go_hold(files, fixture->dir, "missing");
+	ash_let_go_hold(files, fixture->dir, "large");
+	g_assert_cmpint(unlink(large), ==, 0);
+	ash_let_go_free(files);
+	g_assert_cmpint(wait(&status), >, 0);
+	g_assert_cmpint(status, ==, 0);
+	/* The lowest free number is the one that the held file had. */
+	int after = dup(fd);
+	g_assert_cmpint(after, ==, before + 1);
+	close(before);
+	close(after);
+}
+
+/* None to hold: no child either. */
+static void
+test_let_go_nothing(Fixture *fixture, gconstpointer data)
+{
+	AshLetGo *files = ash_let_go_new();
+
+	put(fixture, "small", "x");
+	ash_let_go_hold(files, fixture->dir, "small");
+	ash_let_go_free(files);
+	g_assert_cmpint(wait(NULL), ==, -1);
+	g_assert_cmpint(errno, ==, ECHILD);
+}
+
 #define ADD(name, func) g_test_add(name, Fixture, NULL, setup, func, teardown)
 
 int
@@ -440,5 +480,7 @@ main(int argc, char **argv)
 	ADD("/base/file/places", test_places);
 	ADD("/base/file/stream", test_stream);
 	ADD("/base/file/write", test_write);
+	ADD("/base/letgo/large", test_let_go);
+	ADD("/base/letgo/nothing", test_let_go_nothing);
 	return g_test_run();
 }

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* The workers of this program. */
@@ -194,6 +195,29 @@ test_errors(Fixture *fixture, gconstpointer data)
 	g_assert_error(unknown, ASH_ERROR, ASH_ERROR_INTERNAL);
 }
 
+/* Started before there is a request; one that gets none leaves nothing. */
+static void
+test_ahead(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(JsonObject) request = json_object_new();
+
+	if (!can_work())
+		return;
+	AshWorker *unused = ash_worker_start("echo", &error);
+	g_assert_no_error(error);
+	g_autoptr(AshWorker) worker = ash_worker_start("echo", &error);
+	g_assert_no_error(error);
+	g_usleep(50000);
+	json_object_set_string_member(request, "text", "later");
+	g_autoptr(JsonObject) reply = ash_worker_run(worker, fixture->ctx, request, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(json_object_get_string_member(reply, "text"), ==, "later");
+	ash_worker_free(unused);
+	g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
+	g_assert_cmpint(errno, ==, ECHILD);
+}
+
 /* How many processes have our executable's name: the lingering ones would be among them. */
 static guint
 count_workers(void)
@@ -297,6 +321,7 @@ main(int argc, char **argv)
 	g_test_add_func("/base/userns/subids", test_subids);
 	g_test_add("/base/worker/reply", Fixture, NULL, setup, test_reply, teardown);
 	g_test_add("/base/worker/errors", Fixture, NULL, setup, test_errors, teardown);
+	g_test_add("/base/worker/ahead", Fixture, NULL, setup, test_ahead, teardown);
 	g_test_add("/base/worker/cancel", Fixture, NULL, setup, test_cancel, teardown);
 	g_test_add("/base/worker/ids", Fixture, NULL, setup, test_ids, teardown);
 	g_test_add("/base/worker/network", Fixture, NULL, setup, test_network, teardown);

@@ -54,12 +54,15 @@ test_shipped(void)
 
 	g_assert_no_error(error);
 	list = g_strjoinv(" ", names);
-	g_assert_cmpstr(list, ==, "azure-vm container distroless qemu-vm qemu-vm-encrypted qemu-vm-tpm2 wsl");
+	g_assert_cmpstr(list, ==,
+			"azure-traditional azure-vm container distroless ostree-container ostree-vm qemu-traditional qemu-vm qemu-vm-encrypted "
+			"qemu-vm-signed qemu-vm-tpm2 wsl");
 	for (guint i = 0; names[i] != NULL; i++) {
 		g_autoptr(AshImageType) type = load(names[i]);
 
 		g_assert_cmpstr(type->name, ==, names[i]);
-		g_assert_cmpstr(type->variant, ==, names[i]);
+		/* One commit for all of these. */
+		g_assert_cmpstr(type->variant, ==, type->system == ASH_SYSTEM_OSTREE ? "ostree" : names[i]);
 		g_assert_cmpstr(type->description, !=, "");
 	}
 }

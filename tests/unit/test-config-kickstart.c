@@ -280,6 +280,32 @@ test_no_pre(void)
 	g_assert_cmpstr(spec->lang, ==, "C.UTF-8");
 }
 
+/* What of "selinux" is for the kernel, unless the kickstart tells the kernel itself. */
+static void
+test_selinux_append(void)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{ "", NULL },
+		{ "bootloader --append=\"a b\"\n", "a b" },
+		{ "selinux --enforcing\n", "security=selinux" },
+		{ "selinux --permissive\nbootloader --append=\"a b\"\n", "a b security=selinux" },
+		{ "selinux --disabled\nbootloader --append=a\n", "a selinux=0" },
+		{ "selinux --disabled\nbootloader --append=\"selinux=1 b\"\n", "selinux=1 b" },
+		{ "selinux --enforcing\nbootloader --append=\"a lsm=selinux,bpf\"\n", "a lsm=selinux,bpf" },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(AshSpec) spec =
+			ash_kickstart_parse(cases[i].text, strlen(cases[i].text), "x.ks", NULL, NULL, &error);
+		g_assert_no_error(error);
+		g_autofree char *append = ash_spec_dup_kernel_append(spec);
+		g_assert_cmpstr(append, ==, cases[i].expected);
+	}
+}
+
 static void
 test_missing_file(void)
 {
@@ -304,6 +330,7 @@ main(int argc, char **argv)
 	g_test_add_func("/kickstart/shipped", test_shipped);
 	g_test_add_func("/kickstart/pre", test_pre);
 	g_test_add_func("/kickstart/no-pre", test_no_pre);
+	g_test_add_func("/kickstart/selinux-append", test_selinux_append);
 	g_test_add_func("/kickstart/missing-file", test_missing_file);
 	return g_test_run();
 }

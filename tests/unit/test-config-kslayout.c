@@ -103,6 +103,85 @@ test_nothing(Fixture *fixture, gconstpointer data)
 	}
 }
 
+static const AshPartition *
+find_mounted(const Fixture *fixture, const char *mount_point)
+{
+	const AshPartition *partition = ash_layout_find_mount_point(fixture->type->layout, mount_point);
+
+	g_assert_nonnull(partition);
+	return partition;
+}
+
+/* Partitions that the type does not have are made: before /var, which grows, unless it is they who are to grow. */
+static void
+test_new(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	GPtrArray *partitions = fixture->type->layout->partitions;
+
+	((AshPartition *) find(fixture, ASH_PARTITION_VAR, 0))->grow = true;
+	g_assert_true(apply(fixture,
+			    "part swap --size=64 --label=paging --fsoptions=pri=5\n"
+			    "part /srv --size=20 --fstype=ext4 --label=files --fsoptions=nodev,noatime\n"
+			    "part /var/log --size=30\n"
+			    "part /home --fstype=xfs --size=300 --grow --maxsize=900\n"
+			    "part /boot --size=500\n",
+			    &error));
+	g_assert_no_error(error);
+	g_assert_cmpuint(partitions->len, ==, 8);
+	g_assert_true(g_ptr_array_index(partitions, 7) == find_mounted(fixture, "/home"));
+	g_assert_cmpint(find_mounted(fixture, "/home")->role, ==, ASH_PARTITION_HOME);
+	g_assert_cmpint(find_mounted(fixture, "/home")->fs, ==, ASH_FS_XFS);
+	g_assert_true(find_mounted(fixture, "/home")->grow);
+	g_assert_cmpuint(find_mounted(fixture, "/home")->max_size, ==, 900 * MIB);
+	g_assert_false(find(fixture, ASH_PARTITION_VAR, 0)->grow);
+	g_assert_cmpstr(find_mounted(fixture, "/srv")->fs_label, ==, "files");
+	g_assert_cmpstr(find_mounted(fixture, "/srv")->mount_options, ==, "nodev,noatime");
+	g_assert_cmpint(find_mounted(fixture, "/var/log")->role, ==, ASH_PARTITION_LINUX);
+	g_assert_cmpstr(find_mounted(fixture, "/var/log")->label, ==, "var-log");
+	g_assert_cmpint(find_mounted(fixture, "/var/log")->fs, ==, ASH_FS_EXT4);
+	g_assert_cmpint(find(fixture, ASH_PARTITION_SWAP, 0)->fs, ==, ASH_FS_SWAP);
+	/* "/boot". */
+	g_assert_cmpuint(fixture->notices->len, ==, 1);
+	g_assert_cmpuint(fixture->type->mounts->len, ==, 5);
+	g_assert_cmpstr(ash_mounts_find(fixture->type->mounts, NULL)->options, ==, "pri=5");
+}
+
+static void
+test_swap(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	g_assert_true(apply(fixture, "part swap --recommended\n", &error));
+	g_assert_no_error(error);
+	g_assert_cmpuint(find(fixture, ASH_PARTITION_SWAP, 0)->size, ==, 2048 * MIB);
+	g_assert_cmpuint(fixture->notices->len, ==, 1);
+}
+
+static void
+test_no_swap(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	fixture->type->swap = false;
+	g_assert_true(apply(fixture, "part swap --size=64\n", &error));
+	g_assert_null(find(fixture, ASH_PARTITION_SWAP, 0));
+	g_assert_cmpuint(fixture->notices->len, ==, 1);
+}
+
+/* Who was said first to grow, does. */
+static void
+test_two_grow(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	((AshPartition *) find(fixture, ASH_PARTITION_VAR, 0))->grow = true;
+	g_assert_true(apply(fixture, "part /var --size=64 --grow\npart /home --size=20 --grow\n", &error));
+	g_assert_true(find(fixture, ASH_PARTITION_VAR, 0)->grow);
+	g_assert_false(find_mounted(fixture, "/home")->grow);
+	g_assert_cmpuint(fixture->notices->len, ==, 1);
+}
+
 static void
 test_impossible(Fixture *fixture, gconstpointer data)
 {
@@ -110,11 +189,14 @@ test_impossible(Fixture *fixture, gconstpointer data)
 		const char *text, *expected;
 	} cases[] = {
 		{ "part / --fstype=ext4 --size=9", "x.ks:1: part: \"/\": image type \"vm\" has it in erofs: remove --fstype=ext4" },
-		{ "part /home --size=9", "\"/home\": image type \"vm\" has no partition for it" },
-		{ "part swap --size=9", "has no swap partition" },
-		{ "part /var --size=9 --label=x", "remove --label" },
+		{ "part /usr --size=9", "\"/usr\": image type \"vm\" cannot have it as a partition of its own" },
+		{ "part swap", "add --size or --recommended" },
+		{ "part /home --size=9 --fstype=btrfs", "say --fstype=ext4 or --fstype=xfs" },
+		{ "part /home --size=9 --fstype=erofs", "remove --fstype=erofs" },
+		{ "part /home --size=9 --fstype=xfs --label=1234567890123", "at most 12 bytes" },
+		{ "part / --size=9 --label=x", "remove --label" },
+		{ "part /home --size=9 --mkfsoptions=-K", "remove --mkfsoptions" },
 		{ "part /var --size=9 --mkfsoptions=-K", "remove --mkfsoptions" },
-		{ "part /var --size=9 --grow --maxsize=10", "remove --maxsize" },
 		{ "part /var --size=9 --fsoptions=noatime", "remove --fsoptions" },
 		{ "part /var --onpart=sda1", "remove --onpart" },
 		{ "part pv.1 --size=9", "has partitions only" },
@@ -234,6 +316,10 @@ main(int argc, char **argv)
 	TEST("kept", test_kept);
 	TEST("sizes", test_sizes);
 	TEST("nothing", test_nothing);
+	TEST("new", test_new);
+	TEST("swap", test_swap);
+	TEST("no-swap", test_no_swap);
+	TEST("two-grow", test_two_grow);
 	TEST("impossible", test_impossible);
 	TEST("encryption", test_encryption);
 	TEST("autopart-encryption", test_autopart_encryption);

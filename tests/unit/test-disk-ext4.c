@@ -23,6 +23,12 @@ write_image(Fixture *fixture, const AshFsTree *tree, const char *name, guint64 o
 	return fd;
 }
 
+/* As getxattr(2) has it (acl(5)): user::rw-, user:1000:r--, group::r--, mask::r--, other::---. */
+static const guint8 acl[] = {
+	2, 0, 0, 0, 1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, 2, 0, 4, 0, 0xe8, 3, 0, 0, 4, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
+	0x10, 0, 4, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+};
+
 static AshFsTree *
 make_tree(void)
 {
@@ -32,8 +38,10 @@ make_tree(void)
 	g_autofree char *long_name = g_strnfill(255, 'n');
 	g_autofree char *long_target = g_strnfill(4000, 't');
 	g_autofree char *large = g_strnfill(3000000, 'l');
+	g_autoptr(GBytes) zeros = g_bytes_new_take(g_malloc0(8 * MIB), 8 * MIB);
 	AshFsNode *node;
 
+	ash_fs_node_set_bytes(tree_file(lib, "holes", ""), zeros);
 	tree->root->mode = S_IFDIR | 0711;
 	for (guint i = 0; i < 3000; i++) {
 		g_autofree char *name = g_strdup_printf("an-entry-with-a-name-%u", i);
@@ -58,7 +66,8 @@ make_tree(void)
 	node->mode = S_IFDIR | 02755;
 	ash_fs_node_add_xattr(node, "security.selinux", "system_u:object_r:var_t:s0", 27);
 	ash_fs_node_add_xattr(node, "user.text", "hello", 5);
-	tree_dir(tree->root, "lost+found");
+	ash_fs_node_add_xattr(tree_file(lib, "acl", "x"), "system.posix_acl_access", acl, sizeof(acl));
+	ash_fs_node_add_xattr(tree_dir(tree->root, "lost+found"), "user.text", "lost", 4);
 	ash_fs_tree_finish(tree);
 	return tree;
 }
@@ -81,7 +90,11 @@ check_details(Fixture *fixture)
 	    {"stat /lib/attributes", "Mode:  02755"},
 	    {"stat /lib/attributes", "user.text (5) = \"hello\""},
 	    {"stat /lib/short-link", "Fast link dest: \"../run\""},
+	    {"ea_list /lib/acl", "system.posix_acl_access (28) = 01 00 00 00 01 00 06 00 02 00 04 00 e8 03 00 00 04 00 04 00 10 00 04 00 20 00 00 00"},
+	    {"stat /lib/holes", "Size: 8388608"},
+	    {"stat /lib/holes", "Blockcount: 0"},
 	    {"stat /lost+found", "Mode:  0700"},
+	    {"stat /lost+found", "user.text (4) = \"lost\""},
 	    {"stat /lib/linked", "mtime: 0x6553f0fe"},
 	    {"cat /lib/linked", "two names"},
 	    {"stats -h", "Filesystem volume name:   sixteen-bytes-xx"},
@@ -195,7 +208,7 @@ test_refusals(Fixture *fixture, gconstpointer data)
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
 	g_clear_error(&error);
 	g_free(((AshFsNode *) tree->root->children->pdata[0])->content);
-	((AshFsNode *) tree->root->children->pdata[0])->content = g_strdup("/dev/zero");
+	((AshFsNode *) tree->root->children->pdata[0])->content = g_strdup("/dev/urandom");
 	ash_fs_tree_finish(tree);
 	g_assert_false(ash_ext4_write(fixture->ctx, tree, &options, fd, 0, 20 * MIB, &error));
 	g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/fd.h"
+#include "model/fsbranch.h"
 #include "model/fstree.h"
 #include "model/manifest.h"
 
@@ -176,6 +177,43 @@ test_walk(void)
 	g_assert_cmpstr(seen->str, ==, "//a/bin/usr");
 }
 
+/* Partitions in partitions: each has its own, with the attributes of the directory, and everything comes back. */
+static void
+test_branches(void)
+{
+	static const char *const mount_points[] = { "/var", "/var/log", "/nothing", "/file", NULL };
+	g_autoptr(AshFsTree) tree = ash_fs_tree_new();
+	AshFsNode *var = ash_fs_node_new(tree->root, "var", S_IFDIR | 0750), *log = ash_fs_node_new(var, "log", S_IFDIR | 0700);
+	g_autoptr(GError) error = NULL;
+
+	ash_fs_node_new(var, "lib", S_IFDIR | 0755);
+	ash_fs_node_add_xattr(log, "user.x", "y", 1);
+	add_file(log, "messages", "text")->hardlink = add_file(log, "also", "text");
+	add_file(tree->root, "file", "x");
+	ash_fs_tree_finish(tree);
+	g_autoptr(AshFsBranches) branches = ash_fs_branches_take(tree, mount_points, &error);
+	g_assert_no_error(error);
+	const AshFsTree *inner = ash_fs_branches_find(branches, "/var/log"), *outer = ash_fs_branches_find(branches, "/var");
+	g_assert_cmpuint(inner->root->mode, ==, S_IFDIR | 0700);
+	g_assert_nonnull(ash_fs_node_get_xattr(inner->root, "user.x"));
+	g_assert_nonnull(ash_fs_tree_lookup(inner, "messages"));
+	g_assert_cmpuint(outer->root->nlink, ==, 4);
+	g_assert_nonnull(ash_fs_tree_lookup(outer, "log"));
+	g_assert_null(ash_fs_tree_lookup(outer, "log/messages"));
+	g_assert_null(ash_fs_tree_lookup(tree, "var/lib"));
+	g_assert_cmpuint(ash_fs_tree_lookup(tree, "var")->nlink, ==, 2);
+	g_assert_null(ash_fs_branches_find(branches, "/nothing"));
+	g_assert_null(ash_fs_branches_find(branches, "/file"));
+	g_clear_pointer(&branches, ash_fs_branches_free);
+	g_assert_true(ash_fs_tree_lookup(tree, "var/log/messages")->parent == log);
+	g_assert_cmpuint(var->nlink, ==, 4);
+	add_file(tree->root, "outside", "text")->hardlink = ash_fs_tree_lookup(tree, "var/log/also");
+	ash_fs_tree_finish(tree);
+	g_assert_null(ash_fs_branches_take(tree, mount_points, &error));
+	g_assert_nonnull(strstr(error->message, "are one file (hard links), but would be on two partitions"));
+	g_assert_nonnull(ash_fs_tree_lookup(tree, "var/log/messages"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -186,5 +224,6 @@ main(int argc, char **argv)
 	g_test_add_func("/model/fstree/content", test_content);
 	g_test_add_func("/model/fstree/xattrs", test_xattrs);
 	g_test_add_func("/model/fstree/walk", test_walk);
+	g_test_add_func("/model/fstree/branches", test_branches);
 	return g_test_run();
 }

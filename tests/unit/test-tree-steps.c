@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/strv.h"
+#include "tree/selinux.h"
 #include "tree/steps.h"
 
 #include <fcntl.h>
@@ -302,6 +303,8 @@ test_network_default(Fixture *fixture, gconstpointer data)
 	assert_contains(fixture, "etc/NetworkManager/system-connections/80-ethernet.nmconnection", "[ipv4]\nmethod=auto\n");
 }
 
+#define CONTEXTS "etc/selinux/default/contexts/files/file_contexts"
+
 static void
 test_selinux(Fixture *fixture, gconstpointer data)
 {
@@ -310,6 +313,22 @@ test_selinux(Fixture *fixture, gconstpointer data)
 	make(fixture, "etc/selinux/config", "# SELINUX= can be\nSELINUX=permissive\nSELINUXTYPE=default\n");
 	run(fixture, ash_step_selinux);
 	assert_file(fixture, "etc/selinux/config", "# SELINUX= can be\nSELINUXTYPE=default\nSELINUX=enforcing\n");
+	/* No policy, no labels. */
+	run(fixture, ash_step_selinux_paths);
+	g_assert_false(ash_tree_root_has(&fixture->root, ASH_SELINUX_SKELETON));
+	make(fixture, CONTEXTS, "");
+	AshMount *mount = g_new0(AshMount, 1);
+	mount->mount_point = g_strdup("/data");
+	mount->fs = g_strdup("ext4");
+	g_ptr_array_add(fixture->type->mounts, mount);
+	make(fixture, CONTEXTS ".subs", "/var/home /elsewhere\n/srv/www /var/www");
+	run(fixture, ash_step_selinux_paths);
+	run(fixture, ash_step_selinux_paths);
+	assert_file(fixture, CONTEXTS ".subs",
+		    "/var/home /elsewhere\n/srv/www /var/www\n/var/roothome /root\n/var/srv /srv\n/var/opt /opt\n/var/mnt /mnt\n"
+		    "/var/lib/ashlar/etc/upper /etc\n/usr/lib/ashlar/skeleton/var /var\n/usr/lib/ashlar/skeleton/etc /etc\n");
+	g_assert_true(ash_tree_root_has(&fixture->root, ASH_SELINUX_SKELETON "/var/lost+found"));
+	g_assert_true(ash_tree_root_has(&fixture->root, "data/lost+found"));
 }
 
 static void
@@ -492,6 +511,102 @@ test_var_with_systemd(Fixture *fixture, gconstpointer data)
 	assert_file(fixture, "var/lib/one/a b%", "state");
 }
 
+static AshPartition *
+add_partition(Fixture *fixture, AshPartitionRole role, AshFsKind fs, const char *label)
+{
+	AshPartition *partition = ash_partition_new(role);
+
+	if (fixture->type->layout == NULL)
+		fixture->type->layout = ash_layout_new();
+	partition->fs = fs;
+	partition->label = g_strdup(label);
+	g_ptr_array_add(fixture->type->layout->partitions, partition);
+	return partition;
+}
+
+/* A root that cannot be written to: /var is the initrd's, and what has a partition stays where it is. */
+static void
+test_fstab(Fixture *fixture, gconstpointer data)
+{
+	AshPartition *home, *log;
+
+	add_partition(fixture, ASH_PARTITION_ESP, ASH_FS_VFAT, "esp");
+	add_partition(fixture, ASH_PARTITION_ROOT, ASH_FS_EROFS, "@NAME@_@VERSION@");
+	add_partition(fixture, ASH_PARTITION_SWAP, ASH_FS_SWAP, "swap");
+	add_partition(fixture, ASH_PARTITION_VAR, ASH_FS_EXT4, "var")->encryption.kind = ASH_ENCRYPTION_LUKS2;
+	log = add_partition(fixture, ASH_PARTITION_LINUX, ASH_FS_EXT4, "var-log");
+	log->mount_point = g_strdup("/var/log");
+	log->mount_options = g_strdup("noexec,nodev");
+	home = add_partition(fixture, ASH_PARTITION_HOME, ASH_FS_XFS, "home");
+	home->grow = true;
+	home->max_size = 1 << 30;
+	home->encryption.kind = ASH_ENCRYPTION_LUKS2;
+	ash_image_type_finish_layout(fixture->type);
+	make(fixture, "home/x/file", "x");
+	make(fixture, "srv/README", "x");
+	make(fixture, "root/.profile", "x");
+	make(fixture, "usr/bin/systemd-repart", "");
+	make(fixture, "etc/fstab", "# mine\n");
+	run(fixture, ash_step_fstab);
+	run(fixture, ash_step_growth);
+	run(fixture, ash_step_toplevel);
+	assert_file(fixture, "etc/fstab",
+		    "# The root file system is read-only and found by its root hash; /etc is an overlay kept in /var.\n"
+		    "/dev/mapper/home\t/home\txfs\tdefaults,x-systemd.growfs\t0\t0\n"
+		    "/dev/mapper/var\t/var\text4\trw,x-initrd.mount,x-systemd.growfs\t0\t0\n"
+		    "PARTLABEL=var-log\t/var/log\text4\tnoexec,nodev\t0\t2\n"
+		    "PARTLABEL=swap\tnone\tswap\tdefaults\t0\t0\n"
+		    "tmpfs\t/tmp\ttmpfs\tmode=1777,nosuid,nodev,size=50%\t0\t0\n"
+		    "# mine\n");
+	assert_file(fixture, "etc/crypttab", "home\tPARTLABEL=home\tnone\tluks\nvar\tPARTLABEL=var\tnone\tluks,x-initrd.attach\n");
+	assert_file(fixture, "usr/lib/repart.d/50-home.conf",
+		    "[Partition]\nType=home\nLabel=home\nGrowFileSystem=yes\nSizeMaxBytes=1073741824\n");
+	assert_file(fixture, "usr/lib/repart.d/50-var.conf", NULL);
+	assert_file(fixture, "home/x/file", "x");
+	assert_link(fixture, "root", "var/roothome");
+}
+
+static void
+test_fstab_writable(Fixture *fixture, gconstpointer data)
+{
+	add_partition(fixture, ASH_PARTITION_ESP, ASH_FS_VFAT, "esp")->mount_point = g_strdup("/boot/efi");
+	add_partition(fixture, ASH_PARTITION_XBOOTLDR, ASH_FS_EXT4, "boot");
+	add_partition(fixture, ASH_PARTITION_ROOT, ASH_FS_EXT4, "root")->grow = true;
+	ash_image_type_finish_layout(fixture->type);
+	make(fixture, "usr/bin/systemd-repart", "");
+	run(fixture, ash_step_fstab);
+	run(fixture, ash_step_growth);
+	assert_file(fixture, "etc/fstab",
+		    "PARTLABEL=root\t/\text4\tdefaults,x-systemd.growfs\t0\t1\n"
+		    "PARTLABEL=boot\t/boot\text4\tdefaults\t0\t2\n"
+		    "PARTLABEL=esp\t/boot/efi\tvfat\tumask=0077,shortname=winnt\t0\t2\n");
+	assert_file(fixture, "usr/lib/repart.d/50-root.conf", "[Partition]\nType=root\nLabel=root\nGrowFileSystem=yes\n");
+	g_assert_true(ash_tree_root_has(&fixture->root, "boot/efi"));
+}
+
+static void
+test_ostree(Fixture *fixture, gconstpointer data)
+{
+	fixture->type->system = ASH_SYSTEM_OSTREE;
+	make(fixture, "etc/fstab", "# kept\n");
+	make(fixture, "usr/local/bin/own", "own");
+	make(fixture, "home/anna/.profile", "hers");
+	make(fixture, "media/cdrom/x", "");
+	run(fixture, ash_step_toplevel);
+	run(fixture, ash_step_ostree);
+	assert_file(fixture, "usr/etc/fstab", "tmpfs\t/tmp\ttmpfs\tmode=1777,nosuid,nodev,size=50%\t0\t0\n# kept\n");
+	g_assert_false(ash_tree_root_has(&fixture->root, "etc"));
+	assert_file(fixture, "var/usrlocal/bin/own", "own");
+	assert_file(fixture, "usr/local/bin/own", "own");
+	assert_file(fixture, "home/anna/.profile", "hers");
+	g_assert_true(ash_tree_root_has(&fixture->root, "sysroot") && ash_tree_root_has(&fixture->root, "boot"));
+	g_assert_false(ash_tree_root_has(&fixture->root, "media/cdrom"));
+	make(fixture, "etc/fstab", "");
+	fail(fixture, ash_step_ostree, "usr/etc");
+	/* Nothing to do, and nothing wrong: such a tree is for other boot loaders. */
+	run(fixture, ash_step_grub);
+}
+
 #define TEST(name, function) g_test_add("/tree/steps/" name, Fixture, NULL, setup, function, teardown)
 
 int
@@ -499,6 +614,7 @@ main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	TEST("confined", test_confined);
+	TEST("ostree", test_ostree);
 	TEST("locale", test_locale);
 	TEST("timezone", test_timezone);
 	TEST("release", test_release);
@@ -516,6 +632,8 @@ main(int argc, char **argv)
 	TEST("wsl-tidy", test_wsl_tidy);
 	TEST("wsl-files", test_wsl_files);
 	TEST("kernel", test_kernel);
+	TEST("fstab", test_fstab);
+	TEST("fstab-writable", test_fstab_writable);
 	TEST("cleanup", test_cleanup);
 	TEST("var", test_var);
 	TEST("var-with-systemd", test_var_with_systemd);

@@ -5,6 +5,8 @@
  */
 #include "disk/erofs.h"
 #include "disk/ext4.h"
+#include "disk/filesystem.h"
+#include "disk/squashfs.h"
 #include "store/tree.h"
 #include "test-disk-trees.h"
 
@@ -42,15 +44,61 @@ write_ext4(AshContext *ctx, const AshFsTree *tree, int parameter, int fd)
 	g_assert_no_error(error);
 }
 
-static const struct {
+static void
+write_squashfs(AshContext *ctx, const AshFsTree *tree, int parameter, int fd)
+{
+	g_autofree char *path = ash_file_fd_path(fd);
+	const AshRootFile root = {
+		.tree = (AshFsTree *) tree, .path = path, .options = { .epoch = TEST_EPOCH, .compression = (AshRootCompression) parameter },
+	};
+	g_autoptr(GError) error = NULL;
+
+	ash_squashfs_make(ctx, &root, NULL, &error);
+	g_assert_no_error(error);
+}
+
+static void
+write_xfs(AshContext *ctx, const AshFsTree *tree, int parameter, int fd)
+{
+	const AshFilesystemOptions options = { .uuid = uuid, .label = "test", .epoch = TEST_EPOCH, .scratch_dir = "." };
+	const guint64 bytes = ash_filesystem_estimate(ASH_FS_XFS, tree) / 4096 * 4096 + 4096;
+	g_autoptr(GError) error = NULL;
+
+	g_assert_cmpint(ftruncate(fd, (off_t) bytes), ==, 0);
+	ash_filesystem_write(ctx, ASH_FS_XFS, tree, &options, fd, 0, bytes, &error);
+	g_assert_no_error(error);
+}
+
+typedef struct {
 	const char *name;
 	Writer write;
 	int parameter;
-} formats[] = {
+} Format;
+
+/* For trees of every kind; ext4 for what a commit can have. */
+static const Format formats[] = {
 	{ "none", write_erofs, ASH_ROOT_COMPRESSION_NONE },
 	{ "lz4hc", write_erofs, ASH_ROOT_COMPRESSION_LZ4HC },
 	{ "zstd", write_erofs, ASH_ROOT_COMPRESSION_ZSTD },
 	{ "ext4", write_ext4, 0 },
+	{ NULL },
+};
+
+/* For trees without what these cannot hold. */
+static const Format tame_formats[] = {
+	{ "squashfs-none", write_squashfs, ASH_ROOT_COMPRESSION_NONE },
+	{ "squashfs-lz4hc", write_squashfs, ASH_ROOT_COMPRESSION_LZ4HC },
+	{ "squashfs-zstd", write_squashfs, ASH_ROOT_COMPRESSION_ZSTD },
+	{ "squashfs-gzip", write_squashfs, ASH_ROOT_COMPRESSION_GZIP },
+	{ "squashfs-xz", write_squashfs, ASH_ROOT_COMPRESSION_XZ },
+	{ "xfs", write_xfs, 0 },
+	{ NULL },
+};
+
+/* Squashfs has hard links. */
+static const Format linked_formats[] = {
+	{ "squashfs-zstd", write_squashfs, ASH_ROOT_COMPRESSION_ZSTD },
+	{ NULL },
 };
 
 /* For the walk. */
@@ -99,19 +147,19 @@ write_list(AshFsTree *tree, const char *dir, const char *name)
 	g_assert_no_error(error);
 }
 
-/* All formats from the first to @last. */
+/* All of @list from the first to @last (NULL: to the end). */
 static void
-write_images(AshContext *ctx, AshFsTree *tree, const char *dir, const char *name, const char *last)
+write_images(AshContext *ctx, AshFsTree *tree, const char *dir, const char *name, const Format *list, const char *last)
 {
 	write_list(tree, dir, name);
-	for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
-		g_autofree char *path = g_strdup_printf("%s/%s-%s.img", dir, name, formats[i].name);
+	for (guint i = 0; list[i].name != NULL; i++) {
+		g_autofree char *path = g_strdup_printf("%s/%s-%s.img", dir, name, list[i].name);
 		int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 		g_assert_cmpint(fd, >=, 0);
-		formats[i].write(ctx, tree, formats[i].parameter, fd);
+		list[i].write(ctx, tree, list[i].parameter, fd);
 		close(fd);
-		if (strcmp(formats[i].name, last) == 0)
+		if (g_strcmp0(list[i].name, last) == 0)
 			break;
 	}
 }
@@ -151,6 +199,50 @@ make_random_tree(void)
 	return tree;
 }
 
+static void
+tame_name(char *path)
+{
+	for (char *c = path; *c != '\0'; c++)
+		if (g_ascii_isspace(*c) || *c == ':' || *c == '$' || *c == '\v')
+			*c = '_';
+}
+
+/* What XFS by a prototype and squashfs have both; squashfs with @links. */
+static AshFsTree *
+make_tame_tree(bool links)
+{
+	g_autoptr(GRand) rand = g_rand_new_with_seed(RANDOM_SEED + 2);
+	g_autoptr(GPtrArray) items = make_items(rand, RANDOM_ITEMS / 2);
+
+	for (guint i = items->len; i > 0; i--) {
+		Item *item = g_ptr_array_index(items, i - 1);
+
+		tame_name(item->path);
+		if (item->first != NULL)
+			tame_name(item->first);
+		if (S_ISSOCK(item->mode))
+			item->mode = S_IFIFO | (item->mode & 07777);
+		if (item->target != NULL)
+			item->target[MIN(strlen(item->target), 100)] = '\0';
+		if (S_ISLNK(item->mode))
+			item->size = strlen(item->target);
+		/* A link has all permissions for the kernel, whatever its inode says. */
+		if (S_ISLNK(item->mode))
+			item->mode = S_IFLNK | 0777;
+		item->mtime = MIN(item->mtime, G_MAXUINT32);
+		/* Long names and attributes have no room in one inode. */
+		item->xattrs = item->xattrs % 6 > 0 && !S_ISDIR(item->mode) ? 2 : 0;
+	}
+	for (guint i = items->len; i > 0; i--) {
+		const Item *item = g_ptr_array_index(items, i - 1);
+		if ((item->first != NULL && !links) || find_item(items, item->path) != item)
+			g_ptr_array_remove_index(items, i - 1);
+	}
+	add_file(items, "long", 5000000, RANDOM_SEED + 1);
+	add_file(items, "with-hole", 2600001, 5);
+	return make_tree(items);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -159,12 +251,14 @@ main(int argc, char **argv)
 
 	if (argc != 4)
 		g_error("usage: make-images DIR STORE REF");
-	g_autoptr(AshFsTree) odd = make_odd_tree(), some = make_random_tree();
+	g_autoptr(AshFsTree) odd = make_odd_tree(), some = make_random_tree(), tame = make_tame_tree(false), linked = make_tame_tree(true);
 	g_autoptr(AshStore) store = ash_store_open(argv[2], false, &error);
 	g_autoptr(AshFsTree) commit = store != NULL ? ash_store_load_tree(store, argv[3], &error) : NULL;
 	g_assert_no_error(error);
-	write_images(ctx, odd, argv[1], "odd", "zstd");
-	write_images(ctx, some, argv[1], "random", "zstd");
-	write_images(ctx, commit, argv[1], "system", "ext4");
+	write_images(ctx, odd, argv[1], "odd", formats, "zstd");
+	write_images(ctx, some, argv[1], "random", formats, "zstd");
+	write_images(ctx, tame, argv[1], "tame", tame_formats, NULL);
+	write_images(ctx, linked, argv[1], "linked", linked_formats, NULL);
+	write_images(ctx, commit, argv[1], "system", formats, "ext4");
 	return 0;
 }

@@ -18,7 +18,7 @@ ssh-keygen -q -t ed25519 -N '' -f "$work/key"
 	echo "sshkey --username=demo \"$(cat "$work/key.pub")\""
 } >"$work/demo-vm.ks"
 check "the demo system builds as qemu-vm" "$ASHLAR" build "$work/demo-vm.ks" -t qemu-vm -f raw --repos "$distro/release" \
-	--store "$cache/test-store" -o "$work/out" --progress=plain
+	--store "$cache/vm-store" -o "$work/out" --progress=plain
 image=$work/out/demo-vm-qemu-vm.raw
 [ -f "$image" ] || { finish; exit; }
 

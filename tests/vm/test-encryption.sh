@@ -26,7 +26,7 @@ umask 077
 echo "correct horse battery" >passphrase
 umask 022
 check "the demo system builds with an encrypted /var" "$ASHLAR" build demo-vm.ks -t qemu-vm-encrypted -f raw --repos "$distro/release" \
-	--store "$cache/test-store" -o out --progress=plain --luks-passphrase-file passphrase
+	--store "$cache/vm-store" -o out --progress=plain --luks-passphrase-file passphrase
 image=out/demo-vm-qemu-vm-encrypted.raw
 [ -f "$image" ] || { finish; exit; }
 truncate -s +1G "$image"

@@ -7,7 +7,7 @@
 need_distro
 need qemu-system-x86_64 cpio ldd python3 rpm2cpio xz
 cd "$work" || exit 1
-store=$cache/test-store ref=demo-vm/x86_64/qemu-vm tools=$top_builddir/tests/vm
+store=$cache/vm-store ref=demo-vm/x86_64/qemu-vm tools=$top_builddir/tests/vm
 
 # A kernel and its modules, into the current directory: from the demo repository, or the archive.
 unpack() { # NAME
@@ -63,12 +63,12 @@ boot() {
 	ldd "$tools/init" | grep -oE '/[^ ]+' | while read -r library; do
 		mkdir -p "$root${library%/*}" && cp -L "$library" "$root$library"
 	done
-	modules "$root" "$dir" virtio_pci virtio_blk crc32c_generic libcrc32c erofs ext4 >"$plan"
+	modules "$root" "$dir" virtio_pci virtio_blk crc32c_generic libcrc32c erofs ext4 squashfs xfs >"$plan"
 	truncate -s 64M "listing.$1"
 	echo "output /dev/vda" >>"$plan"
 	for image in *.img; do
 		disks+=(-drive "if=virtio,format=raw,readonly=on,file=$image")
-		echo "mount ${image%.img} $(case $image in *ext4*) echo ext4 ;; *) echo erofs ;; esac) /dev/vd$letter" >>"$plan"
+		echo "mount ${image%.img} $(case $image in *-ext4*) echo ext4 ;; *-squashfs*) echo squashfs ;; *-xfs*) echo xfs ;; *) echo erofs ;; esac) /dev/vd$letter" >>"$plan"
 		letter=$(echo "$letter" | tr a-y b-z)
 	done
 	cp "$plan" "$root/plan"
@@ -102,8 +102,9 @@ check_kernel() { # NAME
 	for image in *.img; do
 		image=${image%.img}
 		case $1-$image in
+		6.1-*-squashfs-*) check_listing "$1" "$image" "${image%%-*}.list" ;;
 		6.1-*-zstd) check "Linux 6.1 does not mount $image" grep -q "^$image is not mounted: " "found.$1" ;;
-		*) check_listing "$1" "$image" "${image%-*}.list" ;;
+		*) check_listing "$1" "$image" "${image%%-*}.list" ;;
 		esac
 	done
 }

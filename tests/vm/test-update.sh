@@ -12,7 +12,7 @@ cd "$work" || exit 1
 # shellcheck source=tests/vm/machine.sh
 . "$top_srcdir/tests/vm/machine.sh"
 
-store=$cache/test-store ref=demo-vm/x86_64/qemu-vm web='' composer=''
+store=$cache/vm-store ref=demo-vm/x86_64/qemu-vm web='' composer=''
 web_port=$((40001 + $$ % 20000))
 on_exit() {
 	machine_off

@@ -36,7 +36,6 @@ install_crypt() {
 	inst_script "${moddir:?}/ashlar-var-generator" "$generator"
 	chmod 755 "${initdir:?}$generator"
 	# For a /var that the first boot makes.
-	inst_multiple cp
 	! dracut_module_included tpm2-tss || inst_multiple mkfs.ext4
 	inst_simple "$moddir/device-var.conf" "/etc/systemd/system/dev-mapper-var.device.d/ashlar.conf"
 }
@@ -44,7 +43,9 @@ install_crypt() {
 install() {
 	local unit
 
-	inst_multiple mkdir
+	inst_multiple cp mkdir mv
+	inst_script "${moddir:?}/ashlar-etc" /usr/bin/ashlar-etc
+	chmod 755 "${initdir:?}/usr/bin/ashlar-etc"
 	# systemd reads /sysroot/etc/fstab already in the initrd, and grows /var there.
 	inst_multiple -o e2fsck fsck fsck.ext4 "${systemdutildir:?}/systemd-growfs"
 	! dracut_module_included crypt || install_crypt

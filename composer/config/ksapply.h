@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/imagetype.h"
+
+/** One thing that a kickstart says about disks, while it is carried out in the layout of an image type; all borrowed. Private to config/ks*.c. */
+typedef struct {
+	AshImageType *type;
+	const AshStorageSpec *storage; /* all of it */
+	const AshVolumeSpec *volume;
+	GPtrArray *notices;
+	GString *changes;       /* what was carried out, for the digest */
+	const char *passphrase; /* the one that the kickstart says first; may be NULL */
+} AshKsApply;
+
+/** ASH_ERROR_CONFIG: "file:line: part: "/var": image type "x" ...". */
+gboolean ash_ks_apply_refuse(const AshKsApply *apply, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/** The same, as a notice. */
+void ash_ks_apply_note(const AshKsApply *apply, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/**
+ * Encrypts @partition as @said by the @command at @origin: what is said goes before what the type says. ASH_ERROR_CONFIG for what a machine that
+ * composes must not decide, and what LUKS2 has better.
+ */
+gboolean ash_ks_apply_encryption(const AshKsApply *apply, AshPartition *partition, const AshEncryptionSpec *said, const char *origin,
+				 const char *command, GError **error);
+
+/** Carries out "part": in a partition that the layout has (every slot of the root is the same), or in a new one. */
+gboolean ash_ks_apply_partition(const AshKsApply *apply, GError **error);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/digest.h"
+#include "model/fstree.h"
+
+/** GRUB, as the tree of a system for OSTree has it (tree/grub.c). */
+#define ASH_OSTREE_GRUB_PATH "usr/lib/ashlar/grubx64.efi"
+
+/**
+ * The files of an EFI system partition (GPtrArray of AshVfatFile, owned) for a root with OSTree deployments: GRUB, which shows the menu that libostree
+ * keeps in /boot of the file system @root_fs. Nothing of it changes with a deployment. ASH_ERROR_CONFIG if @tree has no GRUB.
+ */
+GPtrArray *ash_ostree_list_esp(const AshFsTree *tree, const AshUuid *root_fs, GError **error);

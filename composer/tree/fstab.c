@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "tree/steps.h"
+
+#include <string.h>
+
+/* What the kernel has from elsewhere needs no line. */
+#define READ_ONLY_ROOT "# The root file system is read-only and found by its root hash; /etc is an overlay kept in /var.\n"
+#define TMP            "/tmp"
+#define TMP_LINE       "tmpfs\t" TMP "\ttmpfs\tmode=1777,nosuid,nodev,size=50%\t0\t0\n"
+/*
+ * /var of a read-only root is mounted in the initrd, by the same name (dracut/90ashlar); the line lets systemd know it, grow it and leave it
+ * alone at shutdown, when /etc still needs it.
+ */
+#define VAR            "/var"
+#define VAR_OPTIONS    "rw,x-initrd.mount,x-systemd.growfs"
+#define GROW           "x-systemd.growfs"
+
+/* Lines that a package or a %post script put there stay. */
+static gboolean
+put_before(AshTreeRoot *root, const char *path, const char *lines, mode_t mode, GError **error)
+{
+	g_autofree char *old = NULL;
+
+	if (!ash_tree_root_load(root, path, &old, error))
+		return FALSE;
+	g_autofree char *text = g_strconcat(lines, old, NULL);
+	return ash_tree_root_save(root, path, text, mode, error);
+}
+
+static bool
+has_read_only_root(const GPtrArray *mounts)
+{
+	return ash_mounts_find(mounts, "/") == NULL;
+}
+
+static bool
+is_early_var(const GPtrArray *mounts, const AshMount *mount)
+{
+	return has_read_only_root(mounts) && g_strcmp0(mount->mount_point, VAR) == 0;
+}
+
+static char *
+dup_options(const GPtrArray *mounts, const AshMount *mount)
+{
+	const char *options = mount->options != NULL ? mount->options : "defaults";
+
+	if (is_early_var(mounts, mount))
+		return g_strdup(VAR_OPTIONS);
+	return mount->grow ? g_strconcat(options, "," GROW, NULL) : g_strdup(options);
+}
+
+static void
+add_line(GString *text, const GPtrArray *mounts, const AshMount *mount)
+{
+	g_autofree char *options = dup_options(mounts, mount);
+	bool is_early = is_early_var(mounts, mount);
+
+	g_string_append_printf(text, "%s%s\t%s\t%s\t%s\t0\t%d\n", mount->encrypted ? "/dev/mapper/" : "PARTLABEL=", mount->label,
+			       mount->mount_point != NULL ? mount->mount_point : "none", mount->fs, options,
+			       is_early ? 0 : mount->check_pass);
+}
+
+/* What the initrd has opened stays open to the end; the rest is asked for when it is mounted. */
+static void
+add_volume(GString *text, const GPtrArray *mounts, const AshMount *mount)
+{
+	bool is_early = is_early_var(mounts, mount) || g_strcmp0(mount->mount_point, "/") == 0;
+
+	if (mount->encrypted)
+		g_string_append_printf(text, "%s\tPARTLABEL=%s\tnone\tluks%s\n", mount->label, mount->label, is_early ? ",x-initrd.attach" : "");
+}
+
+static gboolean
+make_mount_points(AshTreeRoot *root, GError **error)
+{
+	const GPtrArray *mounts = root->request->type->mounts;
+
+	for (guint i = 0; i < mounts->len; i++) {
+		const AshMount *mount = g_ptr_array_index(mounts, i);
+		const char *path = mount->mount_point != NULL ? mount->mount_point + strspn(mount->mount_point, "/") : "";
+
+		if (*path != '\0' && !ash_tree_root_mkdirs(root, path, 0755, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* What the partitions of the image's layout are mounted as: fstab(5), crypttab(5), and the directories. */
+gboolean
+ash_step_fstab(AshTreeRoot *root, GError **error)
+{
+	const GPtrArray *mounts = root->request->type->mounts;
+	g_autoptr(GString) fstab = g_string_new(has_read_only_root(mounts) ? READ_ONLY_ROOT : NULL);
+	g_autoptr(GString) crypttab = g_string_new(NULL);
+
+	for (guint i = 0; i < mounts->len; i++) {
+		add_line(fstab, mounts, g_ptr_array_index(mounts, i));
+		add_volume(crypttab, mounts, g_ptr_array_index(mounts, i));
+	}
+	if (has_read_only_root(mounts) && ash_mounts_find(mounts, TMP) == NULL)
+		g_string_append(fstab, TMP_LINE);
+	return put_before(root, "etc/fstab", fstab->str, 0644, error) &&
+	       (crypttab->len == 0 || put_before(root, "etc/crypttab", crypttab->str, 0600, error)) && make_mount_points(root, error);
+}
+
+static gboolean
+save_growth(AshTreeRoot *root, const AshMount *mount, bool by_tpm2, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("usr/lib/repart.d/50-%s.conf", mount->label);
+	g_autoptr(GString) text = g_string_new("[Partition]\n");
+
+	g_string_append_printf(text, "Type=%s\nLabel=%s\nGrowFileSystem=yes\n", ash_partition_role_get_repart_type(mount->role),
+			       mount->label);
+	if (mount->max_size != 0)
+		g_string_append_printf(text, "SizeMaxBytes=%" G_GUINT64_FORMAT "\n", mount->max_size);
+	/* The TPM's own volume is made at the first boot; a partition that is there is only grown. */
+	if (by_tpm2)
+		g_string_append(text, "Format=ext4\nEncrypt=tpm2\n");
+	return ash_tree_root_save(root, path, text->str, 0644, error);
+}
+
+/* repart.d(5): at boot the last partition is grown to the end of the disk, if systemd-repart is there. */
+gboolean
+ash_step_growth(AshTreeRoot *root, GError **error)
+{
+	const AshImageType *type = root->request->type;
+	bool has_repart = ash_tree_root_has_program(root, "systemd-repart");
+
+	if (!has_repart && type->var_tpm2)
+		return ash_throw(error, ASH_ERROR_CONFIG, "the first boot makes /var by systemd-repart, which is in no package of the system");
+	for (guint i = 0; has_repart && i < type->mounts->len; i++) {
+		const AshMount *mount = g_ptr_array_index(type->mounts, i);
+		bool by_tpm2 = type->var_tpm2 && g_strcmp0(mount->mount_point, VAR) == 0;
+
+		if (mount->grow && !save_growth(root, mount, by_tpm2, error))
+			return FALSE;
+	}
+	return TRUE;
+}

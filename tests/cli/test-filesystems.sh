@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A kickstart's partitions: swap, /srv and /var/log in ext4, /home in xfs, a root in squashfs; other people's programs look into each.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need_distro
+need jq sfdisk blkid debugfs e2fsck mkfs.xfs xfs_repair xfs_db unsquashfs veritysetup
+cd "$work" || exit 1
+store=$cache/test-store
+
+# The demo system, whose packages the store has.
+{
+	sed '/^%packages/,$d' "$top_srcdir/kickstarts/demo-vm.ks"
+	cat <<'END'
+part swap --size=64 --label=paging --fsoptions=pri=5
+part /srv --size=40 --fstype=ext4 --label=files --fsoptions=nodev,noatime
+part /var/log --size=32 --fsoptions=nodev,nosuid,noexec
+part /home --fstype=xfs --size=320 --grow --maxsize=4096
+part /boot --size=500
+END
+	sed -n '/^%packages/,$p' "$top_srcdir/kickstarts/demo-vm.ks"
+} >parts.ks
+cat >squash.toml <<'END'
+base = "common/vm"
+description = "a root in squashfs"
+[disk]
+formats = ["raw"]
+[[partition]]
+role = "esp"
+fs = "vfat"
+size = "256M"
+[[partition]]
+role = "root-verity"
+slot = "a"
+min_size = "8M"
+[[partition]]
+role = "root"
+slot = "a"
+fs = "squashfs"
+label = "@NAME@_@VERSION@"
+read_only = true
+[[partition]]
+role = "var"
+fs = "ext4"
+size = "64M"
+grow = true
+END
+printf 'base = "squash"\n[disk]\nswap = false\n' >no-swap.toml
+
+build() { # OUT TYPE KICKSTART OPTION...
+	local out=$1 type=$2 kickstart=$3
+	shift 3
+	"$ASHLAR" build "$kickstart" -t "$type" --repos "$distro/release" --store "$store" -o "$out" --progress=plain "$@" </dev/null
+}
+# refuses LINE TEXT: a kickstart with that line is refused with that text, before anything is made
+refuses() {
+	local found
+	sed "s|^part /srv.*|$1|" parts.ks >wrong.ks
+	build nothing ./squash.toml wrong.ks >said 2>&1
+	found=$?
+	if [ $found = 3 ] && grep -qF -- "$2" said && [ ! -e nothing ]; then
+		ok "refused: $1"
+	else
+		echo "status $found" >>said
+		not_ok "refused: $1" said
+	fi
+}
+refuses 'part /srv --size=40 --fstype=btrfs' 'say --fstype=ext4 or --fstype=xfs'
+refuses 'part /usr --size=40' 'cannot have it as a partition of its own'
+refuses 'logvol /srv --vgname=v --name=n --size=40' 'say "part" with a mount point instead'
+refuses 'raid /srv --device=0 --level=1 raid.1 raid.2' 'an array belongs to a machine and its disks'
+
+check "images are written" build one ./squash.toml parts.ks
+image=one/parts-squash.raw
+json=$(sfdisk --json "$image")
+# slice NAME FILE: the partition with that label, or of that type
+slice() {
+	local start size
+	read -r start size < <(echo "$json" | jq -r "[.partitiontable.partitions[] | select(.name == \"$1\" or .type == \"$1\")][0] | \"\(.start) \(.size)\"")
+	dd if="$image" of="$2" bs=1M skip=$((start / 2048)) count=$((size / 2048)) conv=sparse status=none
+	truncate -s $((size * 512)) "$2"
+}
+has() { grep -qF -- "$2" "$1" || { cat "$1"; return 1; }; }
+tells() { # FILE TEXT...: blkid says so
+	local file=$1 text
+	shift
+	blkid -p "$file" >told
+	for text; do has told "$text" || return 1; done
+}
+type_of() { echo "$json" | jq -r ".partitiontable.partitions[] | select(.name == \"$1\") | .type"; }
+
+check "types of the partitions" test "$(type_of swap) $(type_of srv) $(type_of var-log) $(type_of home)" = \
+	"0657FD6D-A4AB-43C4-84E5-0933C84B4F4F 3B8F8425-20E0-4F3B-907F-1A25A76F98E8 0FC63DAF-8483-4772-8E79-3D69D8477DE4 933AC7E1-2EB4-4F13-B844-0E14E2AEF915"
+check "the one that grows is the last" test "$(echo "$json" | jq -r '.partitiontable.partitions[-1] | .name + " " + .attrs')" = "home GUID:59"
+slice swap swap.part
+check "swap" tells swap.part 'TYPE="swap"' 'LABEL="paging"'
+slice srv srv.part
+check "/srv: label" tells srv.part 'TYPE="ext4"' 'LABEL="files"'
+check "/srv: e2fsck" e2fsck -fn srv.part
+slice var-log log.part
+check "/var/log: e2fsck" e2fsck -fn log.part
+slice home home.part
+check "/home: label" tells home.part 'TYPE="xfs"' 'LABEL="home"'
+check "/home: xfs_repair" xfs_repair -n -f home.part
+xfs_db -r -c 'path /demo' -c print home.part >demo 2>&1
+check "/home: the user's directory, and whose it is" has demo 'core.uid = 1000'
+xfs_db -r -c 'path /demo/.bashrc' -c print home.part >bashrc 2>&1
+check "/home: what is in it" has bashrc 'core.mode = 0100644'
+slice 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root.part
+slice 2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5 verity.part
+check "/: squashfs" tells root.part 'TYPE="squashfs"'
+check "/: dm-verity" veritysetup verify root.part verity.part "$("$ASHLAR" inspect --json "$image" | jq -r '.. | .root_hash? // empty' | head -n 1)"
+unsquashfs -cat root.part etc/fstab >fstab
+cat >expected <<'END'
+PARTLABEL=home	/home	xfs	defaults,x-systemd.growfs	0	0
+PARTLABEL=srv	/srv	ext4	nodev,noatime	0	2
+PARTLABEL=var	/var	ext4	rw,x-initrd.mount,x-systemd.growfs	0	0
+PARTLABEL=var-log	/var/log	ext4	nodev,nosuid,noexec	0	2
+PARTLABEL=swap	none	swap	pri=5	0	0
+END
+grep '^PARTLABEL' fstab >found
+check "/etc/fstab" cmp expected found
+check "what is elsewhere is an empty directory" test "$(unsquashfs -ll -d '' root.part home | awk '{ print $NF }' | grep -c '^/home')" = 1
+check "growth has its limit" test "$(unsquashfs -cat root.part usr/lib/repart.d/50-home.conf | grep SizeMaxBytes)" = SizeMaxBytes=4294967296
+
+sleep 1
+check "written again" build two ./squash.toml parts.ks
+check "the same bytes twice" cmp "$image" two/parts-squash.raw
+
+"$ASHLAR" build parts.ks -t ./no-swap.toml --repos "$distro/release" --store "$store" --dry-run >plan 2>&1
+check "no swap where a type wants none, and it says so" has plan 'has no swap: machines have a disk of their own for it'
+check "no /boot where none is needed" has plan 'boots a kernel in its EFI system partition and needs none'
+finish

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A machine whose firmware takes nothing but what our key has signed: it boots the image, and refuses it with another command line or another
+# loader. Three boots, two of them end in the firmware.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need_distro
+need qemu-system-x86_64 ssh ssh-keygen openssl jq sfdisk mcopy
+cd "$work" || exit 1
+export ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg}
+
+vm=
+power_off() {
+	[ -z "$vm" ] || kill "$vm" 2>/dev/null
+	[ -z "$vm" ] || wait "$vm" 2>/dev/null
+	vm=
+}
+on_exit() { power_off; }
+
+ssh-keygen -q -t ed25519 -N '' -f key
+{
+	echo "%include $top_srcdir/kickstarts/demo-vm.ks"
+	echo "sshkey --username=demo \"$(cat key.pub)\""
+} >demo-vm.ks
+openssl req -x509 -newkey rsa:2048 -nodes -keyout db.key -out db.crt -days 3650 -subj "/CN=Test db" 2>/dev/null
+chmod 600 db.key
+check "the demo system builds for Secure Boot" "$ASHLAR" build demo-vm.ks -t qemu-vm-signed -f raw --repos "$distro/release" \
+	--store "$cache/vm-store" -o out --progress=plain --secure-boot-key db.key --secure-boot-certificate db.crt
+image=out/demo-vm-qemu-vm-signed.raw
+[ -f "$image" ] || { finish; exit; }
+
+port=$((20000 + $$ % 20000))
+console=console
+power_on() { # IMAGE CONSOLE
+	console=$2
+	"$ASHLAR" boot "$1" --secure-boot db.crt --ssh $port </dev/null >"$console" 2>&1 &
+	vm=$!
+}
+wait_for() { # SECONDS COMMAND...
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $deadline ] && kill -0 "$vm" 2>/dev/null || return 1
+		sleep 2
+	done
+}
+remote() {
+	ssh -q -i key -p $port -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o BatchMode=yes demo@127.0.0.1 "$@"
+}
+as_root() { remote "echo demo | sudo -S -p '' sh -c '$*'"; }
+up() { remote true; }
+says() { grep -aqE "$1" "$console"; }
+show_console() { tail -n 30 "$console" | tr -d '\r' | sed 's/^/# /'; }
+
+power_on "$image" first
+check "the signed image boots" wait_for 900 up
+up || { show_console; finish; exit; }
+check "the kernel sees Secure Boot on" as_root "dmesg | grep -qi \"secure boot enabled\|secureboot: Secure boot enabled\""
+check_equal "so does the firmware's variable" 1 \
+	"$(as_root "od -An -t u1 -j 4 -N 1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c" | tr -d ' ')"
+check_equal "our key is in the kernel's keyring" 1 "$(as_root "cat /proc/keys" | grep -c "Test db")"
+check "systemd-boot runs" remote "test -e /sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+check "the root is protected by its hash" as_root "dmsetup table root | grep -q verity"
+power_off
+
+esp=$(($(sfdisk --json "$image" 2>/dev/null | jq '[.partitiontable.partitions[] | select(.name == "esp")][0].start') * 512))
+tamper() { # FILE OLD NEW: the text in a file of the ESP of a copy
+	cp --sparse=always "$image" bad.raw
+	mcopy -n -i "bad.raw@@$esp" "::$1" file
+	cp file before
+	sed -i "s/$2/$3/" file
+	! cmp -s file before && mcopy -o -i "bad.raw@@$esp" file "::$1"
+}
+uki=EFI/Linux/$(mdir -b -i "$image@@$esp" ::EFI/Linux | tr -d '\r' | sed 's|.*/||' | grep -i '\.efi$')
+check "another command line is put in" tamper "$uki" "console=tty0" "console=tty1"
+power_on bad.raw second
+# The loader runs, and gives up.
+refusal='failed to start Boot[0-9]+.*Access Denied'
+check "the firmware refuses it" wait_for 300 says "$refusal"
+says "$refusal" || show_console
+refute "and no kernel runs" says 'Linux version'
+power_off
+
+check "another loader is put in" tamper EFI/BOOT/BOOTX64.EFI "LoaderInfo: systemd-boot" "LoaderInfo: systemd-b00t"
+power_on bad.raw third
+refusal='failed to load Boot[0-9]+.*Access Denied'
+check "the firmware refuses that too" wait_for 300 says "$refusal"
+says "$refusal" || show_console
+refute "and no menu is shown" says 'Mortar Linux'
+power_off
+finish

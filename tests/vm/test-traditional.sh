@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A package-managed disk (qemu-traditional): its root is writable and grown; dnf installs, removes and updates packages over HTTP. A new kernel
+# gets an entry of its own, boots, and goes on when the old one is removed. Two boots, from power off each.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need_distro
+need qemu-system-x86_64 qemu-img ssh ssh-keygen python3
+cd "$work" || exit 1
+# shellcheck source=tests/vm/machine.sh
+. "$top_srcdir/tests/vm/machine.sh"
+
+web='' web_port=$((40001 + $$ % 20000))
+on_exit() {
+	machine_off
+	[ -z "$web" ] || kill "$web" 2>/dev/null
+}
+# kernel SNAPSHOT: the version of its kernel.
+kernel() { basename "$(rpm -qpl "$distro/$1"/linux-image-[0-9]*.rpm 2>/dev/null | grep '/vmlinuz$' | xargs dirname)"; }
+old=$(kernel release) new=$(kernel updates)
+[ "$old" != "$new" ] || skip_all "both snapshots have the same kernel"
+
+ssh-keygen -q -t ed25519 -N '' -f key
+{
+	echo "%include $top_srcdir/kickstarts/demo-vm.ks"
+	echo "sshkey --username=demo \"$(cat key.pub)\""
+	echo "%post --erroronfail"
+	echo "mkdir -p /etc/yum.repos.d"
+	echo "cat > /etc/yum.repos.d/updates.repo <<'END'"
+	printf '[updates]\nname=Updates\nbaseurl=http://10.0.2.2:%s/updates\ngpgcheck=1\ngpgkey=http://10.0.2.2:%s/RPM-GPG-KEY-mortar\nEND\n' $web_port $web_port
+	echo "%end"
+} >traditional.ks
+check "the demo system builds as qemu-traditional" "$ASHLAR" build traditional.ks -t qemu-traditional --repos "$distro/release" --store "$cache/vm-store" \
+	-o out --progress=plain
+image=out/traditional-qemu-traditional.qcow2
+[ -f "$image" ] || { finish; exit; }
+# A machine's disk is larger than the image.
+qemu-img resize -q "$image" +1G
+
+mkdir web
+ln -s "$distro/updates" web/updates
+ln -s "$distro/RPM-GPG-KEY-mortar" web/
+python3 "$top_srcdir/tests/vm/serve.py" web $web_port &
+web=$!
+machine_on "$image"
+up() { remote true; }
+check "SSH answers" wait_for 600 up
+up || { show_console; finish; exit; }
+check_equal "the system is running with no failed unit" running "$(remote "systemctl is-system-running --wait")"
+check_equal "its kernel" "$old" "$(remote "uname -r")"
+check_equal "the root is ext4, read-write" "ext4 rw" "$(remote "findmnt -n -o FSTYPE,OPTIONS / | awk '{ split(\$2, o, \",\"); print \$1, o[1] }'")"
+check "and has grown over the room that the disk has" remote "test \$(df --output=size -k / | tail -n 1) -gt 1700000"
+check_equal "/var and /etc are parts of it" "/ /" "$(remote "stat -c %m /var /etc | xargs")"
+check_equal "the boot partition is at /boot" vfat "$(remote "findmnt -n -o FSTYPE /boot")"
+check_equal "rpm has nothing to say of its files" "" "$(as_root "rpm -V systemd bash dnf" 2>&1)"
+check "the machine has an ID of its own" remote "test -s /etc/machine-id"
+
+check "dnf installs a package" as_root "dnf -y install bc"
+check_equal "which runs" 42 "$(remote "echo 6*7 | bc")"
+check "and removes it" as_root "dnf -y remove bc"
+refute "it is gone" remote "rpm -q bc"
+check "dnf updates the kernel" as_root "dnf -y upgrade linux-image-cloud-amd64"
+check_equal "it has an entry beside the old one's" "traditional-$old.conf traditional-$new.conf" "$(as_root "ls /boot/loader/entries" | xargs)"
+check "with an initramfs" as_root "test -s /boot/traditional/$new/initrd && grep -q ^initrd /boot/loader/entries/traditional-$new.conf"
+check_equal "and the same command line" 1 "$(as_root "grep -h ^options /boot/loader/entries/*.conf" | sort -u | wc -l)"
+as_root "sync; systemctl reboot" >/dev/null 2>&1
+runs_new() { [ "$(remote "uname -r")" = "$new" ]; }
+check "the new kernel boots" wait_for 600 runs_new
+runs_new || { show_console; finish; exit; }
+check_equal "the system is running again" running "$(remote "systemctl is-system-running --wait")"
+check "dnf removes the old kernel" as_root "dnf -y remove linux-image-$old"
+check_equal "and its entry" "traditional-$new.conf" "$(as_root "ls /boot/loader/entries" | xargs)"
+check_equal "and its files" "$new" "$(as_root "ls /boot/traditional" | xargs)"
+finish
