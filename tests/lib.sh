@@ -5,6 +5,7 @@
 #   check "what holds" command...     one test: the command must succeed; its output is shown if it does not
 #   refute "what holds" command...    one test: the command must fail
 #   skip_all "why"                    ends the program: nothing can be tested here
+#   damage FILE OFFSET                one bit there becomes another
 #   finish                            prints the plan; the last line of every test program
 set -u
 export LC_ALL=C.UTF-8 TZ=UTC
@@ -60,6 +61,14 @@ check_equal() {
 		printf 'expected: %s\nfound:    %s\n' "$2" "$3" >"$work/.output"
 		not_ok "$1" "$work/.output"
 	fi
+}
+
+# A byte written over another is the same one once in 256 runs.
+damage() { # FILE OFFSET
+	local byte
+	byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+	# shellcheck disable=SC2059
+	printf "\\$(printf %03o $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
 skip() { tests_run=$((tests_run + 1)); echo "ok $tests_run - $1 # SKIP $2"; }

@@ -36,7 +36,7 @@ cp -r repo/.foreign-keyring foreign-keyring
 GNUPGHOME=$work/foreign-keyring gpg --batch --armor --export >foreign-key 2>/dev/null
 gpgconf --homedir "$work/foreign-keyring" --kill all
 truncate -s -100 repo/truncated-1-1.noarch.rpm
-printf X | dd of=repo/flipped-1-1.noarch.rpm bs=1 seek=$(($(stat -c %s repo/flipped-1-1.noarch.rpm) - 200)) conv=notrunc status=none
+damage repo/flipped-1-1.noarch.rpm $(($(stat -c %s repo/flipped-1-1.noarch.rpm) - 200))
 rm repo/vanished-1-1.noarch.rpm
 
 # variant NAME: a copy of the repository, its packages linked
@@ -44,7 +44,7 @@ variant() {
 	cp -rl repo "$1" && rm -r "$1/repodata" && cp -r repo/repodata "$1/"
 }
 variant tampered-repomd && sed -i 's/<revision>1</<revision>2</' tampered-repomd/repodata/repomd.xml
-variant tampered-primary && printf X | dd of=tampered-primary/repodata/primary.xml.gz bs=1 seek=100 conv=notrunc status=none
+variant tampered-primary && damage tampered-primary/repodata/primary.xml.gz 100
 variant no-signature && rm no-signature/repodata/repomd.xml.asc
 # Metadata that describes the changed packages as they are, unsigned: only the packages' own signatures tell.
 variant described && createrepo_c --quiet --no-database --simple-md-filenames --general-compress-type=gz described && rm -f described/repodata/*.asc

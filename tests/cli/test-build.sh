@@ -63,7 +63,7 @@ done
 check "ashlar audit says of the disk what it says of the commit" cmp "$work/audit-qemu-vm.json" "$work/audit-${raw##*/}.json"
 check "and finds no error in it" jq -e '.summary.error == 0 and .summary.programs > 500' "$work/audit-qemu-vm.json"
 cp --sparse=always "$raw" "$work/flipped"
-printf '\377' | dd of="$work/flipped" bs=1 seek=$(($(jq '[.partitiontable.partitions[] | select(.type == "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709" and .name != "_empty")][0] | .start' "$work/table.json") * 512 + 5000000)) conv=notrunc status=none
+damage "$work/flipped" $(($(jq '[.partitiontable.partitions[] | select(.type == "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709" and .name != "_empty")][0] | .start' "$work/table.json") * 512 + 5000000))
 refute "ashlar inspect refuses a flipped byte" ashlar inspect "$work/flipped"
 rm -f "$work/flipped"
 

@@ -169,7 +169,7 @@ stat -c '%n %i %Y' rel/metadata/* >after.txt
 check "no metadata is signed" cmp times.txt after.txt
 victim=$(object 1.0 '.segments[0].object')
 cp "$victim" good
-printf x | dd of="$victim" bs=1 seek=100 conv=notrunc status=none
+damage "$victim" 100
 rm "$(object 1.0 .uki)"
 exits "damaged and missing objects" 0 publish $ref -t ./machine.toml --to rel
 check "are written again" test -f "$(object 1.0 .uki)"
@@ -244,7 +244,7 @@ says "--last"
 exits "there is none before the first" 2 "$ASHLAR" delta rel $ref 1.0 --last 1 --key-dir keys
 victim=$(object 1.0 '.segments[0].object')
 cp "$victim" good
-printf x | dd of="$victim" bs=1 seek=5000 conv=notrunc status=none
+damage "$victim" 5000
 rm "rel/objects/${digest:0:2}/$digest"
 exits "no delta comes from damaged frames" 6 "$ASHLAR" delta rel $ref 1.0 1.1 --key-dir keys
 says "publish its release again"

@@ -88,7 +88,7 @@ pushes 3 "" cut.tar $to
 mkdir broken
 tar -xf risc.tar -C broken
 layer=$(jq -r '.layers[0].digest' "broken/blobs/sha256/$(jq -r '.manifests[0].digest' broken/index.json | cut -d : -f 2)" | cut -d : -f 2)
-printf x | dd of="broken/blobs/sha256/$layer" bs=1 seek=20 conv=notrunc 2>/dev/null
+damage "broken/blobs/sha256/$layer" 20
 tar -cf broken.tar -C broken .
 pushes 6 "is damaged in its archive" broken.tar "${to/base/broken}"
 check_equal "and there is no tag" 404 "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/v2/lab/broken/tags/list")"

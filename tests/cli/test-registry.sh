@@ -188,7 +188,7 @@ cp -a rel/. damaged/
 truncate -s 100 "damaged/objects/${segment:0:2}/$segment"
 pushes 6 "is damaged" damaged $by/damaged
 cp "rel/objects/${segment:0:2}/$segment" damaged/objects/"${segment:0:2}"/
-printf x | dd of="damaged/objects/${segment:0:2}/$segment" bs=1 seek=10 conv=notrunc status=none
+damage "damaged/objects/${segment:0:2}/$segment" 10
 pushes 5 "DIGEST_INVALID" damaged $by/damaged
 # What the registry has lost.
 find registry -path "*_layers*$segment*" -name link -path '*/lab/nodes/_layers/*' -delete

@@ -127,7 +127,7 @@ take_esp $raw changed
 # The signature itself; then what it covers.
 for at in $(($(stat -c %s $uki) - 500)) 100000; do
 	cp $uki changed.efi
-	printf 'x' | dd of=changed.efi bs=1 seek="$at" conv=notrunc status=none
+	damage changed.efi "$at"
 	refute "a kernel image with byte $at changed is not signed" signed_by db.crt changed.efi
 done
 inspect() { "$ASHLAR" inspect "$@" --progress=none; }
@@ -240,7 +240,7 @@ refused() { # WHAT TEXT
 	exits "$1: status 6" 6 "$2" image -t ./signed.toml -o in --import-signed bad --secure-boot-certificate "${3:-db.crt}"
 }
 tampered() { rm -rf bad && cp -r export bad; }
-tampered && printf x | dd of=bad/uki.efi bs=1 seek=100000 conv=notrunc status=none
+tampered && damage bad/uki.efi 100000
 refused "a changed kernel image" "is not what this image has"
 tampered && cp out/test.lock bad/uki.efi
 exits "a file that is no image: status 3" 3 "not a PE image" image -t ./signed.toml -o in --import-signed bad --secure-boot-certificate db.crt
@@ -248,7 +248,7 @@ tampered && cp export/systemd-bootx64.efi bad/uki.efi
 refused "the loader in its place" "is not what this image has"
 tampered && sed -i 's/roothash=/roothasH=/' bad/uki.efi
 refused "another command line" "is not what this image has"
-tampered && printf x | dd of=bad/uki.efi bs=1 seek=$(($(stat -c %s bad/uki.efi) - 100)) conv=notrunc status=none
+tampered && damage bad/uki.efi $(($(stat -c %s bad/uki.efi) - 100))
 refused "a broken signature" "signature"
 tampered && printf 12345678 >>bad/systemd-bootx64.efi
 exits "something behind the signatures: status 3" 3 "not at its end" image -t ./signed.toml -o in --import-signed bad --secure-boot-certificate db.crt
