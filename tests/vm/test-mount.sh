@@ -73,7 +73,7 @@ boot() {
 	done
 	cp "$plan" "$root/plan"
 	(cd "$root" && find . -mindepth 1 | cpio -o -H newc --quiet) >"initrd.$1"
-	timeout 900 qemu-system-x86_64 -machine q35 -accel "${ASHLAR_ACCEL:-tcg}" -cpu max -m 1G -nodefaults -no-user-config -display none -no-reboot \
+	timeout 900 qemu-system-x86_64 -machine q35 -accel "${ASHLAR_ACCEL:-tcg}" -cpu max,-erms,-fsrm,-la57 -m 1G -nodefaults -no-user-config -display none -no-reboot \
 		-serial "file:console.$1" -kernel "$(find "$dir" -name 'vmlinuz*' | head -n 1)" -initrd "initrd.$1" \
 		-append "console=ttyS0 panic=-1 loglevel=4" -drive "if=virtio,format=raw,file=listing.$1" "${disks[@]}" >"qemu.$1" 2>&1
 }
