@@ -171,6 +171,7 @@ make_disk_request(Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_r
 		.secrets = job->options->keys != NULL ? &job->options->keys->disk : NULL,
 		.previous_layout = previous,
 		.leaf_cache = job->leaf_cache,
+		.initrd_ahead = job->options->initrd_ahead,
 		.make_root = job->type->root_writer == ASH_ROOT_WRITER_MKFS_EROFS ? ash_mkfs_root_make : NULL,
 		.make_root_data = &job->mkfs_root,
 		.make_root_tree = job->type->system == ASH_SYSTEM_OSTREE ? make_sysroot : NULL,

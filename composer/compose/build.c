@@ -16,6 +16,7 @@
 #include "config/imgtype.h"
 #include "store/history.h"
 #include "store/stage.h"
+#include "store/tree.h"
 
 #include <fcntl.h>
 
@@ -56,6 +57,7 @@ struct Build {
 	AshStore *store;        /* borrowed */
 	AshImageOptions options;
 	AshSecrets secrets;     /* that options has */
+	AshInitrdAhead *initrd_ahead; /* that options has, too */
 	const char *out_dir;    /* borrowed */
 	AshOutdir *outdir;
 	AshTasks *tasks;
@@ -147,6 +149,7 @@ build_clear(Build *build)
 {
 	/* First: its threads use all the rest. */
 	g_clear_pointer(&build->tasks, ash_tasks_free);
+	g_clear_pointer(&build->initrd_ahead, ash_initrd_ahead_free);
 	g_clear_pointer(&build->outdir, ash_outdir_free);
 	g_clear_pointer(&build->variants, g_ptr_array_unref);
 	g_clear_pointer(&build->times, g_ptr_array_unref);
@@ -304,6 +307,48 @@ push_variants(Build *build)
 				ash_tasks_push(build->tasks, build_variant, work,
 					       work->variant.variant->commit == NULL ? WEIGHT_VARIANT : WEIGHT_REUSED);
 		}
+	}
+}
+
+/* A store and a ref in it. */
+typedef struct {
+	AshStore *store; /* borrowed */
+	char *ref;
+} LastVersion;
+
+static void
+last_version_free(gpointer data)
+{
+	LastVersion *last = data;
+
+	g_free(last->ref);
+	g_free(last);
+}
+
+static AshFsTree *
+load_last_version(gpointer data)
+{
+	const LastVersion *last = data;
+
+	return ash_store_load_tree(last->store, last->ref, NULL);
+}
+
+/* Of the first variant that has one and is made anew. */
+static void
+begin_initrd(Build *build)
+{
+	for (guint i = 0; i < build->variants->len; i++) {
+		const VariantWork *work = g_ptr_array_index(build->variants, i);
+		const AshPlanVariant *variant = work->variant.variant;
+
+		if (variant->commit != NULL || !is_bootable(work))
+			continue;
+		LastVersion *last = g_new0(LastVersion, 1);
+		last->store = build->store;
+		last->ref = g_strdup(variant->ref);
+		build->initrd_ahead = ash_initrd_ahead_new(load_last_version, last, last_version_free);
+		build->options.initrd_ahead = build->initrd_ahead;
+		return;
 	}
 }
 
@@ -477,6 +522,7 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 	if (!result->unchanged && !ash_stage_run(ctx, build.times, WEIGHT_PREPARE, "Fetch and unpack packages", NULL, prepare,
 						 g_ptr_array_index(build.variants, 0), error))
 		return NULL;
+	begin_initrd(&build);
 	push_variants(&build);
 	if (!finish(ctx, &build, result, error) || !save_lock(plan, request, error))
 		return NULL;

@@ -3,6 +3,7 @@
 
 #include "compose/secrets.h"
 #include "disk/bootsigner.h"
+#include "disk/initrdahead.h"
 
 #include <stdbool.h>
 
@@ -16,6 +17,7 @@ typedef struct {
 	const AshBootSigner *signer; /* signs what disks boot with; NULL: nobody does */
 	const AshSecretSource *secrets; /* of encrypted partitions; NULL: none are given */
 	const AshSecrets *keys; /* loaded from there by ash_build_run() and its like; NULL before */
+	AshInitrdAhead *initrd_ahead; /* begun by ash_build_run(); NULL: nobody guesses. No part of any key */
 } AshImageOptions;
 
 /** Whether there is somebody who signs root hashes. */

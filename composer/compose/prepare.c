@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/parallel.h"
 #include "install/import.h"
 #include "install/verify.h"
 #include "repo/packages.h"
@@ -72,22 +73,35 @@ on_ready(AshPackage *package, gpointer importer)
 	ash_importer_push(importer, package);
 }
 
+typedef struct {
+	AshImporter *importer;
+	const AshPackageSet *all;
+	bool *found; /* by index */
+} Search;
+
+static gboolean
+find_package(guint index, gpointer data, GError **error)
+{
+	Search *search = data;
+
+	return ash_importer_find(search->importer, g_ptr_array_index(search->all->packages, index), &search->found[index], error);
+}
+
 /* Those of @all that the cache does not have; borrowed. NULL on failure. */
 static AshPackageSet *
-packages_to_fetch(AshImporter *importer, const AshPackageSet *all, GError **error)
+packages_to_fetch(AshContext *ctx, AshImporter *importer, const AshPackageSet *all, GError **error)
 {
-	AshPackageSet *missing = g_new0(AshPackageSet, 1);
+	g_autofree bool *found = g_new0(bool, all->packages->len);
+	Search search = { importer, all, found };
+	AshPackageSet *missing;
 
+	if (!ash_parallel_run(ctx, all->packages->len, find_package, &search, error))
+		return NULL;
+	missing = g_new0(AshPackageSet, 1);
 	missing->packages = g_ptr_array_new();
 	for (guint i = 0; i < all->packages->len; i++) {
-		AshPackage *package = g_ptr_array_index(all->packages, i);
-		bool found = false;
-		if (!ash_importer_find(importer, package, &found, error)) {
-			ash_package_set_free(missing);
-			return NULL;
-		}
-		if (!found)
-			g_ptr_array_add(missing->packages, package);
+		if (!found[i])
+			g_ptr_array_add(missing->packages, g_ptr_array_index(all->packages, i));
 	}
 	return missing;
 }
@@ -119,7 +133,7 @@ fetch_and_import(AshContext *ctx, AshStore *store, const AshPlan *plan, AshPacka
 	staging.path = ash_store_make_staging(store, "import", &staging.fd, error);
 	g_autoptr(AshImporter) importer =
 		staging.path != NULL ? ash_importer_new(ctx, dir, staging.path, plan->spec->repos, error) : NULL;
-	g_autoptr(AshPackageSet) missing = importer != NULL ? packages_to_fetch(importer, all, error) : NULL;
+	g_autoptr(AshPackageSet) missing = importer != NULL ? packages_to_fetch(ctx, importer, all, error) : NULL;
 
 	if (missing == NULL)
 		return FALSE;

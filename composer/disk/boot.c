@@ -43,20 +43,27 @@ has_file(const AshFsTree *tree, const char *release, const char *name)
 	return node != NULL && S_ISREG(node->mode);
 }
 
+AshContent *
+ash_boot_open_file(const AshFsTree *tree, const AshFsNode *node, GError **error)
+{
+	AshContent *content;
+	int fd = ash_fs_tree_open(tree, node, error);
+
+	if (fd < 0)
+		return NULL;
+	content = ash_content_new();
+	ash_content_add_fd(content, fd, node->size);
+	return content;
+}
+
 /* has_file() has said that it is there. */
 static AshContent *
 open_file(const AshFsTree *tree, const char *release, const char *name, GError **error)
 {
 	g_autofree char *path = g_strdup_printf(MODULES "/%s/%s", release, name);
-	const AshFsNode *node = ash_fs_tree_resolve(tree, path);
-	AshContent *content;
-	int fd = ash_fs_tree_open(tree, node, error);
+	AshContent *content = ash_boot_open_file(tree, ash_fs_tree_resolve(tree, path), error);
 
-	if (fd < 0)
-		return ash_prefix(error, "\"/%s\"", path), NULL;
-	content = ash_content_new();
-	ash_content_add_fd(content, fd, node->size);
-	return content;
+	return content != NULL ? content : (ash_prefix(error, "\"/%s\"", path), NULL);
 }
 
 static char *
@@ -99,12 +106,15 @@ ash_boot_find_initrd(const AshFsTree *tree)
 }
 
 gboolean
-ash_boot_files_unpack_initrd(AshBootFiles *files, GError **error)
+ash_boot_files_unpack_initrd(AshBootFiles *files, const AshFsNode *node, AshInitrdAhead *ahead, GError **error)
 {
-	AshContent *unpacked = files->initrd != NULL ? ash_initrd_unpack(files->initrd, error) : NULL;
+	AshContent *unpacked;
 
 	if (files->initrd == NULL)
 		return TRUE;
+	unpacked = ash_initrd_ahead_get(ahead, node);
+	if (unpacked == NULL)
+		unpacked = ash_initrd_unpack(files->initrd, error);
 	if (unpacked == NULL)
 		return FALSE;
 	ash_content_unref(files->initrd);

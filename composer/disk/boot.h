@@ -6,6 +6,7 @@
 #include "disk/bootsigner.h"
 #include "disk/content.h"
 #include "disk/grub.h"
+#include "disk/initrdahead.h"
 #include "model/fstree.h"
 #include "model/imagetype.h"
 #include "model/secureboot.h"
@@ -31,9 +32,13 @@ void ash_boot_files_free(AshBootFiles *files);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshBootFiles, ash_boot_files_free)
 
 /**
- * Has the initramfs unpacked and its files aligned, as disk/initrd.h says. Nothing if there is none.
+ * Has the initramfs unpacked and its files aligned, as disk/initrd.h says. Nothing if there is none. @node: what ash_boot_find_initrd() has found; @ahead may
+ * have it already. Both may be NULL.
  */
-gboolean ash_boot_files_unpack_initrd(AshBootFiles *files, GError **error);
+gboolean ash_boot_files_unpack_initrd(AshBootFiles *files, const AshFsNode *node, AshInitrdAhead *ahead, GError **error);
+
+/** A regular file of the tree. Owned; NULL on failure. */
+AshContent *ash_boot_open_file(const AshFsTree *tree, const AshFsNode *node, GError **error);
 
 /** The file that is the initramfs of ash_boot_files_load() and nothing else; NULL if there is none. Borrowed. */
 AshFsNode *ash_boot_find_initrd(const AshFsTree *tree);

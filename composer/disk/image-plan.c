@@ -295,7 +295,7 @@ static gboolean
 prepare_boot(AshDiskBuild *build, GError **error)
 {
 	return build->boot == NULL || build->request->type->initramfs_compression != ASH_INITRAMFS_COMPRESSION_NONE ||
-	       ash_boot_files_unpack_initrd(build->boot, error);
+	       ash_boot_files_unpack_initrd(build->boot, build->initrd, build->request->initrd_ahead, error);
 }
 
 static gboolean

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FIRST_BYTES 4096
+
 static void
 build_clear(AshDiskBuild *build)
 {
@@ -102,22 +104,37 @@ get_esp_options(const AshDiskBuild *build, const AshPartition *esp)
 	return options;
 }
 
+/* @length bytes of one cluster: most often the first ones tell. */
+static gboolean
+show_cluster(AshDiskBuild *build, const AshContentPlace *place, guint64 at, gsize length, GError **error)
+{
+	g_autofree guint8 *buffer = g_malloc(length);
+	const gsize first = MIN(length, FIRST_BYTES);
+
+	if (!ash_content_read(place->content, buffer, first, at, error))
+		return FALSE;
+	ash_used_map_add(build->used, place->offset + at, buffer, first);
+	if (first == length || ash_used_map_knows(build->used, (place->offset + at) / ASH_USED_CLUSTER_BYTES))
+		return TRUE;
+	if (!ash_content_read(place->content, buffer + first, length - first, at + first, error))
+		return FALSE;
+	ash_used_map_add(build->used, place->offset + at + first, buffer + first, length - first);
+	return TRUE;
+}
+
 /* Who reads the disk takes them from where they are; that they hold something he is told now. */
 static gboolean
 show_contents(AshDiskBuild *build, GError **error)
 {
-	g_autofree guint8 *buffer = g_malloc(ASH_USED_CLUSTER_BYTES);
-
 	for (guint i = 0; i < build->contents->len; i++) {
 		const AshContentPlace *place = &g_array_index(build->contents, AshContentPlace, i);
 		guint64 size = ash_content_get_size(place->content);
 		gsize part;
 
 		for (guint64 at = 0; at < size; at += part) {
-			part = (gsize) MIN(ASH_USED_CLUSTER_BYTES, size - at);
-			if (!ash_content_read(place->content, buffer, part, at, error))
+			part = (gsize) MIN(ASH_USED_CLUSTER_BYTES - (place->offset + at) % ASH_USED_CLUSTER_BYTES, size - at);
+			if (!show_cluster(build, place, at, part, error))
 				return FALSE;
-			ash_used_map_add(build->used, place->offset + at, buffer, part);
 		}
 	}
 	return TRUE;

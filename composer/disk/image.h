@@ -5,6 +5,7 @@
 #include "base/key.h"
 #include "disk/bootsigner.h"
 #include "disk/erofs-layout.h"
+#include "disk/initrdahead.h"
 #include "disk/seal.h"
 #include "disk/rootfile.h"
 #include "model/fstree.h"
@@ -37,6 +38,7 @@ typedef struct {
 	const AshBootSigner *signer;   /* signs what the type says (model/secureboot.h); needed by a partition "root-verity-sig"; NULL: nobody does */
 	const AshErofsLayout *previous_layout; /* of an earlier version; NULL: none */
 	const char *leaf_cache;    /* directory (disk/leafcache.h); NULL: nothing is kept */
+	AshInitrdAhead *initrd_ahead; /* may have the tree's initramfs unpacked; NULL: nobody has */
 	AshRootFileMaker make_root; /* of an erofs root; NULL: disk/erofs.h, and only that has a layout */
 	gpointer make_root_data;
 	AshRootTreeMaker make_root_tree; /* of a system for OSTree: the root has the tree in it, beside others to come; else NULL */

@@ -137,7 +137,7 @@ list_esp(const AshDiskRequest *request, const char *root_hash, GError **error)
 					 .secure_boot = &request->type->secure_boot };
 
 	if (files == NULL || (request->type->initramfs_compression == ASH_INITRAMFS_COMPRESSION_NONE &&
-			      !ash_boot_files_unpack_initrd(files, error)))
+			      !ash_boot_files_unpack_initrd(files, NULL, NULL, error)))
 		return NULL;
 	return ash_boot_list_esp(files, &options, error);
 }

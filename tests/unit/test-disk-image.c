@@ -504,6 +504,29 @@ test_qcow2_alone(Fixture *fixture, gconstpointer data)
 	g_assert_cmpstr(output, ==, "all.qcow2\nall.raw\nall.vhd\nalone.qcow2\n");
 }
 
+static AshFsTree *
+load_last(gpointer data)
+{
+	return data != NULL ? make_system(data) : NULL;
+}
+
+/* What was unpacked for the last version serves the next one if it has the same initramfs, and no other. */
+static void
+test_initramfs_ahead(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshInitrdAhead) ahead = ash_initrd_ahead_new(load_last, fixture, NULL);
+	g_autoptr(AshInitrdAhead) first = ash_initrd_ahead_new(load_last, NULL, NULL);
+	g_autoptr(AshFsTree) same = make_system(fixture), other = make_system_with(fixture, "@3000001");
+	g_autoptr(AshContent) content = ash_initrd_ahead_get(ahead, ash_boot_find_initrd(same));
+
+	g_assert_nonnull(content);
+	g_assert_cmpuint(ash_content_get_size(content), ==, 3000000);
+	g_assert_null(ash_initrd_ahead_get(ahead, ash_boot_find_initrd(other)));
+	g_assert_null(ash_initrd_ahead_get(ahead, NULL));
+	g_assert_null(ash_initrd_ahead_get(first, ash_boot_find_initrd(same)));
+	g_assert_null(ash_initrd_ahead_get(NULL, ash_boot_find_initrd(same)));
+}
+
 static void
 test_refusals(Fixture *fixture, gconstpointer data)
 {
@@ -557,6 +580,7 @@ main(int argc, char **argv)
 	ADD("same-bytes/erofs", GINT_TO_POINTER(ASH_FS_EROFS), test_same_bytes);
 	ADD("same-bytes/ext4", GINT_TO_POINTER(ASH_FS_EXT4), test_same_bytes);
 	ADD("large-initramfs", NULL, test_large_initramfs);
+	ADD("initramfs-ahead", NULL, test_initramfs_ahead);
 	ADD("inspect", NULL, test_inspect);
 	ADD("inspect-damage", NULL, test_inspect_damage);
 	ADD("inspect-refusals", NULL, test_inspect_refusals);
