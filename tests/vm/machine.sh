@@ -8,8 +8,12 @@
 #   wait_for SECONDS CMD    until CMD succeeds
 #   boots                   how many there were
 #   show_console            the end of the last ones
+#   $web_port               free for a web server of the test's own; the guest finds it at 10.0.2.2
 machine=''
-ssh_port=$((20000 + $$ % 20000))
+# Other tests run beside, and have other numbers; the kernel gives away those from 32768 on.
+ssh_port=$((20000 + $$ % 12000))
+# shellcheck disable=SC2034
+web_port=$((10000 + $$ % 10000))
 
 machine_on() { # DISK
 	(

@@ -24,7 +24,7 @@ image=$work/out/demo-vm-qemu-vm.raw
 
 # A machine's disk is larger than the image: /var takes the rest.
 truncate -s +1G "$image"
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg} "$ASHLAR" boot "$image" --ssh $port --until "no such text is ever said" --timeout 3000 >"$console" 2>&1 &
 vm=$!
 

@@ -31,7 +31,7 @@ image=out/demo-vm-qemu-vm-encrypted.raw
 [ -f "$image" ] || { finish; exit; }
 truncate -s +1G "$image"
 
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 console=console
 mkfifo typed
 exec 9<>typed

@@ -11,7 +11,6 @@ cd "$work" || exit 1
 . "$top_srcdir/tests/vm/machine.sh"
 
 web=''
-web_port=$((40000 + $$ % 20000))
 on_exit() {
 	machine_off
 	[ -z "$web" ] || kill "$web" 2>/dev/null

@@ -29,7 +29,7 @@ check "the demo system builds for Secure Boot" "$ASHLAR" build demo-vm.ks -t qem
 image=out/demo-vm-qemu-vm-signed.raw
 [ -f "$image" ] || { finish; exit; }
 
-port=$((20000 + $$ % 20000))
+port=$((20000 + $$ % 12000))
 console=console
 power_on() { # IMAGE CONSOLE
 	console=$2

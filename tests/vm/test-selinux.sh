@@ -12,7 +12,6 @@ cd "$work" || exit 1
 . "$top_srcdir/tests/vm/machine.sh"
 
 store=$cache/vm-store ref=enforcing/x86_64/qemu-vm web=''
-web_port=$((10001 + $$ % 9000)) # below those that the kernel gives away
 on_exit() {
 	machine_off
 	[ -z "$web" ] || kill "$web" 2>/dev/null

@@ -10,7 +10,7 @@ cd "$work" || exit 1
 # shellcheck source=tests/vm/machine.sh
 . "$top_srcdir/tests/vm/machine.sh"
 
-web='' web_port=$((40001 + $$ % 20000))
+web=''
 on_exit() {
 	machine_off
 	[ -z "$web" ] || kill "$web" 2>/dev/null

@@ -13,7 +13,6 @@ cd "$work" || exit 1
 . "$top_srcdir/tests/vm/machine.sh"
 
 store=$cache/vm-store ref=demo-vm/x86_64/qemu-vm web='' composer=''
-web_port=$((40001 + $$ % 20000))
 on_exit() {
 	machine_off
 	[ -z "$web" ] || kill "$web" 2>/dev/null
