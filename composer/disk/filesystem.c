@@ -8,8 +8,6 @@
 #include "disk/vfattree.h"
 #include "disk/xfs.h"
 
-#include <string.h>
-
 /** Where to. */
 typedef struct {
 	int fd;
@@ -34,13 +32,11 @@ write_vfat(AshContext *ctx, const AshFsTree *tree, const AshFilesystemOptions *o
 {
 	g_autoptr(GPtrArray) files = ash_vfat_tree_list(tree, error);
 	g_autofree char *label = g_ascii_strup(options->label, -1);
-	AshVfatOptions vfat = { .epoch = options->epoch };
+	AshVfatOptions vfat = { .epoch = options->epoch, .volume_id = ash_vfat_volume_id(&options->uuid) };
 
 	if (files == NULL)
 		return FALSE;
 	g_strlcpy(vfat.label, label, sizeof(vfat.label));
-	memcpy(&vfat.volume_id, options->uuid.bytes, sizeof(vfat.volume_id));
-	vfat.volume_id = GUINT32_FROM_BE(vfat.volume_id);
 	return ash_vfat_write(&vfat, files, place->fd, place->offset, place->bytes, NULL, error);
 }
 

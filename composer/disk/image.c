@@ -11,7 +11,6 @@
 #include "disk/vfat.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #define FIRST_BYTES 4096
@@ -88,11 +87,9 @@ ash_disk_build_cmdline(const AshDiskBuild *build)
 guint32
 ash_disk_build_volume_id(const AshDiskBuild *build, const AshPartition *partition)
 {
-	AshUuid id = ash_disk_build_uuid(build, partition, "fs");
-	guint32 volume_id;
+	const AshUuid id = ash_disk_build_uuid(build, partition, "fs");
 
-	memcpy(&volume_id, id.bytes, sizeof(volume_id));
-	return GUINT32_FROM_BE(volume_id);
+	return ash_vfat_volume_id(&id);
 }
 
 static AshVfatOptions

@@ -262,6 +262,15 @@ check_arguments(guint64 offset, guint64 bytes, GError **error)
 	return ash_throw(error, ASH_ERROR_CONFIG, "a FAT32 file system needs at least 34 MiB and at most 2 TiB, in whole MiB");
 }
 
+guint32
+ash_vfat_volume_id(const AshUuid *uuid)
+{
+	guint32 id;
+
+	memcpy(&id, uuid->bytes, sizeof(id));
+	return GUINT32_FROM_BE(id);
+}
+
 gboolean
 ash_vfat_write(const AshVfatOptions *options, GPtrArray *files, int fd, guint64 offset, guint64 bytes, GArray *ret_left, GError **error)
 {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/context.h"
+#include "base/digest.h"
 #include "disk/content.h"
 
 /** One file of a FAT file system. */
@@ -19,6 +20,9 @@ typedef struct {
 	char label[12]; /* at most 11 characters, upper case */
 	guint64 epoch;  /* every file's time */
 } AshVfatOptions;
+
+/** The volume id that a file system with this identifier has: its first four bytes, as blkid(8) prints them. */
+guint32 ash_vfat_volume_id(const AshUuid *uuid);
 
 /** The least that FAT32 can have, in bytes: 65,525 clusters of 512 bytes and its tables. */
 #define ASH_VFAT_MIN_BYTES ((guint64) 34 * 1024 * 1024)
