@@ -68,7 +68,7 @@ check_tpm2(const AshPartition *partition, const char *file, guint line, GError *
 	rest.tpm2 = false;
 	if (ash_encryption_is_described(&rest))
 		return ash_img_throw(file, line, "partition.encryption.tpm2", error,
-				     "goes with no other key of encryption: the machine makes the volume (more keys: systemd-cryptenroll(1))");
+				     "goes with no other key of encryption: the machine makes the volume, and its TPM has the only key");
 	return TRUE;
 }
 
@@ -238,6 +238,8 @@ find_untraditional(const AshPartition *partition)
 		return "system \"traditional\" has one root: no slots, no hash tree";
 	if (partition->role == ASH_PARTITION_ROOT && (ash_fs_kind_get_traits(partition->fs)->read_only || partition->read_only))
 		return "the root of system \"traditional\" is written to: take \"ext4\" or \"xfs\", and no \"read_only\"";
+	if (partition->encryption.tpm2)
+		return "system \"traditional\" has no kernel image whose measurements are signed, by which the TPM would open it: take \"passphrase\"";
 	if (partition->role == ASH_PARTITION_XBOOTLDR)
 		return "system \"traditional\" has its kernels in the partition with role \"esp\"";
 	if (partition->role == ASH_PARTITION_ESP && g_strcmp0(partition->mount_point, "/boot") != 0)
