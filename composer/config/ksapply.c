@@ -78,6 +78,14 @@ check_costs(const AshEncryption *encryption, const char *place, GError **error)
 	return TRUE;
 }
 
+bool
+ash_ks_apply_can_encrypt(const AshKsApply *apply, const AshPartition *partition)
+{
+	if (partition->role == ASH_PARTITION_ROOT)
+		return apply->type->system == ASH_SYSTEM_TRADITIONAL;
+	return partition->role != ASH_PARTITION_ESP && partition->role != ASH_PARTITION_XBOOTLDR;
+}
+
 gboolean
 ash_ks_apply_encryption(const AshKsApply *apply, AshPartition *partition, const AshEncryptionSpec *said, const char *origin, const char *command,
 			GError **error)

@@ -18,6 +18,9 @@ gboolean ash_ks_apply_refuse(const AshKsApply *apply, GError **error, const char
 /** The same, as a notice. */
 void ash_ks_apply_note(const AshKsApply *apply, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/** Whether @partition can be encrypted: nobody reads it before the initramfs does. Of roots that is one with kernels elsewhere and no hash tree. */
+bool ash_ks_apply_can_encrypt(const AshKsApply *apply, const AshPartition *partition);
+
 /**
  * Encrypts @partition as @said by the @command at @origin: what is said goes before what the type says. ASH_ERROR_CONFIG for what a machine that
  * composes must not decide, and what LUKS2 has better.

@@ -56,18 +56,20 @@ check_autopart(const AshAutopartSpec *autopart, const AshImageType *type, GError
 	return TRUE;
 }
 
-/* autopart --encrypted: all that can be, which is /var. */
+/* autopart --encrypted: all that can be, which is /var, or the root that has it. */
 static gboolean
 encrypt_automatically(const AshKsApply *apply, const AshAutopartSpec *autopart, GError **error)
 {
-	AshPartition *var = ash_layout_find(apply->type->layout, ASH_PARTITION_VAR, 0);
+	AshPartition *data = ash_layout_find(apply->type->layout, ASH_PARTITION_VAR, 0);
 
 	if (!autopart->encryption.encrypted)
 		return TRUE;
-	if (var == NULL)
+	if (data == NULL)
+		data = ash_layout_find(apply->type->layout, ASH_PARTITION_ROOT, 0);
+	if (data == NULL || !ash_ks_apply_can_encrypt(apply, data))
 		return ash_throw(error, ASH_ERROR_CONFIG, "%s: autopart: image type \"%s\" has no partition that could be: remove --encrypted",
 				 autopart->origin, apply->type->name);
-	return ash_ks_apply_encryption(apply, var, &autopart->encryption, autopart->origin, "autopart", error);
+	return ash_ks_apply_encryption(apply, data, &autopart->encryption, autopart->origin, "autopart", error);
 }
 
 /* One image is one disk. */

@@ -140,14 +140,13 @@ static gboolean
 set_everything(const AshKsApply *apply, AshPartition *partition, GError **error)
 {
 	const AshVolumeSpec *volume = apply->volume;
-	bool is_open = partition->role == ASH_PARTITION_ROOT || partition->role == ASH_PARTITION_ESP || partition->role == ASH_PARTITION_XBOOTLDR;
 
 	if (!partition->empty && (!set_file_system(apply, partition, error) || !set_label(apply, partition, error) ||
 				  !set_options(apply, partition, error)))
 		return FALSE;
 	if (volume->mkfsoptions != NULL)
 		return ash_ks_apply_refuse(apply, error, "makes file systems without options: remove --mkfsoptions");
-	if (volume->encryption.encrypted && is_open)
+	if (volume->encryption.encrypted && !ash_ks_apply_can_encrypt(apply, partition))
 		return ash_ks_apply_refuse(apply, error, "does not encrypt it, as it must be read before anything is opened: remove --encrypted");
 	set_size(apply, partition);
 	set_growth(apply, partition);

@@ -61,25 +61,35 @@ open_raw(AshDiskBuild *build, GError **error)
 	return TRUE;
 }
 
-/* How the kernel finds its root: through the hash tree, or by its partition. */
+/* Owned. */
+static char *
+make_partition_argument(const AshDiskBuild *build, const AshPartition *root)
+{
+	const char *mode = root->read_only || ash_fs_kind_get_traits(root->fs)->read_only ? "ro" : "rw";
+	char uuid[ASH_UUID_STRING_SIZE];
+
+	if (root->encryption.kind != ASH_ENCRYPTION_NONE)
+		return g_strdup_printf("root=/dev/mapper/%s %s", root->label, mode);
+	ash_uuid_format(&build->root_uuid, uuid);
+	return g_strdup_printf("root=PARTUUID=%s %s", uuid, mode);
+}
+
+/* How the kernel finds its root: through the hash tree, or by its partition, which may have to be opened. */
 char *
 ash_disk_build_cmdline(const AshDiskBuild *build)
 {
 	const AshPartition *root = ash_layout_find(build->layout, ASH_PARTITION_ROOT, 0);
 	g_autofree char *root_arg = NULL;
-	const char *parts[4] = {NULL, ash_seal_cmdline(build->layout), build->request->type->kernel_cmdline,
+	g_autofree char *open_arg = ash_seal_root_cmdline(&build->request->seed, root);
+	const char *parts[5] = {NULL, open_arg, ash_seal_cmdline(build->layout), build->request->type->kernel_cmdline,
 				build->request->kernel_append};
-	char uuid[ASH_UUID_STRING_SIZE];
 
-	ash_uuid_format(&build->root_uuid, uuid);
 	if (build->root_argument != NULL)
 		root_arg = g_strdup(build->root_argument);
 	else if (build->root_hash != NULL)
 		root_arg = g_strdup_printf("roothash=%s", build->root_hash);
 	else if (root != NULL)
-		root_arg =
-		    g_strdup_printf("root=PARTUUID=%s %s", uuid,
-				    root->read_only || ash_fs_kind_get_traits(root->fs)->read_only ? "ro" : "rw");
+		root_arg = make_partition_argument(build, root);
 	parts[0] = root_arg;
 	return ash_boot_join_cmdline(parts, G_N_ELEMENTS(parts));
 }

@@ -60,6 +60,28 @@ ash_seal_cmdline(const AshLayout *layout)
 	return var->encryption.tpm2 ? "ashlar.var=tpm2" : "ashlar.var=luks";
 }
 
+/* Of the volume. */
+static AshUuid
+derive_uuid(const AshUuid *seed, const AshPartition *partition)
+{
+	g_autofree char *purpose = g_strdup_printf("luks-%s", partition->label);
+
+	return ash_uuid_derive(seed, purpose);
+}
+
+char *
+ash_seal_root_cmdline(const AshUuid *seed, const AshPartition *root)
+{
+	char text[ASH_UUID_STRING_SIZE];
+	AshUuid uuid;
+
+	if (root == NULL || root->encryption.kind == ASH_ENCRYPTION_NONE)
+		return NULL;
+	uuid = derive_uuid(seed, root);
+	ash_uuid_format(&uuid, text);
+	return g_strdup_printf("rd.luks.name=%s=%s", text, root->label);
+}
+
 static void
 derive(const AshSealRequest *request, const char *what, guint8 ret_sum[ASH_SHA256_SIZE])
 {
@@ -155,7 +177,6 @@ gboolean
 ash_seal_partition(AshContext *ctx, const AshSealRequest *request, int fd, AshUsedMap *used, char **ret_recovery_path, GError **error)
 {
 	const AshPartition *partition = request->partition;
-	g_autofree char *purpose = g_strdup_printf("luks-%s", partition->label);
 	g_auto(Keys) keys = { .n = 0 };
 	g_autoptr(GArray) ranges = NULL;
 	g_autoptr(AshLuks) luks = NULL;
@@ -164,7 +185,7 @@ ash_seal_partition(AshContext *ctx, const AshSealRequest *request, int fd, AshUs
 	if (!collect_keys(request, &keys, error) || !list_used(request, fd, &ranges, error))
 		return FALSE;
 	const AshLuksOptions options = {
-		.uuid = ash_uuid_derive(&request->seed, purpose),
+		.uuid = derive_uuid(&request->seed, partition),
 		.label = partition->label,
 		.how = &partition->encryption,
 		.keys = keys.keys,

@@ -28,6 +28,7 @@ bool ash_seal_is_deferred(const AshPartition *partition);
 
 /** The part of @partition that its content is in: all of it, or what is behind the LUKS header. Borrows the label. */
 AshPartition ash_seal_inner(const AshPartition *partition);
+
 /** Bytes that encryption takes of @partition; 0 if it is not encrypted. */
 guint64 ash_seal_overhead(const AshPartition *partition);
 
@@ -42,3 +43,9 @@ gboolean ash_seal_partition(AshContext *ctx, const AshSealRequest *request, int 
  * ("ashlar.var=luks"). Static; NULL if there is nothing to say.
  */
 const char *ash_seal_cmdline(const AshLayout *layout);
+
+/**
+ * What it says of an encrypted root, so that the initramfs opens it under the name of its label ("rd.luks.name=UUID=LABEL",
+ * systemd-cryptsetup-generator(8)); @seed as for ash_seal_partition(). Owned; NULL if @root is NULL or not encrypted.
+ */
+char *ash_seal_root_cmdline(const AshUuid *seed, const AshPartition *root);

@@ -47,9 +47,9 @@ status() { # EXPECTED COMMAND...
 	found=$?
 	[ $found = "$expected" ] || { echo "status $found"; cat said; return 1; }
 }
-slice_var() { # RAW FILE
+slice_var() { # RAW FILE [LABEL]
 	local start size
-	read -r start size < <(sfdisk --json "$1" 2>/dev/null | jq -r '[.partitiontable.partitions[] | select(.name == "var")][0] | "\(.start) \(.size)"')
+	read -r start size < <(sfdisk --json "$1" 2>/dev/null | jq -r --arg name "${3:-var}" '[.partitiontable.partitions[] | select(.name == $name)][0] | "\(.start) \(.size)"')
 	dd if="$1" of="$2" bs=512 skip="$start" count="$size" conv=sparse status=none
 	truncate -s $((size * 512)) "$2"
 }
@@ -137,6 +137,7 @@ check "to a sound ext4 as well" e2fsck -fn plain1
 {
 	echo "%include $top_srcdir/kickstarts/demo-vm.ks"
 	echo "part /var --fstype=ext4 --size=600 --grow --encrypted --pbkdf=pbkdf2 --pbkdf-iterations=1000"
+	echo "part /home --fstype=ext4 --size=64 --encrypted --pbkdf=pbkdf2 --pbkdf-iterations=1000"
 } >spoken.ks
 ref=spoken/x86_64/qemu-vm
 image() { "$ASHLAR" image "$ref" -t qemu-vm -f raw --store "$store" -o "$@" --progress=none </dev/null; }
@@ -148,6 +149,8 @@ check "and has it" image again --luks-passphrase-file passphrase
 for place in spoken again; do
 	slice_var "$place/spoken-qemu-vm.raw" var
 	check "$place: the passphrase opens /var" sh -c 'head -n 1 passphrase | tr -d "\n" | cryptsetup luksOpen --test-passphrase var'
+	slice_var "$place/spoken-qemu-vm.raw" home home
+	check "$place: and /home" sh -c 'head -n 1 passphrase | tr -d "\n" | cryptsetup luksOpen --test-passphrase home'
 	check "$place: with the rounds of the kickstart" sh -c "cryptsetup luksDump --dump-json-metadata var | jq -e '.keyslots[\"0\"].kdf.iterations == 1000'"
 	check "$place: the kernel image knows" sh -c "'$ASHLAR' inspect '$place/spoken-qemu-vm.raw' --json --progress=none | grep -q 'ashlar.var=luks'"
 done

@@ -4,7 +4,7 @@
 # The types are qemu-traditional and azure-traditional; here with a small system, and without dracut.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need jq sfdisk e2fsck debugfs mcopy mdir rpmbuild createrepo_c objcopy
+need jq sfdisk e2fsck debugfs mcopy mdir rpmbuild createrepo_c objcopy cryptsetup
 here=$top_srcdir/tests/cli
 cd "$work" || exit 1
 [ -r /usr/lib/systemd/boot/efi/systemd-bootx64.efi ] || skip_all "systemd-boot is not installed on this machine"
@@ -138,6 +138,19 @@ check_equal "with its initramfs" 1 "$(grep -c 'initrd /grub/6.10.0/initrd' boot/
 rm boot/loader/entries/grub-6.10.0.conf
 plugin remove 6.10.0
 check "and goes again" cmp menu boot/loader/grub-menu.cfg
+
+# A partition that the system opens. (An encrypted root wants dracut, and is booted: tests/vm/test-encryption.sh.)
+kickstart secret.ks 'part /home --size=64 --encrypted --pbkdf=pbkdf2 --pbkdf-iterations=1000'
+(umask 077 && echo "correct horse battery" >passphrase)
+check "a disk with an encrypted /home builds" build secret.ks small -o secret --luks-passphrase-file passphrase
+slice secret/secret-small.raw root root.img
+slice secret/secret-small.raw home home.luks
+check "cryptsetup opens it" sh -c "tr -d '\n' <passphrase | cryptsetup luksOpen --test-passphrase home.luks"
+refute "and with no other passphrase" sh -c "printf wrong | cryptsetup luksOpen --test-passphrase home.luks"
+check_equal "/etc/crypttab opens it" "home PARTLABEL=home none luks" "$(in_root "cat /etc/crypttab" | xargs)"
+check_equal "and /etc/fstab has it" "/dev/mapper/home /home ext4" "$(in_root "cat /etc/fstab" | awk '$2 == "/home" { print $1, $2, $3 }')"
+encrypt_root() { kickstart root.ks 'part / --encrypted' && build root.ks small -o nothing --luks-passphrase-file passphrase; }
+refuse "an encrypted root wants an initramfs" "this system has no dracut: add the package" encrypt_root
 
 # The type for Azure differs in its format and its packages.
 type azure azure-traditional

@@ -259,6 +259,29 @@ test_autopart_encryption(Fixture *fixture, gconstpointer data)
 	g_assert_cmpint(find(fixture, ASH_PARTITION_ROOT, 'a')->encryption.kind, ==, ASH_ENCRYPTION_NONE);
 }
 
+/* The kernels of a package-managed system are elsewhere. */
+static void
+test_root_encryption(Fixture *fixture, gconstpointer data)
+{
+	const char *const texts[] = { "part / --encrypted --passphrase=x", "autopart --encrypted --passphrase=x" };
+
+	fixture->type->system = ASH_SYSTEM_TRADITIONAL;
+	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_autoptr(GError) error = NULL;
+		AshPartition *root = ash_partition_new(ASH_PARTITION_ROOT);
+
+		root->fs = ASH_FS_EXT4;
+		root->label = g_strdup("root");
+		g_ptr_array_set_size(fixture->type->layout->partitions, 0);
+		g_ptr_array_add(fixture->type->layout->partitions, root);
+		g_assert_true(apply(fixture, texts[i], &error));
+		g_assert_no_error(error);
+		g_assert_cmpint(root->encryption.kind, ==, ASH_ENCRYPTION_LUKS2);
+		g_assert_true(g_strv_contains((const char *const *) fixture->type->initramfs_modules, "crypt"));
+		g_assert_false(fixture->type->var_encrypted);
+	}
+}
+
 /* A container has no disk: whatever is said about one is for the other types of the same kickstart. */
 static void
 test_no_disk(Fixture *fixture, gconstpointer data)
@@ -323,6 +346,7 @@ main(int argc, char **argv)
 	TEST("impossible", test_impossible);
 	TEST("encryption", test_encryption);
 	TEST("autopart-encryption", test_autopart_encryption);
+	TEST("root-encryption", test_root_encryption);
 	TEST("no-disk", test_no_disk);
 	return g_test_run();
 }

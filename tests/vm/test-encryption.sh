@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A machine with an encrypted /var: it asks on the console, takes passphrase and recovery key, grows, keeps what it is given; and does not take a
-# plain partition for its own. Three boots.
+# plain partition for its own. Then one whose root is encrypted, with packages of its own. Four boots.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need_distro
-need qemu-system-x86_64 ssh ssh-keygen jq sfdisk mkfs.ext4
+need qemu-system-x86_64 ssh ssh-keygen jq sfdisk mkfs.ext4 cryptsetup
 cd "$work" || exit 1
 export ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg}
 
@@ -98,5 +98,32 @@ power_on third
 check "a plain /var in its place is refused" wait_for 600 refused
 refused || show_console
 refute "and the system does not come up" grep -aq ' login: ' "$console"
+power_off
+
+# A package-managed system is encrypted as a whole, but for the kernels.
+{
+	cat demo-vm.ks
+	echo "part / --encrypted"
+} >whole.ks
+check "the demo system builds with an encrypted root" "$ASHLAR" build whole.ks -t qemu-traditional -f raw --repos "$distro/release" \
+	--store "$cache/vm-store" -o out --progress=plain --luks-passphrase-file passphrase
+image=out/whole-qemu-traditional.raw
+[ -f "$image" ] || { finish; exit; }
+read -r start size < <(sfdisk --json "$image" 2>/dev/null | jq -r '[.partitiontable.partitions[] | select(.name == "root")][0] | "\(.start) \(.size)"')
+dd if="$image" of=root.luks bs=1M skip=$((start / 2048)) count=$((size / 2048)) conv=sparse status=none
+check "cryptsetup opens it" sh -c "tr -d '\n' <passphrase | cryptsetup luksOpen --test-passphrase root.luks"
+refute "and with no other passphrase" sh -c "printf wrong | cryptsetup luksOpen --test-passphrase root.luks"
+uuid=$(cryptsetup luksUUID root.luks)
+rm -f root.luks
+power_on fourth
+check "the passphrase is asked for" wait_for 600 prompts 1
+type_line "correct horse battery"
+check "and boots the system" wait_for 900 up
+up || { show_console; finish; exit; }
+check_equal "which is running with no failed unit" running "$(remote "systemctl is-system-running --wait")"
+check_equal "the root is the opened volume" "/dev/mapper/root ext4" "$(remote "findmnt -n -o SOURCE,FSTYPE /")"
+check "of our partition" as_root "cryptsetup luksUUID /dev/disk/by-partlabel/root | grep -qx $uuid"
+check_equal "which this kernel and later ones are told" 2 "$(remote "grep -l 'rd.luks.name=$uuid=root ' /proc/cmdline /etc/kernel/cmdline | wc -l")"
+check "and dracut to bring what opens it" remote "grep -q '^dracutmodules.* crypt ' /usr/lib/dracut/dracut.conf.d/50-ashlar.conf"
 power_off
 finish
