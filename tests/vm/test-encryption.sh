@@ -49,7 +49,7 @@ wait_for() { # SECONDS COMMAND...
 		sleep 2
 	done
 }
-prompts() { [ "$(grep -ac 'Please enter passphrase or recovery key for disk' "$console")" -ge "$1" ]; }
+prompts() { [ "$(grep -acE 'Please enter passphrase( or recovery key)? for disk' "$console")" -ge "$1" ]; }
 remote() {
 	ssh -q -i key -p $port -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o BatchMode=yes demo@127.0.0.1 "$@"
 }
