@@ -355,6 +355,20 @@ check_root(AshImgLoader *loader, const char *file, GError **error)
 }
 
 static gboolean
+check_verity_sig(AshImgLoader *loader, const char *file, GError **error)
+{
+	const AshSecureBoot *how = &loader->type->secure_boot;
+	bool has_partition = ash_layout_find(loader->type->layout, ASH_PARTITION_ROOT_VERITY_SIG, 0) != NULL;
+
+	if (has_partition && !how->sign_verity)
+		return ash_img_throw_key(loader, file, "secure_boot.sign", error, "a partition with role \"root-verity-sig\" needs \"verity\" in it");
+	if (how->verity_by_kernel && !has_partition)
+		return ash_img_throw_key(loader, file, "secure_boot.verity_by_kernel", error,
+					 "there is no partition with role \"root-verity-sig\", which has what the kernel is to check");
+	return TRUE;
+}
+
+static gboolean
 check_disk(AshImgLoader *loader, const char *file, GError **error)
 {
 	const AshImageType *type = loader->type;
@@ -373,9 +387,7 @@ check_disk(AshImgLoader *loader, const char *file, GError **error)
 	for (guint i = 0; i < type->layout->partitions->len; i++)
 		finish_partition(g_ptr_array_index(type->layout->partitions, i));
 	ash_image_type_finish_layout(loader->type);
-	if (!type->secure_boot.sign_verity && ash_layout_find(type->layout, ASH_PARTITION_ROOT_VERITY_SIG, 0) != NULL)
-		return ash_img_throw_key(loader, file, "secure_boot.sign", error, "a partition with role \"root-verity-sig\" needs \"verity\" in it");
-	return TRUE;
+	return check_verity_sig(loader, file, error);
 }
 
 static gboolean

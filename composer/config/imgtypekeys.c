@@ -318,6 +318,7 @@ static const AshImgKey keys[] = {
 
 	{ "secure_boot.sign", ASH_TOML_STRINGS, set_signed, TYPE(secure_boot), .choices = "uki loader verity" },
 	{ "secure_boot.keep_signatures", ASH_TOML_BOOLEAN, set_bool, TYPE(secure_boot.keep_signatures) },
+	{ "secure_boot.verity_by_kernel", ASH_TOML_BOOLEAN, set_bool, TYPE(secure_boot.verity_by_kernel) },
 
 	{ "initramfs.modules", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_modules) },
 	{ "initramfs.drivers", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_drivers) },

@@ -81,8 +81,9 @@ ash_disk_build_cmdline(const AshDiskBuild *build)
 	const AshPartition *root = ash_layout_find(build->layout, ASH_PARTITION_ROOT, 0);
 	g_autofree char *root_arg = NULL;
 	g_autofree char *open_arg = ash_seal_root_cmdline(&build->request->seed, root);
-	const char *parts[5] = {NULL, open_arg, ash_seal_cmdline(build->layout), build->request->type->kernel_cmdline,
-				build->request->kernel_append};
+	const AshImageType *type = build->request->type;
+	const char *parts[] = { NULL, open_arg, ash_verity_sig_cmdline(&type->secure_boot), ash_seal_cmdline(build->layout), type->kernel_cmdline,
+				build->request->kernel_append };
 
 	if (build->root_argument != NULL)
 		root_arg = g_strdup(build->root_argument);

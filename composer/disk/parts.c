@@ -130,7 +130,8 @@ list_esp(const AshDiskRequest *request, const char *root_hash, GError **error)
 {
 	g_autoptr(AshBootFiles) files = ash_boot_files_load(request->tree, request->type->loader, error);
 	g_autofree char *root = g_strdup_printf("roothash=%s", root_hash);
-	const char *const words[] = { root, ash_seal_cmdline(request->type->layout), request->type->kernel_cmdline, request->kernel_append };
+	const char *const words[] = { root, ash_verity_sig_cmdline(&request->type->secure_boot), ash_seal_cmdline(request->type->layout),
+				      request->type->kernel_cmdline, request->kernel_append };
 	g_autofree char *cmdline = ash_boot_join_cmdline(words, G_N_ELEMENTS(words));
 	const AshBootOptions options = { .name = request->name, .version = request->version, .cmdline = cmdline,
 					 .pcr_key = request->pcr_key, .signer = request->signer,

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* Where ashlar-roothash puts it. */
+#define ROOT_HASH_SIGNATURE "/run/ashlar/roothash.p7s"
+
 void
 ash_verity_sig_free(AshVeritySig *sig)
 {
@@ -45,6 +48,13 @@ ash_verity_sig_make(const char *root_hash, const AshBootSigner *signer, GError *
 	char *padded = g_malloc0(ASH_VERITY_SIG_BYTES);
 	memcpy(padded, text, strlen(text));
 	return g_bytes_new_take(padded, ASH_VERITY_SIG_BYTES);
+}
+
+/* systemd-veritysetup-generator(8). The signature itself would be too long, and has to be made after what is signed with the command line. */
+const char *
+ash_verity_sig_cmdline(const AshSecureBoot *how)
+{
+	return how->verity_by_kernel ? "systemd.verity_root_options=root-hash-signature=" ROOT_HASH_SIGNATURE : NULL;
 }
 
 static bool

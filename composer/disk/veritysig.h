@@ -2,6 +2,7 @@
 #pragma once
 
 #include "disk/bootsigner.h"
+#include "model/secureboot.h"
 
 /** All that such a partition holds, and the unit that it is padded to with zeros. */
 #define ASH_VERITY_SIG_BYTES 4096
@@ -21,6 +22,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshVeritySig, ash_verity_sig_free)
 
 /** Has @signer sign @root_hash. Owned, ASH_VERITY_SIG_BYTES. */
 GBytes *ash_verity_sig_make(const char *root_hash, const AshBootSigner *signer, GError **error);
+
+/** What the kernel command line says to have the kernel check it (data/dracut/90ashlar/ashlar-roothash); NULL if it need not. Borrowed, static. */
+const char *ash_verity_sig_cmdline(const AshSecureBoot *how);
 
 /** Reads what ash_verity_sig_make() or another program has written: @length bytes, of which the rest is NUL. ASH_ERROR_CONFIG. Owned. */
 AshVeritySig *ash_verity_sig_parse(const char *data, gsize length, GError **error);

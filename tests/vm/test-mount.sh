@@ -4,31 +4,12 @@
 # One boot each, side by side, without firmware and with a program of our own as init: a minute without KVM.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/vm/kernels.sh
+. "$(dirname "$0")/kernels.sh"
 need_distro
 need qemu-system-x86_64 cpio ldd python3 rpm2cpio xz
 cd "$work" || exit 1
 store=$cache/vm-store ref=demo-vm/x86_64/qemu-vm tools=$top_builddir/tests/vm
-
-# A kernel and its modules, into the current directory: from the demo repository, or the archive.
-unpack() { # NAME
-	local name
-	if [ "$1" = 6.1 ]; then
-		# shellcheck disable=SC2012
-		rpm2cpio "$(ls "$distro"/updates/linux-image-6.1.*-cloud-amd64-*.rpm | sort -V | tail -n 1)" | cpio -idm --quiet
-		return
-	fi
-	name=$(apt-cache search '^linux-image-6[.]12[.].*-cloud-amd64$' | awk '{ print $1 }' | sort -V | tail -n 1)
-	[ -n "$name" ] || { echo "apt-cache knows no linux-image-6.12"; return 1; }
-	apt-get -q download "$name" && dpkg-deb -x "$name"_*.deb . && rm "$name"_*.deb
-}
-# get_kernel NAME: makes kernels/NAME in the cache
-get_kernel() {
-	local dir=$cache/kernels/$1
-	[ ! -d "$dir" ] || return 0
-	mkdir -p "$dir.new.$$" && (cd "$dir.new.$$" && unpack "$1" && [ -n "$(find . -name 'vmlinuz*')" ]) && mv "$dir.new.$$" "$dir" && return
-	rm -rf "$dir.new.$$"
-	return 1
-}
 
 # Modules with what they need, in the order of loading, unpacked into the directory OUT: modules OUT TREE NAME...
 modules() {

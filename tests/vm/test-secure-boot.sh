@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A machine whose firmware takes nothing but what our key has signed: it boots the image, and refuses it with another command line or another
-# loader. Three boots, two of them end in the firmware.
+# loader. Its kernel takes the root hash by our signature, and none without. Three boots, two of them end in the firmware.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/vm/kernels.sh
+. "$(dirname "$0")/kernels.sh"
 need_distro
 need qemu-system-x86_64 ssh ssh-keygen openssl jq sfdisk mcopy
 cd "$work" || exit 1
@@ -24,9 +26,23 @@ ssh-keygen -q -t ed25519 -N '' -f key
 } >demo-vm.ks
 openssl req -x509 -newkey rsa:2048 -nodes -keyout db.key -out db.crt -days 3650 -subj "/CN=Test db" 2>/dev/null
 chmod 600 db.key
-check "the demo system builds for Secure Boot" "$ASHLAR" build demo-vm.ks -t qemu-vm-signed -f raw --repos "$distro/release" \
+# The demo repository's Linux 6.1 takes signatures of root hashes by certificates in its secondary keyring only, not by those of the firmware.
+name=demo-vm type=qemu-vm-signed repos=(--repos "$distro/release")
+if get_kernel 6.12 >get.log 2>&1; then
+	check "there is a repository with Linux 6.12" make_kernel_repo kernel
+	repos+=(--repos kernel) name=signed-vm type=./kernel-signed.toml
+	{ cat demo-vm.ks && printf 'repo --name=kernel\n%%packages\n-linux-image-cloud-amd64\nlinux-image-6.12\n%%end\n'; } >signed-vm.ks
+	cat >kernel-signed.toml <<-END
+		base = "qemu-vm-signed"
+		[secure_boot]
+		verity_by_kernel = true
+		[boot]
+		kernel_cmdline = "$(sed -n 's/^kernel_cmdline = "\(.*\)"/\1/p' "$top_srcdir/imgtypes/common/vm.toml") dm_verity.require_signatures=1"
+	END
+fi
+check "the demo system builds for Secure Boot" "$ASHLAR" build $name.ks -t $type -f raw "${repos[@]}" \
 	--store "$cache/vm-store" -o out --progress=plain --secure-boot-key db.key --secure-boot-certificate db.crt
-image=out/demo-vm-qemu-vm-signed.raw
+image=$(echo out/*.raw)
 [ -f "$image" ] || { finish; exit; }
 
 port=$((20000 + $$ % 12000))
@@ -61,6 +77,32 @@ check_equal "so does the firmware's variable" 1 \
 check_equal "our key is in the kernel's keyring" 1 "$(as_root "cat /proc/keys" | grep -c "Test db")"
 check "systemd-boot runs" remote "test -e /sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 check "the root is protected by its hash" as_root "dmsetup table root | grep -q verity"
+# open_root HASH SIGNATURE: the root a second time, by a signature of the machine's, or none
+open_root() {
+	local partitions
+	partitions=$(echo "$1" | sed -E 's|(.{8})(.{4})(.{4})(.{4})(.{12})|/dev/disk/by-partuuid/\1-\2-\3-\4-\5 |g')
+	as_root "veritysetup open ${partitions/ / second } $1 ${2:+--root-hash-signature=$2} && veritysetup close second"
+}
+if [ $type = qemu-vm-signed ]; then
+	skip "the kernel checks the signature of the root hash" "Linux 6.12 cannot be had: $(tail -n 1 get.log)"
+else
+	hash=$(remote "cat /proc/cmdline" | sed -E 's/.*roothash=([0-9a-f]*).*/\1/')
+	check "and that by its signature" as_root "dmsetup table root | grep -q root_hash_sig_key_desc"
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.crt -days 3650 -subj "/CN=Test other" 2>/dev/null
+	signature() { # KEY TEXT
+		printf %s "$2" >text
+		openssl smime -sign -nocerts -noattr -binary -in text -inkey "$1.key" -signer "$1.crt" -outform der -out "$1.p7s"
+		remote "cat >$1.p7s" <"$1.p7s"
+	}
+	signature db "$hash"
+	check "the kernel takes it by ours" open_root "$hash" /home/demo/db.p7s
+	refute "not without one" open_root "$hash"
+	signature other "$hash"
+	refute "nor by another key's" open_root "$hash" /home/demo/other.p7s
+	signature db "${hash//0/1}"
+	refute "nor by ours of another hash" open_root "$hash" /home/demo/db.p7s
+	check_equal "which the kernel's log says" 3 "$(as_root dmesg | grep -c 'verity: Root hash verification failed')"
+fi
 power_off
 
 esp=$(($(sfdisk --json "$image" 2>/dev/null | jq '[.partitiontable.partitions[] | select(.name == "esp")][0].start') * 512))

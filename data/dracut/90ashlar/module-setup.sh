@@ -46,6 +46,11 @@ install() {
 	inst_multiple cp mkdir mv
 	inst_script "${moddir:?}/ashlar-etc" /usr/bin/ashlar-etc
 	chmod 755 "${initdir:?}/usr/bin/ashlar-etc"
+	# For systemd-veritysetup@root.service, which there is if the kernel command line has a root hash.
+	inst_multiple base64 head readlink sed tr
+	inst_script "$moddir/ashlar-roothash" /usr/bin/ashlar-roothash
+	chmod 755 "$initdir/usr/bin/ashlar-roothash"
+	inst_simple "$moddir/roothash.conf" "/etc/systemd/system/systemd-veritysetup@root.service.d/ashlar.conf"
 	# systemd reads /sysroot/etc/fstab already in the initrd, and grows /var there.
 	inst_multiple -o e2fsck fsck fsck.ext4 "${systemdutildir:?}/systemd-growfs"
 	! dracut_module_included crypt || install_crypt
