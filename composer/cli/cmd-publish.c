@@ -141,6 +141,7 @@ parse(AshCommandEnv *env, int argc, char **argv, PublishCommand *command, GError
 		  "Keep files where this layout has them; \"none\": pack anew (default: the layout of the release before)", "FILE" },
 		ASH_PCR_KEY_ENTRY(&command->pcr_key_name),
 		ASH_BOOT_SIGNING_ENTRIES(&command->boot),
+		ASH_BOOT_IMPORT_ENTRY(&command->boot),
 		{ "seed", 0, 0, G_OPTION_ARG_STRING, &command->seed, "As of \"ashlar image\"", "UUID" },
 		{ NULL },
 	};

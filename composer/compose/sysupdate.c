@@ -27,6 +27,7 @@ typedef struct {
 	char *path;          /* sysupdate/REF */
 	GHashTable *sums;    /* name to digest, hex */
 	char *root, *verity, *uki; /* names */
+	char *verity_sig; /* NULL: the release has none */
 } View;
 
 static void
@@ -37,6 +38,7 @@ view_clear(View *view)
 	g_clear_pointer(&view->root, g_free);
 	g_clear_pointer(&view->verity, g_free);
 	g_clear_pointer(&view->uki, g_free);
+	g_clear_pointer(&view->verity_sig, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(View, view_clear)
 
@@ -56,6 +58,8 @@ name_files(View *view)
 	view->root = g_strdup_printf("%s_%s_%s.root.raw.gz", release->name, release->version, data_text);
 	view->verity = g_strdup_printf("%s_%s_%s.verity.raw", release->name, release->version, hash_text);
 	view->uki = g_strdup_printf("%s_%s.efi", release->name, release->version);
+	if (release->verity_sig.sha256 != NULL)
+		view->verity_sig = g_strdup_printf("%s_%s.verity-sig.raw", release->name, release->version);
 }
 
 /* What sha256sum(1) writes: two characters between digest and name. */
@@ -220,6 +224,15 @@ save_sums(View *view, const char *gpg_key, GError **error)
 	       (signature == NULL || ash_objects_save(view->objects, signature_path, signature, error));
 }
 
+static bool
+is_complete(const View *view)
+{
+	const AshRelease *release = view->release;
+
+	return has_file(view, view->root, NULL) && has_file(view, view->verity, release->tree.sha256) && has_file(view, view->uki, release->uki.sha256) &&
+	       (view->verity_sig == NULL || has_file(view, view->verity_sig, release->verity_sig.sha256));
+}
+
 gboolean
 ash_sysupdate_add(AshContext *ctx, AshReleaseDir *dir, const AshRelease *release, const char *gpg_key, bool *ret_changed, GError **error)
 {
@@ -230,11 +243,11 @@ ash_sysupdate_add(AshContext *ctx, AshReleaseDir *dir, const AshRelease *release
 	name_files(&view);
 	if (!load_sums(&view, error))
 		return FALSE;
-	*ret_changed = !has_file(&view, view.root, NULL) || !has_file(&view, view.verity, release->tree.sha256) ||
-		       !has_file(&view, view.uki, release->uki.sha256);
+	*ret_changed = !is_complete(&view);
 	if (!*ret_changed)
 		return TRUE;
 	return ((has_file(&view, view.root, NULL) || write_root(&view, error)) && link_file(&view, view.verity, &release->tree, error) &&
+		(view.verity_sig == NULL || link_file(&view, view.verity_sig, &release->verity_sig, error)) &&
 		link_file(&view, view.uki, &release->uki, error) && save_sums(&view, gpg_key, error)) ||
 	       ash_prefix(error, "files for systemd-sysupdate");
 }
@@ -254,6 +267,8 @@ keep_names(View *view, GHashTable *kept, GError **error)
 		g_hash_table_add(kept, g_steal_pointer(&names.root));
 		g_hash_table_add(kept, g_steal_pointer(&names.verity));
 		g_hash_table_add(kept, g_steal_pointer(&names.uki));
+		if (names.verity_sig != NULL)
+			g_hash_table_add(kept, g_steal_pointer(&names.verity_sig));
 	}
 	return TRUE;
 }

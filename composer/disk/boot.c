@@ -252,15 +252,25 @@ sign(const AshBootOptions *options, const char *name, AshContent *image, GError 
 	return done != NULL ? done : (ash_prefix(error, "signing \"%s\"", name), NULL);
 }
 
+/* @bytes signed, if it is to be and is not left as it came. */
+static AshContent *
+sign_loader(const AshBootOptions *options, const char *name, GBytes *bytes, GError **error)
+{
+	const AshSecureBoot *how = options->secure_boot;
+	g_autoptr(AshContent) image = ash_content_new_from_bytes(bytes);
+
+	if (options->signer == NULL || !how->sign_loader || (how->keep_signatures && ash_authenticode_is_signed(image)))
+		return g_steal_pointer(&image);
+	return sign(options, name, image, error);
+}
+
 static AshContent *
 make_loader(const AshBootFiles *files, const AshBootOptions *options, GError **error)
 {
 	const AshSecureBoot *how = options->secure_boot;
-	bool wanted = options->signer != NULL && how->sign_loader && (files->signed_loader == NULL || !how->keep_signatures);
-	g_autoptr(AshContent) loader =
-		ash_content_new_from_bytes(wanted || files->signed_loader == NULL ? files->loader : files->signed_loader);
+	bool anew = options->signer != NULL && how->sign_loader && !how->keep_signatures;
 
-	return wanted ? sign(options, ASH_SIGNED_LOADER, loader, error) : g_steal_pointer(&loader);
+	return sign_loader(options, ASH_SIGNED_LOADER, anew || files->signed_loader == NULL ? files->loader : files->signed_loader, error);
 }
 
 static gboolean
@@ -277,20 +287,34 @@ add_systemd_boot(GPtrArray *list, const AshBootFiles *files, const AshBootOption
 	return TRUE;
 }
 
-/* As their distribution has signed them: shim loads what lies beside it, and knows that by its own certificate. */
+/*
+ * As their distribution has signed them, or by our key: shim loads what lies beside it, and knows that by its own certificate or by those of the
+ * firmware.
+ */
 static gboolean
 add_grub(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
 {
 	const AshGrubFiles *grub = files->grub;
 	g_autofree char *path = g_strdup_printf("%s/grub.cfg", grub->prefix);
 	g_autofree char *conf = ash_grub_format_config(grub, options->timeout);
+	const struct {
+		const char *path, *name;
+		GBytes *bytes;
+	} images[] = {
+		{ "EFI/BOOT/BOOTX64.EFI", ASH_SIGNED_SHIM, grub->shim },
+		{ "EFI/BOOT/grubx64.efi", ASH_SIGNED_GRUB, grub->grub },
+		{ "EFI/BOOT/mmx64.efi", ASH_SIGNED_MOK_MANAGER, grub->mok_manager },
+	};
 
-	if (options->signer != NULL)
-		return ash_throw(error, ASH_ERROR_USAGE, "shim and GRUB keep the signatures of their distribution: do without the key for Secure Boot");
-	add_bytes(list, "EFI/BOOT/BOOTX64.EFI", grub->shim);
-	add_bytes(list, "EFI/BOOT/grubx64.efi", grub->grub);
-	if (grub->mok_manager != NULL)
-		add_bytes(list, "EFI/BOOT/mmx64.efi", grub->mok_manager);
+	for (guint i = 0; i < G_N_ELEMENTS(images); i++) {
+		g_autoptr(AshContent) image = images[i].bytes != NULL ? sign_loader(options, images[i].name, images[i].bytes, error) : NULL;
+
+		if (images[i].bytes == NULL)
+			continue;
+		if (image == NULL)
+			return FALSE;
+		add_file(list, images[i].path, image);
+	}
 	add_text(list, path, conf);
 	return TRUE;
 }
@@ -335,8 +359,9 @@ add_uki(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *option
 static gboolean
 add_entry(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
 {
-	bool wanted = options->signer != NULL && options->secure_boot->sign_uki;
-	g_autoptr(AshContent) linux_ = wanted ? sign(options, ASH_SIGNED_UKI, files->kernel, error) : ash_content_ref(files->kernel);
+	const AshSecureBoot *how = options->secure_boot;
+	bool wanted = options->signer != NULL && how->sign_uki && !(how->keep_signatures && ash_authenticode_is_signed(files->kernel));
+	g_autoptr(AshContent) linux_ = wanted ? sign(options, ASH_SIGNED_KERNEL, files->kernel, error) : ash_content_ref(files->kernel);
 	gsize length;
 	const char *data = g_bytes_get_data(files->os_release, &length);
 	g_autofree char *os_release = g_strndup(data, length);

@@ -5,9 +5,13 @@
 #include "disk/content.h"
 
 /** Names of what is signed, as files beside the image have them (disk/detached.h). */
-#define ASH_SIGNED_UKI       "uki.efi"
-#define ASH_SIGNED_LOADER    "systemd-bootx64.efi"
-#define ASH_SIGNED_ROOT_HASH "roothash"
+#define ASH_SIGNED_UKI         "uki.efi"
+#define ASH_SIGNED_KERNEL      "linux.efi" /* of a package-managed system */
+#define ASH_SIGNED_LOADER      "systemd-bootx64.efi"
+#define ASH_SIGNED_SHIM        "shimx64.efi"
+#define ASH_SIGNED_GRUB        "grubx64.efi"
+#define ASH_SIGNED_MOK_MANAGER "mmx64.efi"
+#define ASH_SIGNED_ROOT_HASH   "roothash"
 
 /** Who signs what a disk boots with. Threads may use it at the same time. */
 typedef struct AshBootSigner AshBootSigner;

@@ -28,7 +28,8 @@ struct AshDetached {
 };
 
 /* What may come back. */
-static const char *const imported[] = { ASH_SIGNED_UKI, ASH_SIGNED_LOADER, ASH_DETACHED_SIGNATURE };
+static const char *const imported[] = { ASH_SIGNED_UKI, ASH_SIGNED_KERNEL, ASH_SIGNED_LOADER, ASH_SIGNED_SHIM, ASH_SIGNED_GRUB,
+					ASH_SIGNED_MOK_MANAGER, ASH_DETACHED_SIGNATURE };
 
 static void
 exported_free(gpointer data)
@@ -290,6 +291,6 @@ ash_detached_new_import(const char *dir, const AshCertificate *certificate, GErr
 		.identity = identity,
 	};
 	if (n == 0)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "\"%s\" has nothing signed: no " ASH_SIGNED_UKI " and no " ASH_SIGNED_LOADER, dir);
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "\"%s\" has nothing signed: neither images nor \"" ASH_DETACHED_SIGNATURE "\"", dir);
 	return g_steal_pointer(&detached);
 }

@@ -171,6 +171,8 @@ list_esp(const AshDiskBuild *build, GError **error)
 	if (request->type->system == ASH_SYSTEM_OSTREE) {
 		const AshUuid root_fs = ash_disk_build_uuid(build, root, "fs");
 
+		if (request->signer != NULL)
+			return ash_throw_null(error, ASH_ERROR_USAGE, "an image with system \"ostree\" is not signed for Secure Boot: do without the key");
 		return ash_ostree_list_esp(request->tree, &root_fs, error);
 	}
 	return ash_boot_list_esp(build->boot, &boot, error);

@@ -110,6 +110,8 @@ sed 's/"uki"/"kernel"/' uki-only.toml >bad.toml
 exits "an unknown thing to sign: status 3" 3 "none of uki, loader, verity" build bad none "${key[@]}"
 { cat signed.toml && printf '[secure_boot]\nsign = ["uki"]\n'; } >bad.toml
 exits "a partition for a signature that is not made: status 3" 3 'needs "verity"' build bad none "${key[@]}"
+{ cat plain.toml && printf '[secure_boot]\nverity_by_kernel = true\n'; } >bad.toml
+exits "no signature that the kernel could check: status 3" 3 'no partition with role "root-verity-sig"' build bad none "${key[@]}"
 
 check "a signed disk is built" build signed out "${key[@]}"
 raw=out/test-signed.raw
@@ -154,6 +156,11 @@ check_equal "and loader and root hash" "$(jq -r '.certificateFingerprint | . + "
 cp --sparse=always $raw tampered.raw
 mcopy -o -i "tampered.raw@@1M" changed.efi ::EFI/Linux/test_1.efi
 check "and that a changed image is not signed rightly" sh -c "'$ASHLAR' inspect tampered.raw --progress=none | grep -q 'NOT RIGHTLY signed by .*changed'"
+
+{ cat signed.toml && printf '[secure_boot]\nverity_by_kernel = true\n'; } >kernel.toml
+check "the kernel may have to check the signature" build kernel out "${key[@]}"
+check_equal "as its command line says" "roothash=HASH systemd.verity_root_options=root-hash-signature=/run/ashlar/roothash.p7s quiet" \
+	"$(inspect out/test-kernel.raw --json | jq -r '.ukis[0].cmdline' | sed 's/roothash=[0-9a-f]*/roothash=HASH/')"
 
 check "without a key nothing is signed" build plain out
 take_esp out/test-plain.raw unsigned
@@ -262,7 +269,16 @@ refused "a root hash signed by another key" "no signature of this" other.crt
 check "a release directory" "$ASHLAR" key init rel --key "root,targets,snapshot,timestamp=repo.key"
 publish() { "$ASHLAR" publish $ref -t ./signed.toml --to rel --key repo.key --progress=none "$@"; }
 exits "a release of a type with a signed root hash needs the key: status 2" 2 "--secure-boot-key" publish
-check "version 1 is published" publish "${key[@]}"
+exits "import and a key exclude each other there, too: status 2" 2 "exclude" publish --import-signed export "${key[@]}"
+check "version 1 is published, as it was signed elsewhere" publish --import-signed export --secure-boot-certificate db.crt --with sysupdate
+check "its kernel image is the imported one" cmp export/uki.efi rel/sysupdate/$ref/test_1.efi
+exits "once" 0 "was published already" publish --import-signed export --secure-boot-certificate db.crt
+tampered && damage bad/uki.efi 100000
+exits "another kernel image is not published: status 6" 6 "is not what this image has" publish --import-signed bad --secure-boot-certificate db.crt
+check "systemd-sysupdate gets the signature of the root hash" cmp -n 4096 sig rel/sysupdate/$ref/test_1.verity-sig.raw
+check "with its sum" sh -c "cd rel/sysupdate/$ref && sha256sum --check --strict --status SHA256SUMS && grep -q verity-sig SHA256SUMS"
+check_equal "four files, as there are examples of transfer files" "$(find "$top_srcdir/data/sysupdate" -name '*.transfer' | wc -l)" \
+	"$(wc -l <"rel/sysupdate/$ref/SHA256SUMS")"
 NODE=$top_builddir/ashlar-node
 mkdir -p m/proc/sys/kernel/random m/proc/self m/etc/ashlar m/usr/lib m/usr/share/ashlar
 cp $raw disk.raw
@@ -303,4 +319,55 @@ check "unless the type keeps signatures" build2 keep "${key[@]}"
 take_esp out2/test-keep.raw theirs
 check "the loader's is theirs" cmp theirs/EFI/BOOT/BOOTX64.EFI theirs.signed
 check "the kernel image's is ours" signed_by db.crt theirs/EFI/Linux/test_2.efi
+
+# --- package-managed systems: the kernel is a file of its own, and shim and GRUB come signed ---
+stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub
+sed "s|^seq 1 40000 >|cp $stub|" "$here/specs/machine.spec" >kernel.spec
+sed "s|^printf 'this is shim.*> |cp $work/theirs.signed |" "$here/specs/traditional.spec" >grub.spec
+check "a system with GRUB" "$top_srcdir/tests/distro/make-repo" repo3 "$here/specs/base.spec" kernel.spec grub.spec
+printf 'repo --name=demo\n%%packages\ntraditional\nsigned-grub\n%%end\n' >managed.ks
+managed() { # TYPE LOADER [KEEP]
+	{
+		printf 'base = "qemu-traditional"\nvariant = "managed"\n[packages]\nfrom_kickstart = "names"\nadd = []\n'
+		printf '[initramfs]\nmodules = []\ndrivers = []\n[disk]\nformats = ["raw"]\n[boot]\nloader = "%s"\n' "$2"
+		printf '[secure_boot]\nkeep_signatures = %s\n' "${3:-false}"
+	} >"$1.toml"
+}
+build3() { "$ASHLAR" build managed.ks -t "./$1.toml" --repos repo3 -o out3 --version 1 --progress=none "${@:2}"; }
+managed managed systemd-boot
+check "with systemd-boot it builds" build3 managed "${key[@]}"
+slice out3/managed-managed.raw C12A7328-F81F-11D2-BA4B-00A0C93EC93B esp.img
+mcopy -i esp.img ::EFI/BOOT/BOOTX64.EFI loader.efi && mcopy -i esp.img ::managed/6.1.0/linux linux.efi
+check "the kernel is signed" signed_by db.crt linux.efi
+check "and the loader" signed_by db.crt loader.efi
+take_grub() {
+	slice "out3/managed-$1.raw" C12A7328-F81F-11D2-BA4B-00A0C93EC93B esp.img
+	rm -f shim.efi grub.efi linux.efi
+	mcopy -i esp.img ::EFI/BOOT/BOOTX64.EFI shim.efi && mcopy -i esp.img ::EFI/BOOT/grubx64.efi grub.efi && mcopy -i esp.img ::managed/6.1.0/linux linux.efi
+}
+managed grub grub
+managed kept grub true
+sed -i 's/variant = .*/variant = "grub"/' grub.toml kept.toml
+check "with shim and GRUB" build3 grub "${key[@]}"
+take_grub grub
+for file in shim grub linux; do
+	check "$file is signed by the key" signed_by db.crt $file.efi
+done
+refute "shim no longer by theirs" signed_by other.crt shim.efi
+check "a type may keep what came signed" build3 kept "${key[@]}"
+take_grub kept
+check "as shim did" cmp shim.efi theirs.signed
+check "GRUB did not" signed_by db.crt grub.efi
+check "without a key all are copied" build3 grub
+take_grub grub
+check "shim as it came" cmp shim.efi theirs.signed
+check "the kernel too" cmp linux.efi $stub
+mkdir export3 && cp shim.efi export3/shimx64.efi && cp grub.efi export3/grubx64.efi && cp linux.efi export3/
+for file in shimx64 grubx64 linux; do
+	sign export3/$file.efi
+done
+check "those that were signed elsewhere are imported" "$ASHLAR" image managed/x86_64/grub -t ./grub.toml --import-signed export3 -o out3 --progress=none
+take_grub grub
+check "the kernel as it was signed" cmp linux.efi export3/linux.efi
+check "and GRUB" cmp grub.efi export3/grubx64.efi
 finish
