@@ -18,6 +18,12 @@ bool ash_audit_level_parse(const char *text, AshAuditLevel *ret_level);
 
 /** Every rule, in the order of the lists; rules.c says what each is about. */
 typedef enum {
+	ASH_RULE_BOOT_BAD_SIGNATURE,
+	ASH_RULE_BOOT_CERTIFICATE_EXPIRED,
+	ASH_RULE_BOOT_CERTIFICATE_WEAK,
+	ASH_RULE_BOOT_SIGNERS_DIFFER,
+	ASH_RULE_BOOT_TEST_KEY,
+	ASH_RULE_BOOT_UNSIGNED,
 	ASH_RULE_ELF_DAMAGED,
 	ASH_RULE_ELF_EXEC_STACK,
 	ASH_RULE_ELF_NO_BIND_NOW,

@@ -10,9 +10,13 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <string.h>
+#include <time.h>
 
 #define MAX_FILE_BYTES (1024 * 1024)
+/* RSA with 2048 bits. */
+#define LEAST_SECURITY_BITS 112
 
 struct AshCertificate {
 	gatomicrefcount references;
@@ -116,4 +120,38 @@ ash_certificate_is_of(const AshCertificate *certificate, const AshKey *key)
 
 	ERR_clear_error();
 	return same;
+}
+
+static gint64
+read_time(const ASN1_TIME *time)
+{
+	struct tm tm = { 0 };
+
+	return ASN1_TIME_to_tm(time, &tm) == 1 ? (gint64) timegm(&tm) : 0;
+}
+
+void
+ash_certificate_get_validity(const AshCertificate *certificate, gint64 *ret_from, gint64 *ret_until)
+{
+	*ret_from = read_time(X509_get0_notBefore(certificate->x509));
+	*ret_until = read_time(X509_get0_notAfter(certificate->x509));
+}
+
+char *
+ash_certificate_dup_weakness(const AshCertificate *certificate)
+{
+	EVP_PKEY *public = X509_get0_pubkey(certificate->x509);
+	bool is_own = (X509_get_extension_flags(certificate->x509) & EXFLAG_SS) != 0;
+	int digest = NID_undef;
+
+	ERR_clear_error();
+	if (public == NULL)
+		return g_strdup("its key cannot be read");
+	if (EVP_PKEY_get_security_bits(public) < LEAST_SECURITY_BITS)
+		return g_strdup_printf("its key (%s) has %d bits", EVP_PKEY_get0_type_name(public), EVP_PKEY_get_bits(public));
+	/* What it says of itself nobody believes for its signature. */
+	if (!is_own && X509_get_signature_info(certificate->x509, &digest, NULL, NULL, NULL) == 1 && (digest == NID_sha1 || digest == NID_md5))
+		return g_strdup_printf("it is signed with %s", digest == NID_md5 ? "MD5" : "SHA-1");
+	ERR_clear_error();
+	return NULL;
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/size.h"
+#include "disk/bootimages.h"
 #include "disk/erofs-tree.h"
 #include "disk/ext4-reader.h"
 #include "disk/gpt.h"
@@ -233,7 +234,7 @@ fill_from_layout(Image *image, AshFsTree *tree, const AshLayout *layout, GPtrArr
 }
 
 static gboolean
-fill_from_disk(Image *image, AshFsTree *tree, guint64 size, GPtrArray *notices, GError **error)
+fill_from_disk(Image *image, AshFsTree *tree, guint64 size, GPtrArray *notices, GPtrArray **ret_boot, GError **error)
 {
 	g_autoptr(AshLayout) layout = NULL;
 	g_autoptr(GError) local = NULL;
@@ -255,15 +256,17 @@ fill_from_disk(Image *image, AshFsTree *tree, guint64 size, GPtrArray *notices, 
 	if (var != NULL)
 		add_var(image, tree, var, notices);
 	esp = ash_layout_find(layout, ASH_PARTITION_ESP, 0);
-	if (esp != NULL)
+	if (esp != NULL) {
 		add_random_seed(image, tree, esp);
+		*ret_boot = ash_boot_images_list(image->fd, esp->offset);
+	}
 	return TRUE;
 }
 
 AshFsTree *
-ash_image_load_tree(AshContext *ctx, const char *path, GPtrArray **ret_notices, GError **error)
+ash_image_load_tree(AshContext *ctx, const char *path, GPtrArray **ret_notices, GPtrArray **ret_boot, GError **error)
 {
-	g_autoptr(GPtrArray) notices = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) notices = g_ptr_array_new_with_free_func(g_free), boot = NULL;
 	g_autoptr(AshFsTree) tree = ash_fs_tree_new();
 	AshDiskFormat format = ASH_DISK_RAW;
 	guint64 size = 0;
@@ -279,9 +282,10 @@ ash_image_load_tree(AshContext *ctx, const char *path, GPtrArray **ret_notices, 
 	tree->open = open_node;
 	tree->user_data = image;
 	tree->free_user_data = image_free;
-	if (!fill_from_disk(image, tree, size, notices, error))
+	if (!fill_from_disk(image, tree, size, notices, &boot, error))
 		return ash_prefix(error, "\"%s\"", path), NULL;
 	ash_fs_tree_finish(tree);
 	*ret_notices = g_steal_pointer(&notices);
+	*ret_boot = boot != NULL ? g_steal_pointer(&boot) : g_ptr_array_new();
 	return g_steal_pointer(&tree);
 }

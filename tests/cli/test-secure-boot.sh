@@ -175,6 +175,42 @@ check "with another key the image is written anew" build plain out --secure-boot
 take_esp out/test-plain.raw anew
 check "and signed by that" signed_by other.crt anew/EFI/Linux/test_1.efi
 
+# --- the audit: what is signed, by whom ---
+audit() { "$ASHLAR" audit "$@" --rule 'boot-*' --progress=none; }
+findings() { audit "$@" --json | jq -r '.findings[] | "\(.level) \(.rule) \(.path | sub(".*/"; ""))"' | xargs -d '\n'; }
+openssl req -x509 -newkey rsa:2048 -nodes -keyout good.key -out good.crt -days 3650 -subj "/CN=Example Secure Boot" 2>/dev/null
+chmod 600 good.key
+check "an image signed by a key of a good name" build plain good --secure-boot-key good.key --secure-boot-certificate good.crt
+good=good/test-plain.raw
+check_equal "has no findings" "" "$(findings $good)"
+check_equal "one of a test has" "error boot-test-key BOOTX64.EFI error boot-test-key systemd-bootx64.efi error boot-test-key test_1.efi" \
+	"$(findings $raw | tr ' ' '\n' | paste -d ' ' - - - | sort | xargs)"
+check "with the text of who it is" sh -c "'$ASHLAR' audit $raw --rule 'boot-*' --progress=none | grep -q 'signed by \"O=Example,CN=Test db\"'"
+check "SARIF has the rule" jq -e '[.runs[0].results[].ruleId] | unique == ["boot-test-key"]' <(audit $raw --sarif)
+check_equal "what is signed in part" "error boot-unsigned BOOTX64.EFI error boot-unsigned systemd-bootx64.efi error boot-test-key test_1.efi" \
+	"$(findings out/test-uki-only.raw | tr ' ' '\n' | paste -d ' ' - - - | sort -k 3 | xargs)"
+refute "is an error" audit out/test-uki-only.raw --fail-on error
+check_equal "what was changed" "error boot-bad-signature test_1.efi" "$(findings tampered.raw | tr ' ' '\n' | paste -d ' ' - - - | grep test_1)"
+# put FILE CERTIFICATE-OPTION...: a disk whose kernel image somebody else has signed, by a certificate of their own
+put() {
+	openssl req -x509 -nodes -keyout theirs.key -out theirs.crt -subj "/CN=$1" "${@:2}" 2>/dev/null
+	sbsign --key theirs.key --cert theirs.crt --output theirs.efi unsigned/EFI/Linux/test_1.efi >/dev/null 2>&1
+	cp --sparse=always $good theirs.raw
+	mcopy -o -i "theirs.raw@@1M" theirs.efi ::EFI/Linux/test_1.efi
+}
+put "Somebody else" -newkey rsa:2048 -days 30
+check_equal "different keys" "note boot-signers-differ test_1.efi" "$(findings theirs.raw)"
+put "Somebody short" -newkey rsa:1024 -days 30
+check_equal "a short key" "warning boot-certificate-weak test_1.efi note boot-signers-differ test_1.efi" "$(findings theirs.raw)"
+check "is told with its bits" sh -c "'$ASHLAR' audit theirs.raw --rule 'boot-*' --progress=none | grep -q 'its key (RSA) has 1024 bits'"
+openssl req -newkey rsa:2048 -nodes -keyout theirs.key -out theirs.csr -subj "/CN=Somebody late" 2>/dev/null
+openssl x509 -req -in theirs.csr -CA good.crt -CAkey good.key -set_serial 7 -sha1 -days -1 -out theirs.crt 2>/dev/null
+sbsign --key theirs.key --cert theirs.crt --output theirs.efi unsigned/EFI/Linux/test_1.efi >/dev/null 2>&1
+cp --sparse=always $good theirs.raw
+mcopy -o -i "theirs.raw@@1M" theirs.efi ::EFI/Linux/test_1.efi
+check_equal "a certificate that is over, and signed with SHA-1" \
+	"warning boot-certificate-expired test_1.efi warning boot-certificate-weak test_1.efi note boot-signers-differ test_1.efi" "$(findings theirs.raw)"
+
 # TPMs measure sections, and signatures are in none.
 openssl genrsa -out pcr.key 2048 2>/dev/null
 chmod 600 pcr.key
