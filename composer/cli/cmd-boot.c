@@ -30,7 +30,7 @@ typedef struct {
 	char *until, *accel, *memory, *ssh, *secure_boot, *tpm;
 	AshCertificate *trusted; /* of @secure_boot; NULL: Secure Boot is off */
 	int vars_fd;
-	gboolean until_login, keep;
+	gboolean until_login, keep, bios;
 	int timeout;
 } BootOptions;
 
@@ -83,8 +83,12 @@ make_run(AshContext *ctx, BootOptions *options, const char *accel, GError **erro
 		     strcmp(accel, "tcg") == 0 ? "tcg,thread=multi" : accel, "-cpu",
 		     strcmp(accel, "tcg") == 0 ? EMULATED_CPU : "host", NULL);
 	ash_fd_clear(&options->vars_fd);
-	if (!ash_firmware_add(run, options->trusted, &options->vars_fd, error) ||
-	    (options->tpm != NULL && !ash_swtpm_add(ctx, run, options->tpm, error)))
+	/* QEMU has a BIOS of its own. */
+	if (options->bios)
+		ash_run_args(run, "-machine", "q35", NULL);
+	else if (!ash_firmware_add(run, options->trusted, &options->vars_fd, error))
+		return NULL;
+	if (options->tpm != NULL && !ash_swtpm_add(ctx, run, options->tpm, error))
 		return NULL;
 	ash_run_arg(run, "-drive");
 	ash_run_argf(run, "if=virtio,format=%s,snapshot=%s,file=%s", image_format(image),
@@ -170,6 +174,7 @@ parse(AshCommandEnv *env, int argc, char **argv, BootOptions *options, GError **
 		  "kvm or tcg (default: $ASHLAR_ACCEL, else kvm where it can be used)", "NAME" },
 		{ "memory", 'm', 0, G_OPTION_ARG_STRING, &options->memory, "Memory (default 2G)", "SIZE" },
 		{ "ssh", 0, 0, G_OPTION_ARG_STRING, &options->ssh, "Forward this port of 127.0.0.1 to the guest's SSH", "PORT" },
+		{ "bios", 0, 0, G_OPTION_ARG_NONE, &options->bios, "Boot by BIOS, not by UEFI", NULL },
 		{ "secure-boot", 0, 0, G_OPTION_ARG_FILENAME, &options->secure_boot,
 		  "Boot with Secure Boot on, and only what the key of this certificate has signed", "CERTIFICATE" },
 		{ "tpm", 0, 0, G_OPTION_ARG_FILENAME, &options->tpm, "Give it a TPM 2.0 (swtpm) that remembers in this directory", "DIR" },
@@ -182,6 +187,8 @@ parse(AshCommandEnv *env, int argc, char **argv, BootOptions *options, GError **
 		return FALSE;
 	if (access(options->arguments[0], R_OK) < 0)
 		return ash_throw_errno(error, "cannot read \"%s\"", options->arguments[0]);
+	if (options->bios && options->secure_boot != NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "--bios does not go with --secure-boot: a BIOS checks no signatures");
 	if (options->secure_boot != NULL) {
 		options->trusted = ash_certificate_load(options->secure_boot, error);
 		if (options->trusted == NULL)

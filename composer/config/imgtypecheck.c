@@ -318,6 +318,19 @@ check_ostree(AshImgLoader *loader, const char *file, GError **error)
 	       ash_img_throw_key(loader, file, "boot.loader", error, "system \"ostree\" is booted by \"grub\": no other loader reads what ostree writes");
 }
 
+/* What the BIOS starts is GRUB, in a partition of its own; the kernels that it boots are those of the boot partition. */
+static gboolean
+check_bios(AshImgLoader *loader, const char *file, GError **error)
+{
+	const AshImageType *type = loader->type;
+
+	if (ash_layout_find(type->layout, ASH_PARTITION_BIOS_BOOT, 0) == NULL ||
+	    (type->system == ASH_SYSTEM_TRADITIONAL && type->loader == ASH_BOOT_LOADER_GRUB))
+		return TRUE;
+	return ash_img_throw_key(loader, file, "boot.loader", error,
+				 "a partition with role \"bios-boot\" goes with system \"traditional\" and loader \"grub\" only: nothing else boots by BIOS");
+}
+
 static gboolean
 check_system(AshImgLoader *loader, const char *file, GError **error)
 {
@@ -382,7 +395,7 @@ check_disk(AshImgLoader *loader, const char *file, GError **error)
 	if (!type->swap && ash_layout_find(type->layout, ASH_PARTITION_SWAP, 0) != NULL)
 		return ash_img_throw_key(loader, file, "disk.swap", error, "is false, but there is a partition with role \"swap\"");
 	if (!check_ostree_keys(loader, file, error) || !check_partitions(loader, error) || !check_slots(loader, error) ||
-	    !check_root(loader, file, error) || !check_system(loader, file, error))
+	    !check_root(loader, file, error) || !check_bios(loader, file, error) || !check_system(loader, file, error))
 		return FALSE;
 	for (guint i = 0; i < type->layout->partitions->len; i++)
 		finish_partition(g_ptr_array_index(type->layout->partitions, i));

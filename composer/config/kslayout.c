@@ -24,6 +24,12 @@ is_member(const char *mount_point)
 	       g_str_has_prefix(mount_point, "btrfs.");
 }
 
+static bool
+has_bios_boot(const AshKsApply *apply)
+{
+	return ash_layout_find(apply->type->layout, ASH_PARTITION_BIOS_BOOT, 0) != NULL;
+}
+
 static gboolean
 apply_volume(const AshKsApply *apply, GError **error)
 {
@@ -34,7 +40,7 @@ apply_volume(const AshKsApply *apply, GError **error)
 	if (volume->existing)
 		return ash_ks_apply_refuse(apply, error, "makes a new disk, on which nothing is: remove --onpart and --noformat");
 	if (strcmp(volume->mount_point, "biosboot") == 0 || strcmp(volume->mount_point, "prepboot") == 0) {
-		ash_ks_apply_note(apply, "boots by UEFI and needs none");
+		ash_ks_apply_note(apply, has_bios_boot(apply) ? "has one already" : "boots by UEFI and needs none");
 		return TRUE;
 	}
 	return ash_ks_apply_partition(apply, error);

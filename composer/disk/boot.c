@@ -161,15 +161,8 @@ load_systemd_boot(const AshFsTree *tree, AshBootFiles *files, GError **error)
 	return files->stub != NULL && load_loader(tree, files, error);
 }
 
-static gboolean
-load_grub(const AshFsTree *tree, AshBootFiles *files, GError **error)
-{
-	files->grub = ash_grub_files_load(tree, error);
-	return files->grub != NULL;
-}
-
 AshBootFiles *
-ash_boot_files_load(const AshFsTree *tree, AshBootLoader loader, GError **error)
+ash_boot_files_load(const AshFsTree *tree, AshBootLoader loader, int bios_esp, GError **error)
 {
 	g_autoptr(AshBootFiles) files = g_new0(AshBootFiles, 1);
 	const char *initrd;
@@ -192,9 +185,10 @@ ash_boot_files_load(const AshFsTree *tree, AshBootLoader loader, GError **error)
 	    load_from_package(tree, "usr/lib/os-release", "the system's release package", error);
 	if (files->os_release == NULL)
 		return NULL;
-	if (!(loader == ASH_BOOT_LOADER_GRUB ? load_grub : load_systemd_boot)(tree, files, error))
-		return NULL;
-	return g_steal_pointer(&files);
+	if (loader == ASH_BOOT_LOADER_SYSTEMD_BOOT)
+		return load_systemd_boot(tree, files, error) ? g_steal_pointer(&files) : NULL;
+	files->grub = ash_grub_files_load(tree, bios_esp, error);
+	return files->grub != NULL ? g_steal_pointer(&files) : NULL;
 }
 
 char *
@@ -292,11 +286,11 @@ add_systemd_boot(GPtrArray *list, const AshBootFiles *files, const AshBootOption
  * firmware.
  */
 static gboolean
-add_grub(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
+add_grub_uefi(GPtrArray *list, const AshGrubFiles *grub, const AshBootOptions *options, GError **error)
 {
-	const AshGrubFiles *grub = files->grub;
 	g_autofree char *path = g_strdup_printf("%s/grub.cfg", grub->prefix);
-	g_autofree char *conf = ash_grub_format_config(grub, options->timeout);
+	/* The firmware's own console is on screen and serial line. */
+	g_autofree char *conf = ash_grub_format_config(grub->reads_entries, options->timeout, "");
 	const struct {
 		const char *path, *name;
 		GBytes *bytes;
@@ -316,6 +310,25 @@ add_grub(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *optio
 		add_file(list, images[i].path, image);
 	}
 	add_text(list, path, conf);
+	return TRUE;
+}
+
+static void
+add_grub_bios(GPtrArray *list, const AshGrubFiles *grub, const AshBootOptions *options)
+{
+	g_autofree char *terminal = ash_grub_bios_format_terminal(options->cmdline);
+	g_autofree char *conf = ash_grub_format_config(grub->bios->reads_entries, options->timeout, terminal);
+
+	add_text(list, ASH_GRUB_BIOS_PREFIX "/grub.cfg", conf);
+}
+
+static gboolean
+add_grub(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
+	if (files->grub->grub != NULL && !add_grub_uefi(list, files->grub, options, error))
+		return FALSE;
+	if (files->grub->bios != NULL)
+		add_grub_bios(list, files->grub, options);
 	return TRUE;
 }
 
@@ -380,7 +393,7 @@ add_entry(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *opti
 
 	if (linux_ == NULL)
 		return FALSE;
-	if (files->grub != NULL && !files->grub->reads_entries) {
+	if (files->grub != NULL && ash_grub_files_need_menu(files->grub)) {
 		g_autofree char *menu = ash_grub_format_entry(&entry);
 
 		add_text(list, ASH_GRUB_MENU, menu);

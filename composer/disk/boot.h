@@ -24,10 +24,10 @@ typedef struct {
 } AshBootFiles;
 
 /**
- * Loads the small ones and opens the others. Of several kernels the newest counts (strverscmp(3)). Owned; NULL and
+ * Loads the small ones and opens the others; @bios_esp as for ash_grub_files_load(). Of several kernels the newest counts (strverscmp(3)). Owned; NULL and
  * ASH_ERROR_CONFIG naming what the tree lacks and the package that has it.
  */
-AshBootFiles *ash_boot_files_load(const AshFsTree *tree, AshBootLoader loader, GError **error);
+AshBootFiles *ash_boot_files_load(const AshFsTree *tree, AshBootLoader loader, int bios_esp, GError **error);
 void ash_boot_files_free(AshBootFiles *files);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshBootFiles, ash_boot_files_free)
 

@@ -196,6 +196,23 @@ load_system(AshCosiMeta *meta, GError **error)
 	return meta->locks != NULL;
 }
 
+/* Whether there is one, and where its own line of fstab has it. */
+static bool
+find_esp(AshCosiMeta *meta)
+{
+	const AshUuid type = ash_partition_role_type_guid(ASH_PARTITION_ESP);
+
+	for (guint i = 1; i < meta->regions->len; i++) {
+		const AshCosiRegion *region = meta->regions->pdata[i];
+
+		if (memcmp(&region->type, &type, sizeof(type)) != 0 || region->mount_point == NULL)
+			continue;
+		meta->esp = region->mount_point;
+		return true;
+	}
+	return false;
+}
+
 AshCosiMeta *
 ash_cosi_meta_new(int fd, guint64 disk_bytes, const AshCosiSource *source, GError **error)
 {
@@ -208,7 +225,7 @@ ash_cosi_meta_new(int fd, guint64 disk_bytes, const AshCosiSource *source, GErro
 	meta->esp = ash_fs_tree_lookup(source->tree, "efi") != NULL ? "/efi" : "/boot";
 	if (!add_table(meta, fd, error) || !add_partitions(meta, fd, error) || !load_system(meta, error))
 		return NULL;
-	if (source->uki_name == NULL || !is_taken(meta, meta->esp))
+	if (!find_esp(meta))
 		return ash_throw_null(error, ASH_ERROR_CONFIG,
 				      "COSI describes systems that boot: it needs a partition with role \"esp\"");
 	find_hash_partition(meta);
@@ -326,17 +343,22 @@ describe_packages(const AshCosiMeta *meta)
 static JsonObject *
 describe_bootloader(const AshCosiMeta *meta)
 {
-	g_autofree char *path = g_strdup_printf("%s/EFI/Linux/%s", meta->esp, meta->source->uki_name);
-	JsonObject *bootloader = json_object_new(), *systemd_boot = json_object_new(), *entry = json_object_new();
-	JsonArray *entries = json_array_new();
+	g_autofree char *path = g_strdup_printf("%s/%s", meta->esp, meta->source->boot_path);
+	JsonObject *bootloader = json_object_new(), *systemd_boot, *entry;
+	JsonArray *entries;
 
-	json_object_set_string_member(entry, "type", "uki-standalone");
+	json_object_set_string_member(bootloader, "type", meta->source->boot_path != NULL ? "systemd-boot" : "grub");
+	if (meta->source->boot_path == NULL)
+		return bootloader;
+	systemd_boot = json_object_new();
+	entry = json_object_new();
+	entries = json_array_new();
+	json_object_set_string_member(entry, "type", meta->source->boot_type);
 	json_object_set_string_member(entry, "path", path);
 	json_object_set_string_member(entry, "cmdline", meta->source->cmdline);
 	json_object_set_string_member(entry, "kernel", meta->source->kernel_release);
 	json_array_add_object_element(entries, entry);
 	json_object_set_array_member(systemd_boot, "entries", entries);
-	json_object_set_string_member(bootloader, "type", "systemd-boot");
 	json_object_set_object_member(bootloader, "systemdBoot", systemd_boot);
 	return bootloader;
 }

@@ -12,7 +12,8 @@ typedef struct {
 	const AshFsTree *tree;     /* the root: os-release, packages, mount points */
 	const GPtrArray *mounts;   /* of AshMount, or NULL: what is mounted elsewhere than by the type of its partition */
 	const char *root_hash;     /* hex, of the root that is in the disk; NULL without verity */
-	const char *uki_name;      /* in EFI/Linux of the EFI system partition */
+	const char *boot_path;     /* of the kernel image or the entry that systemd-boot boots, from the root of the EFI system partition; NULL: it is GRUB */
+	const char *boot_type;     /* what that is: "uki-standalone" or "config" */
 	const char *cmdline;       /* of that */
 	const char *kernel_release;
 	AshUuid id;
@@ -40,7 +41,7 @@ typedef struct {
 	GPtrArray *regions; /* of AshCosiRegion, in disk order; the partition table first */
 	char *os_release;
 	GPtrArray *locks;   /* of AshLock: what is installed; NULL: the tree does not say */
-	const char *esp;    /* where the EFI system partition is mounted; static */
+	const char *esp;    /* where the EFI system partition is mounted; borrowed */
 } AshCosiMeta;
 
 /**

@@ -30,6 +30,7 @@ ash_grub_files_free(AshGrubFiles *files)
 	g_clear_pointer(&files->shim, g_bytes_unref);
 	g_clear_pointer(&files->grub, g_bytes_unref);
 	g_clear_pointer(&files->mok_manager, g_bytes_unref);
+	g_clear_pointer(&files->bios, ash_grub_bios_free);
 	g_free(files->prefix);
 	g_free(files);
 }
@@ -116,39 +117,65 @@ find_prefix(GBytes *image, GError **error)
 	return g_strdup(prefix + 1);
 }
 
-AshGrubFiles *
-ash_grub_files_load(const AshFsTree *tree, GError **error)
+static gboolean
+load_uefi(const AshFsTree *tree, AshGrubFiles *files, GError **error)
 {
-	g_autoptr(AshGrubFiles) files = g_new0(AshGrubFiles, 1);
 	gsize length;
 
 	files->shim = load_file(tree, shim_names, "shim-signed or shim-x64", error);
 	files->grub = files->shim != NULL ? load_file(tree, grub_names, "grub-efi-amd64-signed or grub2-efi-x64", error) : NULL;
 	if (files->grub == NULL)
-		return NULL;
+		return FALSE;
 	if (find_file(tree, mok_manager_names) != NULL) {
 		files->mok_manager = load_file(tree, mok_manager_names, "shim", error);
 		if (files->mok_manager == NULL)
-			return NULL;
+			return FALSE;
 	}
 	const void *data = g_bytes_get_data(files->grub, &length);
 	files->reads_entries = memmem(data, length, BLSCFG, sizeof(BLSCFG)) != NULL;
 	files->prefix = find_prefix(files->grub, error);
-	return files->prefix != NULL ? g_steal_pointer(&files) : NULL;
+	return files->prefix != NULL;
+}
+
+AshGrubFiles *
+ash_grub_files_load(const AshFsTree *tree, int bios_esp, GError **error)
+{
+	g_autoptr(AshGrubFiles) files = g_new0(AshGrubFiles, 1);
+	bool has_uefi = find_file(tree, shim_names) != NULL || find_file(tree, grub_names) != NULL;
+
+	if (bios_esp != 0) {
+		files->bios = ash_grub_bios_load(tree, bios_esp, error);
+		if (files->bios == NULL)
+			return NULL;
+	}
+	if ((files->bios == NULL || has_uefi) && !load_uefi(tree, files, error))
+		return NULL;
+	return g_steal_pointer(&files);
 }
 
 guint64
 ash_grub_files_measure(const AshGrubFiles *files)
 {
-	return g_bytes_get_size(files->shim) + g_bytes_get_size(files->grub) + (files->mok_manager != NULL ? g_bytes_get_size(files->mok_manager) : 0);
+	GBytes *const images[] = { files->shim, files->grub, files->mok_manager };
+	guint64 bytes = 0;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(images); i++)
+		bytes += images[i] != NULL ? g_bytes_get_size(images[i]) : 0;
+	return bytes;
+}
+
+bool
+ash_grub_files_need_menu(const AshGrubFiles *files)
+{
+	return (files->grub != NULL && !files->reads_entries) || (files->bios != NULL && !files->bios->reads_entries);
 }
 
 char *
-ash_grub_format_config(const AshGrubFiles *files, guint timeout)
+ash_grub_format_config(bool reads_entries, guint timeout, const char *terminal)
 {
 	return g_strdup_printf("# By the composer: the menu has the entries of kernel-install(8), the newest kernel first.\n"
-			       "set timeout=%u\nset default=0\n%s",
-			       timeout, files->reads_entries ? "set boot=$root\nblscfg\n" : "source /" ASH_GRUB_MENU "\n");
+			       "%sset timeout=%u\nset default=0\n%s",
+			       terminal, timeout, reads_entries ? "set boot=$root\nblscfg\n" : "source /" ASH_GRUB_MENU "\n");
 }
 
 char *

@@ -191,6 +191,8 @@ measure_partition(AshDiskBuild *build, const AshPartition *partition, guint64 *r
 		*ret_bytes = MAX(measure_esp(build->boot, has_free_slot(build->layout)), ASH_VFAT_MIN_BYTES);
 	else if (partition->role == ASH_PARTITION_ROOT_VERITY_SIG)
 		*ret_bytes = ASH_VERITY_SIG_BYTES;
+	else if (partition->role == ASH_PARTITION_BIOS_BOOT)
+		*ret_bytes = g_bytes_get_size(build->boot->grub->bios->core);
 	else
 		return measure_filesystem(build, partition, ret_bytes, error) || ash_prefix(error, "partition \"%s\"", partition->label);
 	return TRUE;
@@ -227,10 +229,12 @@ check_request(const AshDiskRequest *request, GError **error)
 static gboolean
 load_boot_files(AshDiskBuild *build, GError **error)
 {
+	const AshImageType *type = build->request->type;
+
 	/* GRUB takes the kernel from the root. */
-	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) == NULL || build->request->type->system == ASH_SYSTEM_OSTREE)
+	if (ash_layout_find(build->layout, ASH_PARTITION_ESP, 0) == NULL || type->system == ASH_SYSTEM_OSTREE)
 		return TRUE;
-	build->boot = ash_boot_files_load(build->request->tree, build->request->type->loader, error);
+	build->boot = ash_boot_files_load(build->request->tree, type->loader, type->bios_esp, error);
 	return build->boot != NULL;
 }
 

@@ -213,6 +213,9 @@ write_content(AshDiskBuild *build, AshPartition *partition, guint index, GError 
 		return ash_disk_build_write_root(build, partition, index, error);
 	if (partition->role == ASH_PARTITION_ROOT_VERITY_SIG)
 		return write_verity_sig(build, partition, error) || ash_prefix(error, "partition \"%s\"", partition->label);
+	if (partition->role == ASH_PARTITION_BIOS_BOOT)
+		return ash_grub_bios_write_core(build->boot->grub->bios, build->fd, build->used, partition, error) ||
+		       ash_prefix(error, "partition \"%s\"", partition->label);
 	if (partition->role == ASH_PARTITION_ESP)
 		return write_esp(build, partition, error) || ash_prefix(error, "EFI system partition");
 	return ash_disk_build_write_filesystem(build, partition, error) || ash_prefix(error, "partition \"%s\"", partition->label);
@@ -287,6 +290,15 @@ write_table(AshDiskBuild *build, GError **error)
 	return ash_gpt_write(build->fd, written, error);
 }
 
+/* Into the sector that the table begins with. */
+static gboolean
+write_boot_code(AshDiskBuild *build, GError **error)
+{
+	const AshPartition *partition = ash_layout_find(build->layout, ASH_PARTITION_BIOS_BOOT, 0);
+
+	return partition == NULL || ash_grub_bios_write_boot(build->boot->grub->bios, build->fd, build->used, partition, error);
+}
+
 /* The table last. */
 static gboolean
 write_raw(AshDiskBuild *build, GError **error)
@@ -297,7 +309,7 @@ write_raw(AshDiskBuild *build, GError **error)
 		if (!write_turn(build, turn, error))
 			return FALSE;
 	}
-	if (!write_table(build, error))
+	if (!write_table(build, error) || !write_boot_code(build, error))
 		return FALSE;
 	ash_fd_start_write_back(build->fd, 0, build->layout->size);
 	return TRUE;
@@ -370,6 +382,19 @@ list_secret_files(AshDiskBuild *build, GPtrArray *ret_artifacts, GError **error)
 	return TRUE;
 }
 
+/* What systemd-boot boots, from the root of its partition; NULL if another loader does. Owned. */
+static char *
+make_boot_path(const AshDiskBuild *build)
+{
+	const AshDiskRequest *request = build->request;
+	g_autofree char *name = ash_boot_uki_name(request->name, request->version, request->type->boot_tries);
+
+	if (build->boot == NULL || build->boot->grub != NULL)
+		return NULL;
+	const AshBootEntry entry = { .token = request->name, .release = build->boot->kernel_release, .tries = request->type->boot_tries };
+	return request->type->system == ASH_SYSTEM_TRADITIONAL ? ash_boot_entry_path(&entry) : g_strdup_printf("EFI/Linux/%s", name);
+}
+
 static gboolean
 write_formats(AshDiskBuild *build, GPtrArray *ret_artifacts, GError **error)
 {
@@ -378,12 +403,13 @@ write_formats(AshDiskBuild *build, GPtrArray *ret_artifacts, GError **error)
 	g_autoptr(GPtrArray) digests = NULL;
 	g_autoptr(AshReread) content = ash_reread_new(build->fd, build->used);
 	g_autofree char *cmdline = ash_disk_build_cmdline(build);
-	g_autofree char *uki_name = ash_boot_uki_name(request->name, request->version, request->type->boot_tries);
+	g_autofree char *boot_path = make_boot_path(build);
 	const AshCosiSource system = {
 	    .tree = request->tree,
 	    .mounts = request->type->mounts,
 	    .root_hash = build->root_hash,
-	    .uki_name = build->boot != NULL ? uki_name : NULL,
+	    .boot_path = boot_path,
+	    .boot_type = request->type->system == ASH_SYSTEM_TRADITIONAL ? "config" : "uki-standalone",
 	    .cmdline = cmdline,
 	    .kernel_release = build->boot != NULL ? build->boot->kernel_release : NULL,
 	    .epoch = request->epoch,

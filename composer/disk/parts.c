@@ -128,7 +128,7 @@ find_places(AshDiskParts *parts, GError **error)
 static GPtrArray *
 list_esp(const AshDiskRequest *request, const char *root_hash, GError **error)
 {
-	g_autoptr(AshBootFiles) files = ash_boot_files_load(request->tree, request->type->loader, error);
+	g_autoptr(AshBootFiles) files = ash_boot_files_load(request->tree, request->type->loader, 0, error);
 	g_autofree char *root = g_strdup_printf("roothash=%s", root_hash);
 	const char *const words[] = { root, ash_verity_sig_cmdline(&request->type->secure_boot), ash_seal_cmdline(request->type->layout),
 				      request->type->kernel_cmdline, request->kernel_append };

@@ -333,6 +333,9 @@ ash_image_type_finish_layout(AshImageType *type)
 	const AshPartition *root = type->layout != NULL ? ash_layout_find(type->layout, ASH_PARTITION_ROOT, 0) : NULL;
 
 	finish_encryption(type);
+	type->bios_esp = type->layout != NULL && ash_layout_find(type->layout, ASH_PARTITION_BIOS_BOOT, 0) != NULL
+				 ? (int) ash_layout_find_number(type->layout, ASH_PARTITION_ESP)
+				 : 0;
 	g_ptr_array_unref(type->mounts);
 	/* A tree for OSTree is for any disk. */
 	type->mounts = ash_mounts_from_layout(type->system != ASH_SYSTEM_OSTREE ? type->layout : NULL);

@@ -42,6 +42,16 @@ typedef enum {
 	ASH_BOOT_LOADER_GRUB, /* traditional systems behind shim; systems for OSTree by itself */
 } AshBootLoader;
 
+/**
+ * In trees of package-managed systems that boot by BIOS: GRUB's core image, of which a disk gets a copy. The number is that of the partition with its
+ * configuration, in ASH_GRUB_BIOS_PREFIX.
+ */
+#define ASH_GRUB_BIOS_FORMAT "usr/lib/ashlar/grub-i386-pc-gpt%d.img"
+/** GRUB's own files for BIOS, as packages have them. */
+#define ASH_GRUB_BIOS_DIR    "usr/lib/grub/i386-pc"
+/** Directory of its configuration, grub.cfg, on that partition. */
+#define ASH_GRUB_BIOS_PREFIX "loader"
+
 /** Who makes an erofs root. */
 typedef enum { ASH_ROOT_WRITER_ASHLAR, ASH_ROOT_WRITER_MKFS_EROFS } AshRootWriter;
 
@@ -105,6 +115,7 @@ typedef struct {
 	AshLayout *layout;  /* NULL unless disk */
 	bool var_encrypted; /* the initramfs opens /var before it mounts it */
 	bool var_tpm2;      /* the TPM opens it, and the first boot makes it */
+	int bios_esp;       /* number of the partition that GRUB for BIOS has its configuration on; 0: the disk does not boot by BIOS */
 	bool swap;          /* may have a partition for it; default: true */
 	GPtrArray *mounts;  /* of AshMount: what the layout says is mounted, never NULL */
 	AshRootCompression root_compression; /* zstd needs Linux 6.10 with erofs */
@@ -152,7 +163,7 @@ bool ash_image_type_is_encrypted(const AshImageType *type);
 
 /**
  * What follows from the layout as it is now: mounts; numbers of encryption that are not said, the dracut module "crypt" for what the initramfs
- * has to open, var_encrypted; the kernel's driver for the root.
+ * has to open, var_encrypted; the kernel's driver for the root; bios_esp.
  */
 void ash_image_type_finish_layout(AshImageType *type);
 

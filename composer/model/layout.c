@@ -27,6 +27,8 @@ static const struct {
     [ASH_PARTITION_TMP] = {"tmp", "7ec6f557-3bc5-4aca-b293-16ef5df639d1", "tmp", "/var/tmp", DATA},
     [ASH_PARTITION_XBOOTLDR] = {"xbootldr", "bc13c2ff-59e6-4262-a352-b275fd6f7172", "xbootldr", "/boot", DATA | ASH_FS_BIT(ASH_FS_VFAT)},
     [ASH_PARTITION_SWAP] = {"swap", "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "swap", NULL, ASH_FS_BIT(ASH_FS_SWAP)},
+    /* Not of the DPS: GRUB manual, "BIOS installation". */
+    [ASH_PARTITION_BIOS_BOOT] = {"bios-boot", "21686148-6449-6e6f-744e-656564454649", "21686148-6449-6e6f-744e-656564454649", NULL, ASH_FS_BIT(ASH_FS_NONE)},
 };
 
 const char *
@@ -179,6 +181,15 @@ ash_layout_find(const AshLayout *layout, AshPartitionRole role, char slot)
 			return partition;
 	}
 	return NULL;
+}
+
+guint
+ash_layout_find_number(const AshLayout *layout, AshPartitionRole role)
+{
+	const AshPartition *partition = ash_layout_find(layout, role, 0);
+	guint index = 0;
+
+	return partition != NULL && g_ptr_array_find(layout->partitions, partition, &index) ? index + 1 : 0;
 }
 
 const char *

@@ -20,13 +20,14 @@ typedef enum {
 	ASH_PARTITION_TMP,     /* /var/tmp */
 	ASH_PARTITION_XBOOTLDR, /* /boot */
 	ASH_PARTITION_SWAP,
+	ASH_PARTITION_BIOS_BOOT, /* GRUB for BIOS, as it is read from a GPT disk */
 	_ASH_PARTITION_ROLE_COUNT,
 } AshPartitionRole;
 
-/** "esp", "root", "root-verity", "root-verity-sig", "var", "linux", "home", "srv", "tmp", "xbootldr", "swap" */
+/** "esp", "root", "root-verity", "root-verity-sig", "var", "linux", "home", "srv", "tmp", "xbootldr", "swap", "bios-boot" */
 const char *ash_partition_role_to_string(AshPartitionRole role);
 gboolean ash_partition_role_parse(const char *text, AshPartitionRole *ret_role);
-#define ASH_PARTITION_ROLE_NAMES "esp root root-verity root-verity-sig var linux home srv tmp xbootldr swap"
+#define ASH_PARTITION_ROLE_NAMES "esp root root-verity root-verity-sig var linux home srv tmp xbootldr swap bios-boot"
 /** Whether such a partition may hold @kind. */
 bool ash_partition_role_can_hold(AshPartitionRole role, AshFsKind kind);
 /** Static: where it is mounted unless something else is said, or NULL. */
@@ -82,5 +83,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshLayout, ash_layout_free)
 const char *ash_partition_get_mount_point(const AshPartition *partition);
 /** Borrowed: the partition mounted at @mount_point, or NULL. */
 AshPartition *ash_layout_find_mount_point(const AshLayout *layout, const char *mount_point);
+/** As the partition table numbers them, from 1: the first partition of @role; 0 if there is none. */
+guint ash_layout_find_number(const AshLayout *layout, AshPartitionRole role);
 /** Borrowed; first partition of @role (and @slot unless 0), or NULL. */
 AshPartition *ash_layout_find(const AshLayout *layout, AshPartitionRole role, char slot);

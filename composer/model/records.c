@@ -157,6 +157,7 @@ const AshField ash_image_type_tree_fields[] = {
 	ASH_FIELD(AshImageType, initramfs_drivers, ASH_FIELD_STRV),
 	ASH_FIELD(AshImageType, var_encrypted, ASH_FIELD_BOOL),
 	ASH_FIELD(AshImageType, var_tpm2, ASH_FIELD_BOOL),
+	ASH_FIELD(AshImageType, bios_esp, ASH_FIELD_INT),
 	ASH_FIELD_EACH(AshImageType, mounts, mount_fields, AshMount),
 	ASH_FIELD(AshImageType, wsl_default_uid, ASH_FIELD_INT),
 	ASH_FIELD(AshImageType, wsl_systemd, ASH_FIELD_BOOL),

@@ -55,6 +55,7 @@ gboolean ash_step_skeleton(AshTreeRoot *root, GError **error);
 gboolean ash_step_cleanup(AshTreeRoot *root, GError **error);
 /* grub.c */
 gboolean ash_step_grub(AshTreeRoot *root, GError **error);
+gboolean ash_step_grub_bios(AshTreeRoot *root, GError **error);
 /* ostree.c */
 gboolean ash_step_ostree(AshTreeRoot *root, GError **error);
 /* var.c */

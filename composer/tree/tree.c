@@ -63,6 +63,7 @@ static const Step steps[] = {
 	{ "Kernel", FOR_BOOTABLE, 5, ash_step_kernel },
 	{ "Initramfs", FOR_BOOTABLE, 100, ash_step_initramfs },
 	{ "Boot loader", FOR_OSTREE, 1, ash_step_grub },
+	{ "Boot loader", FOR_TRADITIONAL, 1, ash_step_grub_bios },
 	{ "Cleanup", FOR_ALL, 1, ash_step_cleanup },
 	{ "WSL rules", FOR_WSL, 1, ash_step_wsl_tidy },
 	{ "Top level", FOR_FIXED, 1, ash_step_toplevel },

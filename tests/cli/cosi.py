@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Reads a COSI 1.2 file as its specification wants it to be read, and puts the disk together again.
 
-    cosi.py FILE RAW     complains and exits 1 unless FILE is right and gives RAW, byte by byte
+    cosi.py FILE RAW [trident]     complains and exits 1 unless FILE is right and gives RAW, byte by byte
+
+With "trident" it is also one that Trident installs: of file systems that it knows, booted by a kernel image in the EFI system partition.
 """
 import hashlib
 import json
@@ -14,6 +16,8 @@ import uuid
 import zlib
 
 CHUNK = 1 << 20
+# What Trident's documents list (Composable OS Image, "How Trident Consumes COSI").
+INSTALLED = {"ext4", "ext3", "ext2", "cramfs", "squashfs", "vfat", "msdos", "exfat", "iso9660", "ntfs", "btrfs", "xfs"}
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
@@ -58,6 +62,28 @@ def check_file_systems(meta, regions):
     return esps[0]["mountPoint"], mounts
 
 
+def check_bootloader(meta, esp):
+    if meta["bootloader"]["type"] == "grub":
+        need(meta["bootloader"].get("systemdBoot") is None, "GRUB with entries of systemd-boot")
+        return
+    need(meta["bootloader"]["type"] == "systemd-boot", "bootloader.type")
+    need(len(meta["bootloader"]["systemdBoot"]["entries"]) > 0, "there is no boot entry")
+    for entry in meta["bootloader"]["systemdBoot"]["entries"]:
+        folder = {"uki-standalone": "EFI/Linux", "config": "loader/entries"}.get(entry["type"])
+        need(folder is not None and entry["path"].startswith(f"{esp}/{folder}/"), "boot entry")
+        need(has(entry["cmdline"], str, "cmdline") and re.match(r"\d", has(entry["kernel"], str, "kernel")), "boot entry")
+        for fs in meta["images"]:
+            if fs.get("verity") is not None:
+                need(f"roothash={fs['verity']['roothash']}" in entry["cmdline"].split(), "another roothash is booted")
+
+
+def check_trident(meta):
+    for fs in meta["images"]:
+        need(fs["fsType"] in INSTALLED, f"Trident does not install {fs['fsType']}")
+    need(meta["bootloader"]["type"] == "systemd-boot" and meta["bootloader"]["systemdBoot"]["entries"][0]["type"] == "uki-standalone",
+         "Trident boots GRUB on Azure Linux 3 only")
+
+
 def check_metadata(meta):
     need(meta["version"] == "1.2" and meta["osArch"] == "x86_64", "version or osArch")
     matches(meta["id"], UUID, "id")
@@ -77,13 +103,7 @@ def check_metadata(meta):
     for package in meta["osPackages"]:
         for member in ("name", "version", "release", "arch"):
             need(has(package[member], str, f"osPackages[].{member}"), f"osPackages[].{member} is empty")
-    need(meta["bootloader"]["type"] == "systemd-boot", "bootloader.type")
-    for entry in meta["bootloader"]["systemdBoot"]["entries"]:
-        need(entry["type"] == "uki-standalone" and entry["path"].startswith(f"{esp}/EFI/Linux/"), "boot entry")
-        need(has(entry["cmdline"], str, "cmdline") and re.match(r"\d", has(entry["kernel"], str, "kernel")), "boot entry")
-        for fs in meta["images"]:
-            if fs.get("verity") is not None:
-                need(f"roothash={fs['verity']['roothash']}" in entry["cmdline"].split(), "another roothash is booted")
+    check_bootloader(meta, esp)
 
 
 def open_image(path, member, image):
@@ -138,7 +158,7 @@ def compare(raw, at, chunks, what):
         need(raw.read(len(chunk)) == chunk, f"{what} is not as in the disk")
 
 
-def main(path, raw_path):
+def main(path, raw_path, reader=None):
     with open(path, "rb") as file:
         need(file.read(11) == b"cosi-marker", "it does not begin with the marker")
     with tarfile.open(path, "r:") as archive:
@@ -149,6 +169,8 @@ def main(path, raw_path):
     need(names[1] == "metadata.json", "the metadata is not the second entry")
     need(len(set(names)) == len(names), "a path is there twice")
     check_metadata(meta)
+    if reader == "trident":
+        check_trident(meta)
     regions = meta["disk"]["gptRegions"]
     need(names[2:] == [region["image"]["path"] for region in regions], "the images are not in the order of the disk")
     end = 0

@@ -32,6 +32,12 @@ damage damaged $((size / 2))
 refute "COSI: that reader sees a damaged image" python3 "$top_srcdir/tests/cli/cosi.py" damaged "$raw"
 rm -f damaged
 
+# The type for Trident: nothing that it cannot install.
+check "trident builds" "$ASHLAR" build "$top_srcdir/kickstarts/demo-vm.ks" -t trident -f cosi -f raw --repos "$distro/release" --store "$store" -o trident --progress=plain
+check "COSI: Trident can install each of its file systems" python3 "$top_srcdir/tests/cli/cosi.py" trident/demo-vm-trident.cosi trident/demo-vm-trident.raw trident
+refute "COSI: and not the erofs of the other" python3 "$top_srcdir/tests/cli/cosi.py" "$cosi" "$raw" trident
+rm -rf trident
+
 # qcow2 with compressed clusters, and VHDX
 for format in qcow2:zlib.qcow2 qcow2:zstd.qcow2 vhdx:vhdx; do
 	file=out/demo-vm-qemu-vm.${format#*:} driver=${format%:*}

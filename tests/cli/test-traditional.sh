@@ -4,7 +4,7 @@
 # The types are qemu-traditional and azure-traditional; here with a small system, and without dracut.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need jq sfdisk e2fsck debugfs mcopy mdir rpmbuild createrepo_c objcopy cryptsetup
+need jq python3 zstd sfdisk e2fsck debugfs mcopy mdir rpmbuild createrepo_c objcopy cryptsetup
 here=$top_srcdir/tests/cli
 cd "$work" || exit 1
 [ -r /usr/lib/systemd/boot/efi/systemd-bootx64.efi ] || skip_all "systemd-boot is not installed on this machine"
@@ -50,7 +50,8 @@ refuse() { # WHAT TEXT COMMAND...
 
 kickstart test.ks
 type small
-check "a package-managed disk builds" build test.ks small -o out
+check "a package-managed disk builds" build test.ks small -o out -f raw -f cosi
+check "as COSI it names the entry" python3 "$top_srcdir/tests/cli/cosi.py" out/test-small.cosi out/test-small.raw
 raw=out/test-small.raw
 [ -f "$raw" ] || { finish; exit; }
 check_equal "two partitions, and the last one grows" "esp - root GUID:59" \
@@ -152,6 +153,37 @@ check_equal "and /etc/fstab has it" "/dev/mapper/home /home ext4" "$(in_root "ca
 encrypt_root() { kickstart root.ks 'part / --encrypted' && build root.ks small -o nothing --luks-passphrase-file passphrase; }
 refuse "an encrypted root wants an initramfs" "this system has no dracut: add the package" encrypt_root
 
+# GRUB for BIOS, and nothing for UEFI.
+type bios qemu-grub
+sed -i 's/variant = .*/variant = "bios"/' bios.toml
+kickstart bios.ks
+bios_build() { build bios.ks bios -o nothing; }
+refuse "GRUB for BIOS that no package has is refused" '"grub-common" and "grub-pc-bin"' bios_build
+sed -i 's/^traditional$/&\nbios-grub/' bios.ks
+check "a disk for BIOS builds" build bios.ks bios -f raw -f cosi -o bios
+check "as COSI it is one that GRUB boots" python3 "$top_srcdir/tests/cli/cosi.py" bios/bios-bios.cosi bios/bios-bios.raw
+raw=bios/bios-bios.raw
+check_equal "its core image has a partition in front" "2048 21686148-6449-6E6F-744E-656564454649" \
+	"$(sfdisk --json $raw 2>/dev/null | jq -r '.partitiontable.partitions[0] | "\(.start) \(.type)"')"
+word() { od -An -t"$1" -j "$2" -N 8 $raw | xargs; }
+check_equal "the boot sector reads it from there" 2048 "$(word u8 92)"
+check "and the partition table is whole beside the code" sfdisk --verify $raw
+slice $raw root root.img
+in_root "dump /usr/lib/grub/i386-pc/boot.img sector"
+check "its code is GRUB's" cmp -n 90 sector $raw
+check_equal "its second sector is next to the first" 2049 "$(word u8 $((2048 * 512 + 500)))"
+check_equal "GRUB knows its configuration by the number of the partition" "--prefix=(,gpt2)/loader" \
+	"$(dd if=$raw bs=512 skip=2049 count=1 status=none | tr -d '\0' | grep -o -e '--prefix=[^ ]*')"
+slice $raw esp esp.img
+check_equal "which has it, with the serial console of the kernel" "serial --unit=0 --speed=115200 terminal_input console serial terminal_output console serial set timeout=7 set default=0 source /loader/grub-menu.cfg" \
+	"$(mtype -i esp.img ::/loader/grub.cfg | grep -v '^#' | xargs)"
+check "and the menu" mtype -i esp.img ::/loader/grub-menu.cfg
+refute "nothing is there for UEFI" mdir -i esp.img ::/EFI
+type moved qemu-grub '[[partition]]' 'role = "esp"' 'fs = "vfat"' 'mount = "/boot"' 'size = "64M"' '[[partition]]' 'role = "bios-boot"' \
+	'[[partition]]' 'role = "root"' 'fs = "ext4"' 'headroom = 50'
+sed -i 's/variant = .*/variant = "bios"/' moved.toml
+refuse "a commit whose GRUB looks for another partition is refused" "with its boot partition as number 1" \
+	"$ASHLAR" image bios/x86_64/bios -t ./moved.toml --store store -o nothing --progress=none
 # The type for Azure differs in its format and its packages.
 type azure azure-traditional
 sed -i 's/formats = .*/formats = ["vhd"]/' azure.toml

@@ -55,8 +55,8 @@ test_shipped(void)
 	g_assert_no_error(error);
 	list = g_strjoinv(" ", names);
 	g_assert_cmpstr(list, ==,
-			"azure-traditional azure-vm container distroless ostree-container ostree-vm qemu-traditional qemu-vm qemu-vm-encrypted "
-			"qemu-vm-signed qemu-vm-tpm2 wsl");
+			"azure-cvm azure-gen1 azure-traditional azure-vm container distroless ostree-container ostree-vm qemu-grub qemu-traditional qemu-vm qemu-vm-encrypted "
+			"qemu-vm-signed qemu-vm-tpm2 trident wsl");
 	for (guint i = 0; names[i] != NULL; i++) {
 		g_autoptr(AshImageType) type = load(names[i]);
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A package-managed disk (qemu-traditional): its root is writable and grown; dnf installs, removes and updates packages over HTTP. A new kernel
-# gets an entry of its own, boots, and goes on when the old one is removed. Two boots, from power off each.
+# gets an entry of its own, boots, and goes on when the old one is removed. Two boots, from power off each. Then the disk of qemu-grub, once by BIOS and
+# once by UEFI, to the login prompt.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need_distro
@@ -71,4 +72,24 @@ check_equal "the system is running again" running "$(remote "systemctl is-system
 check "dnf removes the old kernel" as_root "dnf -y remove linux-image-$old"
 check_equal "and its entry" "traditional-$new.conf" "$(as_root "ls /boot/loader/entries" | xargs)"
 check_equal "and its files" "$new" "$(as_root "ls /boot/traditional" | xargs)"
+machine_off
+rm -f "$image"
+
+# GRUB, out of the first sector or behind shim: the kernel says what has booted it.
+check "the demo system with GRUB builds as qemu-grub" "$ASHLAR" build "$top_srcdir/kickstarts/demo-grub.ks" -t qemu-grub --repos "$distro/release" --store "$cache/vm-store" \
+	-o out --progress=plain
+image=out/demo-grub-qemu-grub.qcow2
+boot() { # WHAT OPTION...
+	local what=$1
+	shift
+	ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg} "$ASHLAR" boot "$image" --until-login --timeout 900 "$@" </dev/null >"console.$what" 2>&1
+}
+for how in BIOS:--bios UEFI; do
+	name=${how%:*} option=${how#"$name"}
+	# shellcheck disable=SC2086
+	check "by $name it comes up to the login prompt" boot "$name" ${option#:}
+	grep -aq "Booting .Mortar Linux" "console.$name" && ok "GRUB says which entry it boots" || not_ok "GRUB says which entry it boots" "console.$name"
+	check_equal "with its kernel" "/demo-grub/$old/linux" "$(grep -ao "Command line: BOOT_IMAGE=[^ ]*" "console.$name" | sed 's/.*=//; s/^([^)]*)//' | head -n 1)"
+	check_equal "the firmware is $name" "$name" "$(grep -aq "efi: EFI v" "console.$name" && echo UEFI || echo BIOS)"
+done
 finish
