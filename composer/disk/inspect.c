@@ -4,8 +4,6 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/file.h"
-#include "base/runner.h"
 #include "base/size.h"
 #include "disk/erofs-reader.h"
 #include "disk/gpt.h"
@@ -14,16 +12,12 @@
 #include "disk/uki.h"
 #include "disk/verity.h"
 #include "disk/vfat.h"
-#include "disk/vhd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
-#define QCOW2_MAGIC "QFI\xfb"
-/* Two partition tables and something between them; also more than any header read here. */
-#define LEAST_DISK_BYTES (128 * 512)
 #define MAX_TEXT_BYTES   (16 * ASH_MIB)
 #define UKI_DIRECTORY    "EFI/Linux"
 
@@ -84,112 +78,6 @@ info_new(const char *path)
 	info->ukis = g_ptr_array_new_with_free_func((GDestroyNotify) uki_free);
 	info->roots = g_ptr_array_new_with_free_func((GDestroyNotify) root_free);
 	return info;
-}
-
-/* A nameless file that is gone when it is closed. */
-static int
-make_temporary(AshContext *ctx, GError **error)
-{
-	const char *dir = ctx->cache_dir != NULL && ash_file_exists(AT_FDCWD, ctx->cache_dir)
-			      ? ctx->cache_dir
-			      : g_get_tmp_dir();
-	g_autofree char *path = g_build_filename(dir, ".inspect-XXXXXX", NULL);
-	int fd = g_mkstemp_full(path, O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		ash_throw_errno(error, "cannot make a temporary file in \"%s\"", dir);
-	else
-		(void) unlink(path);
-	return fd;
-}
-
-/*
- * An image to be looked at must not make us read other files (QEMU docs/interop/qcow2.txt,
- * "Header"): no backing file at bytes 8 to 19, and no external data file, bit 2 of the 8 bytes at
- * 72 that version 3 has.
- */
-static gboolean
-check_qcow2(int fd, GError **error)
-{
-	guint8 header[80];
-	bool refers = false;
-
-	if (!ash_fd_read_exact(fd, header, sizeof(header), 0, error))
-		return FALSE;
-	for (guint i = 8; i < 20; i++)
-		refers = refers || header[i] != 0;
-	if (refers || (header[7] >= 3 && (header[79] & 4) != 0))
-		return ash_throw(
-		    error, ASH_ERROR_CONFIG,
-		    "a qcow2 file that refers to another file is not a disk image of its own");
-	return TRUE;
-}
-
-static int
-convert_qcow2(AshContext *ctx, int fd, GError **error)
-{
-	ash_autofd int raw_fd = -1;
-	g_autoptr(AshRun) run = NULL;
-
-	if (!check_qcow2(fd, error))
-		return -1;
-	raw_fd = make_temporary(ctx, error);
-	run = raw_fd >= 0 ? ash_run_new(ASH_TOOL_QEMU_IMG, error) : NULL;
-	if (run == NULL)
-		return -1;
-	ash_run_args(run, "convert", "-f", "qcow2", "-O", "raw", NULL);
-	ash_run_argf(run, "/proc/self/fd/%d", fd);
-	ash_run_argf(run, "/proc/self/fd/%d", raw_fd);
-	ash_run_inherit_fd(run, fd);
-	ash_run_inherit_fd(run, raw_fd);
-	return ash_run_sync(run, ctx, NULL, error) ? ash_fd_steal(&raw_fd) : -1;
-}
-
-/* A raw disk without the footer: a copy that shares nothing we need to write, or the same file if
- * its size is right. */
-static int
-open_disk(AshContext *ctx, AshDiskInfo *info, GError **error)
-{
-	ash_autofd int fd = ash_fd_open(AT_FDCWD, info->path, O_RDONLY, 0, error);
-	char magic[4] = "";
-	struct stat st;
-
-	if (fd < 0 || !ash_fd_stat(fd, info->path, &st, error))
-		return -1;
-	if (!S_ISREG(st.st_mode) || st.st_size < LEAST_DISK_BYTES) {
-		ash_throw(error, ASH_ERROR_CONFIG,
-			  "\"%s\" is not a disk image: no file, or too small", info->path);
-		return -1;
-	}
-	info->format = ASH_DISK_RAW;
-	info->file_bytes = (guint64) st.st_size;
-	info->disk_bytes = info->file_bytes;
-	if (ash_fd_read_exact(fd, magic, sizeof(magic), 0, NULL) &&
-	    memcmp(magic, QCOW2_MAGIC, sizeof(magic)) == 0) {
-		ash_autofd int raw_fd = convert_qcow2(ctx, fd, error);
-
-		info->format = ASH_DISK_QCOW2;
-		if (raw_fd < 0 || !ash_fd_stat(raw_fd, info->path, &st, error))
-			return -1;
-		info->disk_bytes = (guint64) st.st_size;
-		return ash_fd_steal(&raw_fd);
-	}
-	if (ash_vhd_detect(fd, &info->disk_bytes))
-		info->format = ASH_DISK_VHD;
-	return ash_fd_steal(&fd);
-}
-
-int
-ash_disk_open_raw(AshContext *ctx, const char *path, AshDiskFormat *ret_format, guint64 *ret_bytes, GError **error)
-{
-	g_autoptr(AshDiskInfo) info = info_new(path);
-	int fd = open_disk(ctx, info, error);
-
-	if (fd < 0)
-		return -1;
-	*ret_format = info->format;
-	*ret_bytes = info->disk_bytes;
-	return fd;
 }
 
 static void
@@ -418,10 +306,12 @@ AshDiskInfo *
 ash_disk_inspect(AshContext *ctx, const char *path, GError **error)
 {
 	g_autoptr(AshDiskInfo) info = info_new(path);
-	ash_autofd int fd = open_disk(ctx, info, error);
+	ash_autofd int fd = ash_disk_open_raw(ctx, path, &info->format, &info->disk_bytes, error);
+	struct stat st;
 
 	if (fd < 0)
 		return NULL;
+	info->file_bytes = stat(path, &st) == 0 ? (guint64) st.st_size : info->disk_bytes;
 	info->layout = ash_gpt_read(fd, error);
 	if (info->layout == NULL)
 		return ash_prefix(error, "\"%s\"", path), NULL;

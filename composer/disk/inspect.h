@@ -63,7 +63,7 @@ void ash_disk_info_free(AshDiskInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshDiskInfo, ash_disk_info_free)
 
 /**
- * Looks into a raw disk, a fixed VHD or a qcow2 file (converted into a temporary sparse file in the
+ * Looks into a raw disk, a fixed VHD, or a qcow2, VMDK or VHDX file (converted into a temporary sparse file in the
  * cache directory of @ctx, else the system's). All verity hash trees are checked against the root
  * hashes of the UKIs, every block. Damage inside partitions is reported in the result; NULL and
  * ASH_ERROR_CONFIG only if this is no disk image.
@@ -71,7 +71,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshDiskInfo, ash_disk_info_free)
 AshDiskInfo *ash_disk_inspect(AshContext *ctx, const char *path, GError **error);
 
 /**
- * Opens a raw disk, a fixed VHD or a qcow2 file for reading as a raw disk (qcow2: a temporary copy, which is gone when it is
- * closed). An owned descriptor, or -1. *@ret_bytes: what a machine sees.
+ * Opens a raw disk, a fixed VHD, or a qcow2, VMDK or VHDX file for reading as a raw disk (these three: a temporary copy, which is gone when it
+ * is closed; ASH_ERROR_CONFIG if they refer to other files). ASH_ERROR_CONFIG for COSI and compressed files. An owned descriptor, or -1. *@ret_bytes: what a
+ * machine sees.
  */
 int ash_disk_open_raw(AshContext *ctx, const char *path, AshDiskFormat *ret_format, guint64 *ret_bytes, GError **error);

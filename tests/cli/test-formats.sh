@@ -57,6 +57,24 @@ check "VMDK: it holds the same disk" qemu-img compare -q -f raw -F vmdk "$raw" "
 
 # Google Compute Engine
 gce=out/demo-vm-qemu-vm.tar.gz
+# What ashlar inspect says of them.
+layout() { "$ASHLAR" inspect "$1" --json --progress=none | jq -c .partitions; }
+for file in "$vmdk" out/demo-vm-qemu-vm.vhdx; do
+	check_equal "ashlar inspect sees the same disk in a ${file##*.}" "$(layout "$raw")" "$(layout "$file")"
+done
+refuses() { # WHAT TEXT FILE [COMMAND]
+	"$ASHLAR" "${4:-inspect}" "$3" --progress=none >said 2>&1
+	check_equal "$1" "3 $2" "$? $(grep -o -- "$2" said)"
+}
+refuses "ashlar inspect says why not of COSI" "it is a COSI file" "$cosi"
+refuses "and of what is compressed" "take the disk out first" "$gce"
+refuses "ashlar audit does not take COSI for a system in an archive" "there is no system in it" "$cosi" audit
+refuses "nor the archive for Compute Engine" "there is no system in it" "$gce" audit
+cp "$vmdk" child
+printf 'parentFileNameHint="/etc/passwd"' | dd of=child bs=1 seek="$(LC_ALL=C grep -abo -m1 parentCID child | head -n 1 | cut -d: -f1)" conv=notrunc status=none
+refuses "a VMDK with a parent is refused" "refers to another file" child
+rm -f child
+
 check_equal "GCE: the archive has one file" disk.raw "$(tar tzf "$gce")"
 check "GCE: tar unpacks it" tar xzf "$gce"
 check "GCE: it holds the same disk" cmp "$raw" disk.raw
