@@ -120,6 +120,38 @@ save_growth(AshTreeRoot *root, const AshMount *mount, bool by_tpm2, GError **err
 	return ash_tree_root_save(root, path, text->str, 0644, error);
 }
 
+/*
+ * A commit is for disks of any layout: what it knows is that its deployments are in the root partition, which is the last one. That is mounted by the initramfs, at
+ * /sysroot, so no line of fstab(5) can have it grown.
+ */
+#define GROWFS    "usr/lib/systemd/systemd-growfs"
+#define GROW_UNIT "ashlar-grow-root.service"
+
+static const char grow_unit[] = "[Unit]\n"
+				"Description=Grow the file system of all deployments to the end of its partition\n"
+				"DefaultDependencies=no\n"
+				"Conflicts=shutdown.target\n"
+				"After=systemd-repart.service systemd-remount-fs.service ostree-remount.service\n"
+				"Before=sysinit.target shutdown.target\n"
+				"ConditionPathIsMountPoint=/sysroot\n"
+				"\n"
+				"[Service]\n"
+				"Type=oneshot\n"
+				"RemainAfterExit=yes\n"
+				"ExecStart=/" GROWFS " /sysroot\n"
+				"TimeoutSec=0\n";
+
+gboolean
+ash_step_growth_ostree(AshTreeRoot *root, GError **error)
+{
+	if (!ash_tree_root_has_program(root, "systemd-repart") || !ash_tree_root_has(root, GROWFS))
+		return TRUE;
+	return ash_tree_root_save(root, "usr/lib/repart.d/50-root.conf", "[Partition]\nType=root\nGrowFileSystem=yes\n", 0644, error) &&
+	       ash_tree_root_save(root, "usr/lib/systemd/system/" GROW_UNIT, grow_unit, 0644, error) &&
+	       ash_tree_root_mkdirs(root, "usr/lib/systemd/system/sysinit.target.wants", 0755, error) &&
+	       ash_tree_root_link(root, "usr/lib/systemd/system/sysinit.target.wants/" GROW_UNIT, "../" GROW_UNIT, error);
+}
+
 /* repart.d(5): at boot the last partition is grown to the end of the disk, if systemd-repart is there. */
 gboolean
 ash_step_growth(AshTreeRoot *root, GError **error)

@@ -42,6 +42,7 @@ gboolean ash_step_wsl_tidy(AshTreeRoot *root, GError **error);
 /* fstab.c */
 gboolean ash_step_fstab(AshTreeRoot *root, GError **error);
 gboolean ash_step_growth(AshTreeRoot *root, GError **error);
+gboolean ash_step_growth_ostree(AshTreeRoot *root, GError **error);
 /* boot.c */
 gboolean ash_step_host_keys(AshTreeRoot *root, GError **error);
 /* traditional.c */

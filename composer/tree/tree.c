@@ -59,6 +59,7 @@ static const Step steps[] = {
 	{ "Lock", FOR_ALL, 1, ash_step_lock },
 	{ "File systems", FOR_DISK, 1, ash_step_fstab },
 	{ "Growth", FOR_DISK, 1, ash_step_growth },
+	{ "Growth of the root", FOR_OSTREE, 1, ash_step_growth_ostree },
 	{ "Package-managed", FOR_TRADITIONAL, 1, ash_step_traditional },
 	{ "Kernel", FOR_BOOTABLE, 5, ash_step_kernel },
 	{ "Initramfs", FOR_BOOTABLE, 100, ash_step_initramfs },

@@ -43,6 +43,9 @@ commit=$(ostree rev-parse --repo=web/repo $ref)
 check "version 2 is composed" compose 2 updates
 python3 "$top_srcdir/tests/vm/serve.py" web $web_port &
 web=$!
+# The first boot takes the rest of a larger disk.
+grown=$(($(stat -c %s "$image") / 1024 + 700 * 1024))
+truncate -s +1G "$image"
 machine_on "$image"
 
 runs() { [ "$(remote ". /usr/lib/os-release; echo \$IMAGE_VERSION")" = "$1" ]; }
@@ -75,6 +78,7 @@ settings() { remote "cat /etc/kept.conf /etc/changed.conf" | tr '\n' ' '; }
 comes_up 1
 check_equal "ostree admin status" "1* " "$(deployments)"
 check "the deployment is of the commit" remote "ostree admin status | grep -q ' demo-ostree $commit.0'"
+check "the root has grown over the room that the disk has" remote "test \$(df --output=size -k /sysroot | tail -n 1) -gt $grown"
 check "ostree fsck" as_root "ostree fsck --quiet --repo=/sysroot/ostree/repo"
 refute "/usr cannot be written" as_root "touch /usr/here"
 refute "the deployment's root cannot be written" as_root "touch /here"
