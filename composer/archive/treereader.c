@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "archive/treereader.h"
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/size.h"
 #include "base/strictjson.h"
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -23,6 +26,8 @@
 #define OPAQUE        ".wh..wh..opq"
 #define INDEX_TYPE    "application/vnd.oci.image.index.v1+json"
 #define DIGEST_PREFIX "sha256:"
+#define OSTREE_REPO   "sysroot/ostree/repo"
+#define BLOBS         "blobs/sha256"
 
 static const struct {
 	gsize at, length;
@@ -251,7 +256,7 @@ add_hardlink(Loader *loader, const char *path, const char *target, GError **erro
 
 	if (clean == NULL)
 		return FALSE;
-	if (first == NULL || !S_ISREG(first->mode) || strcmp(clean, path) == 0)
+	if (first == NULL || S_ISDIR(first->mode) || strcmp(clean, path) == 0)
 		return ash_throw(error, ASH_ERROR_CONFIG, "\"/%s\" is a link to \"%s\", which is no file", path, target);
 	node = take_node(loader, path, first->mode, error);
 	if (node == NULL)
@@ -261,6 +266,7 @@ add_hardlink(Loader *loader, const char *path, const char *target, GError **erro
 	node->mtime = first->mtime;
 	node->size = first->size;
 	node->content = g_strdup(first->content);
+	node->target = g_strdup(first->target);
 	xattr = ash_fs_node_get_xattr(first, "security.capability");
 	if (xattr != NULL)
 		ash_fs_node_add_xattr(node, xattr->name, xattr->value, xattr->length);
@@ -469,7 +475,7 @@ loader_new(AshContext *ctx, AshFsTree *tree)
 }
 
 static AshFsTree *
-load_layers(AshContext *ctx, const AshFsTree *outer, const AshFsNode *index, GError **error)
+load_layers(AshContext *ctx, const AshFsTree *outer, const AshFsNode *index, bool as_system, GError **error)
 {
 	const Spool *blobs = outer->user_data;
 	g_autoptr(JsonNode) manifest = load_manifest(blobs, outer, index, 0, error);
@@ -493,6 +499,9 @@ load_layers(AshContext *ctx, const AshFsTree *outer, const AshFsNode *index, GEr
 		if (blob == NULL || !read_tar(&loader, blobs->fd, get_offset(blob), get_offset(blob) + blob->size, true, error))
 			return NULL;
 	}
+	/* The files of an encapsulated commit have second names there, by their checksums. */
+	if (as_system)
+		remove_path(&loader, OSTREE_REPO, true);
 	finish(tree);
 	return g_steal_pointer(&tree);
 }
@@ -527,6 +536,115 @@ ash_treereader_load_members(AshContext *ctx, const char *path, GError **error)
 	return members != NULL ? members : (ash_prefix(error, "\"%s\"", path), NULL);
 }
 
+/* One regular file of a directory among the members. */
+static gboolean
+add_file(Loader *loader, int dir_fd, const char *name, const char *path, GError **error)
+{
+	ash_autofd int fd = ash_fd_open(dir_fd, name, O_RDONLY | O_NOFOLLOW, 0, error);
+	Spool *spool = loader->spool;
+	AshFsNode *node;
+	struct stat st;
+
+	if (fd < 0 || !ash_fd_stat(fd, path, &st, error))
+		return FALSE;
+	if (!S_ISREG(st.st_mode))
+		return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is no file", path);
+	node = take_node(loader, path, S_IFREG | 0644, error);
+	if (node == NULL || !ash_fd_copy_range(fd, 0, spool->fd, spool->end, (guint64) st.st_size, error))
+		return FALSE;
+	node->size = (guint64) st.st_size;
+	if (node->size > 0)
+		node->content = g_strdup_printf("%" G_GUINT64_FORMAT, spool->end);
+	spool->end += node->size;
+	return ash_context_check(loader->ctx, error);
+}
+
+/* What of a layout in a directory belongs to it. */
+static gboolean
+add_layout(Loader *loader, int fd, GError **error)
+{
+	g_autoptr(DIR) blobs = NULL;
+	struct dirent *entry;
+	gboolean ok = TRUE;
+
+	if (!add_file(loader, fd, "oci-layout", "oci-layout", error) || !add_file(loader, fd, "index.json", "index.json", error))
+		return FALSE;
+	blobs = ash_fd_open_stream(fd, BLOBS, error);
+	if (blobs == NULL)
+		return FALSE;
+	while (ok && (entry = ash_fd_next_entry(blobs)) != NULL) {
+		g_autofree char *path = g_build_filename(BLOBS, entry->d_name, NULL);
+		ok = add_file(loader, dirfd(blobs), entry->d_name, path, error);
+	}
+	return ok;
+}
+
+static AshFsTree *
+load_directory(AshContext *ctx, const char *path, GError **error)
+{
+	ash_autofd int fd = ash_file_open_dir(AT_FDCWD, path, false, error);
+	Spool *spool = fd >= 0 ? spool_new(ctx, error) : NULL;
+	g_autoptr(AshFsTree) tree = spool != NULL ? tree_new(spool) : NULL;
+	g_autoptr(GHashTable) nodes = NULL;
+	Loader loader;
+
+	if (tree == NULL)
+		return NULL;
+	loader = loader_new(ctx, tree);
+	nodes = loader.nodes;
+	if (!add_layout(&loader, fd, error))
+		return NULL;
+	ash_fs_tree_finish(tree);
+	return g_steal_pointer(&tree);
+}
+
+static gboolean
+check_blobs(const AshFsTree *members, GError **error)
+{
+	const AshFsNode *blobs = ash_fs_tree_lookup(members, BLOBS);
+
+	for (guint i = 0; blobs != NULL && blobs->children != NULL && i < blobs->children->len; i++) {
+		const AshFsNode *blob = g_ptr_array_index(blobs->children, i);
+		ash_autofd int fd = S_ISREG(blob->mode) ? ash_fs_tree_open(members, blob, error) : -1;
+		g_autofree char *sum = fd >= 0 ? ash_sha256_fd_hex(fd, error) : NULL;
+		if (sum == NULL && S_ISREG(blob->mode))
+			return FALSE;
+		if (g_strcmp0(sum, blob->name) != 0)
+			return ash_throw(error, ASH_ERROR_TRUST, "blob \"%s\" is not what its name says", blob->name);
+	}
+	return TRUE;
+}
+
+AshFsTree *
+ash_treereader_load_layout(AshContext *ctx, const char *path, GError **error)
+{
+	bool is_directory = g_file_test(path, G_FILE_TEST_IS_DIR);
+	g_autoptr(AshFsTree) members = is_directory ? load_directory(ctx, path, error) : ash_treereader_load_members(ctx, path, error);
+
+	if (members == NULL)
+		return is_directory ? (ash_prefix(error, "\"%s\" is no OCI image layout", path), NULL) : NULL;
+	if (ash_fs_tree_lookup(members, "oci-layout") == NULL || ash_fs_tree_lookup(members, "index.json") == NULL)
+		return ash_throw_null(error, ASH_ERROR_CONFIG, "\"%s\" is no OCI image layout: it has no \"oci-layout\" or no \"index.json\"", path);
+	return check_blobs(members, error) ? g_steal_pointer(&members) : (ash_prefix(error, "\"%s\"", path), NULL);
+}
+
+AshFsTree *
+ash_treereader_load_layers(AshContext *ctx, const AshFsTree *members, GError **error)
+{
+	return load_layers(ctx, members, ash_fs_tree_lookup(members, "index.json"), false, error);
+}
+
+JsonNode *
+ash_treereader_load_config(const AshFsTree *members, GError **error)
+{
+	const Spool *spool = members->user_data;
+	g_autoptr(JsonNode) manifest = load_manifest(spool, members, ash_fs_tree_lookup(members, "index.json"), 0, error);
+	JsonObject *descriptor = manifest != NULL ? ash_strict_json_object(json_node_get_object(manifest), "config", error) : NULL;
+	const AshFsNode *blob = descriptor != NULL ? find_blob(members, descriptor, error) : NULL;
+
+	return blob != NULL ? load_json(spool, blob, error) : NULL;
+}
+
 AshFsTree *
 ash_treereader_load(AshContext *ctx, const char *path, GError **error)
 {
@@ -539,7 +657,7 @@ ash_treereader_load(AshContext *ctx, const char *path, GError **error)
 	if (ash_fs_tree_lookup(outer, "oci-layout") == NULL || index == NULL || !S_ISREG(index->mode))
 		inner = g_steal_pointer(&outer);
 	else
-		inner = load_layers(ctx, outer, index, error);
+		inner = load_layers(ctx, outer, index, true, error);
 	if (inner == NULL)
 		return ash_prefix(error, "\"%s\"", path), NULL;
 	if (ash_fs_tree_lookup(inner, "usr") == NULL && ash_fs_tree_lookup(inner, "etc") == NULL && ash_fs_tree_lookup(inner, "bin") == NULL)

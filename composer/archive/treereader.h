@@ -4,6 +4,7 @@
 #include "base/context.h"
 #include "model/fstree.h"
 
+#include <json-glib/json-glib.h>
 #include <stdbool.h>
 
 /** True if the file @path begins as a tar file does, or as one compressed with gzip, Zstandard, xz or bzip2. */
@@ -19,3 +20,13 @@ AshFsTree *ash_treereader_load(AshContext *ctx, const char *path, GError **error
 
 /** The members of the tar file @path themselves, also where it is an OCI image layout. Owned; else as ash_treereader_load(). */
 AshFsTree *ash_treereader_load_members(AshContext *ctx, const char *path, GError **error);
+
+/** The members of the OCI image layout (image-layout.md) in @path, a directory or a tar file, each blob checked against its digest. Owned; NULL and
+ * ASH_ERROR_CONFIG if it is none, ASH_ERROR_TRUST if a blob is not what its name says. */
+AshFsTree *ash_treereader_load_layout(AshContext *ctx, const char *path, GError **error);
+
+/** The layers of the first image among such @members, put on one another; whatever is in them. Owned; else as ash_treereader_load(). */
+AshFsTree *ash_treereader_load_layers(AshContext *ctx, const AshFsTree *members, GError **error);
+
+/** The configuration (config.md) of that image: an object, owned. */
+JsonNode *ash_treereader_load_config(const AshFsTree *members, GError **error);

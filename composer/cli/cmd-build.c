@@ -211,6 +211,8 @@ ash_command_resolve(AshCommandEnv *env, int argc, char **argv, GError **error)
 	if (!parse(env, argc, argv, &invocation, error) || !make_plan(env, &invocation, &plan, error))
 		return FALSE;
 	print_notices(env, plan);
+	if (plan->source != NULL)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s: nothing is resolved: the system is a commit from elsewhere", plan->spec->ostree.origin);
 	ash_terminal_clear(env->terminal);
 	/* The lock is written only where the user says so, over an older one only with --update-lock; else it is the output. */
 	bool missing = invocation.options.lock != NULL && !ash_file_exists(AT_FDCWD, plan->lock_path);

@@ -79,6 +79,8 @@ variant_to_json(const AshPlanVariant *variant)
 	json_object_set_string_member(object, "ref", variant->ref);
 	json_object_set_string_member(object, "version", variant->version);
 	json_object_set_string_member(object, "commit", variant->commit);
+	if (variant->source != NULL)
+		json_object_set_string_member(object, "source", variant->source);
 	for (guint i = 0; i < variant->types->len; i++)
 		json_array_add_object_element(types, type_to_json(g_ptr_array_index(variant->types, i)));
 	json_object_set_array_member(object, "types", types);
@@ -183,17 +185,29 @@ print_packages(const AshPlanVariant *variant)
 	ash_table_print(table);
 }
 
+/* What is installed, or which commit it is that comes from elsewhere. */
 static void
-print_variant(const AshPlanVariant *variant)
+print_origin(const AshPlanVariant *variant)
 {
 	g_autofree char *size = ash_size_format(ash_package_set_total_size(variant->set));
 	g_autofree char *installed = ash_size_format(ash_package_set_total_install_size(variant->set));
 
+	if (variant->source != NULL) {
+		printf("%s version %s: commit %s, %s\n", variant->ref, variant->version, variant->source,
+		       variant->commit != NULL ? "which the store has" : "to be fetched");
+		return;
+	}
 	printf("%s version %s: %u packages, %s to fetch at most, %s installed\n", variant->ref, variant->version,
 	       variant->set->packages->len, size, installed);
 	if (variant->commit != NULL)
 		printf("  commit %s is in the store: nothing to install\n", variant->commit);
 	print_packages(variant);
+}
+
+static void
+print_variant(const AshPlanVariant *variant)
+{
+	print_origin(variant);
 	for (guint i = 0; i < variant->types->len; i++) {
 		const AshImageType *type = g_ptr_array_index(variant->types, i);
 		printf("image type %s: %s\n", type->name, type->description);

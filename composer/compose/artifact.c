@@ -67,10 +67,11 @@ notes_clear(AshImageNotes *notes)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshImageNotes, notes_clear)
 
+/* @given: JSON in place of the commit's own, or NULL. */
 static gboolean
-load_notes(AshStore *store, const char *commit, AshImageNotes *notes, GError **error)
+load_notes(AshStore *store, const char *commit, const char *given, AshImageNotes *notes, GError **error)
 {
-	g_autofree char *text = ash_store_get_metadata(store, commit, ASH_IMAGE_NOTES_KEY, error);
+	g_autofree char *text = given != NULL ? g_strdup(given) : ash_store_get_metadata(store, commit, ASH_IMAGE_NOTES_KEY, error);
 
 	if (text == NULL)
 		return ash_prefix(error, "commit \"%s\" was not made by \"ashlar build\"", commit);
@@ -89,7 +90,7 @@ ash_artifact_apply_disks(AshStore *store, const char *commit, AshImageType *type
 {
 	g_auto(AshImageNotes) notes = { .boot_timeout = -1 };
 
-	if (!load_notes(store, commit, &notes, error))
+	if (!load_notes(store, commit, NULL, &notes, error))
 		return FALSE;
 	if (notes.disks == NULL)
 		return TRUE;
@@ -132,6 +133,7 @@ make_sysroot(const char *cmdline, gpointer user_data, GError **error)
 		.osname = osname,
 		.remote = type->ostree_remote != NULL ? type->ostree_remote : osname,
 		.url = type->ostree_url,
+		.verify = type->ostree_verify,
 		.ref = type->ostree_ref != NULL ? type->ostree_ref : job->info->ref,
 		.cmdline = cmdline,
 		.timeout = job->notes->boot_timeout >= 0 ? (guint) job->notes->boot_timeout : type->boot_timeout,
@@ -327,6 +329,16 @@ default_seed(const char *commit, const char *type)
 	return ash_uuid_derive(&base, type);
 }
 
+/* Another program's commit need not say what ours do. */
+static void
+complete_info(AshCommitInfo *info, const AshImageNotes *notes, const AshImageType *type)
+{
+	if (info->ref == NULL)
+		info->ref = g_strdup_printf("%s/x86_64/%s", notes->name, type->variant);
+	if (info->version == NULL)
+		info->version = g_strndup(info->checksum, ASH_COMMIT_SHORT_LENGTH);
+}
+
 gboolean
 ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const AshImageType *type,
 		   const char *out_dir, const AshImageOptions *options, GPtrArray *artifacts, GError **error)
@@ -334,8 +346,9 @@ ash_artifact_write(AshContext *ctx, AshStore *store, const char *commit, const A
 	g_auto(AshImageNotes) notes = { .boot_timeout = -1 };
 	g_autoptr(AshCommitInfo) info = ash_store_info(store, commit, error);
 
-	if (info == NULL || !load_notes(store, info->checksum, &notes, error))
+	if (info == NULL || !load_notes(store, info->checksum, options->notes, &notes, error))
 		return FALSE;
+	complete_info(info, &notes, type);
 	g_autoptr(AshFsTree) tree = ash_store_load_tree(store, info->checksum, error);
 	if (tree == NULL)
 		return FALSE;
@@ -397,7 +410,7 @@ ash_artifact_write_parts(AshContext *ctx, AshStore *store, const char *commit, c
 	g_autoptr(AshErofsLayout) previous = NULL;
 	AshDiskRequest request;
 
-	if (info == NULL || !load_notes(store, info->checksum, &notes, error) || !identify(info, &notes, ret_identity, error))
+	if (info == NULL || !load_notes(store, info->checksum, NULL, &notes, error) || !identify(info, &notes, ret_identity, error))
 		return FALSE;
 	g_autoptr(AshFsTree) tree = ash_store_load_tree(store, info->checksum, error);
 	Job job = {

@@ -21,6 +21,9 @@ typedef struct {
 
 #define ASH_IMAGE_NOTES_KEY "ashlar.image"
 
+/** How much of a checksum stands for the version of a commit that has none. */
+#define ASH_COMMIT_SHORT_LENGTH 12
+
 /** Metadata key under which a commit keeps the key of its tree (compose/stages.h). */
 #define ASH_TREE_KEY "ashlar.tree-key"
 

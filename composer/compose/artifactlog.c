@@ -56,6 +56,8 @@ ash_artifact_log_key(const char *commit, const AshImageType *type, const AshImag
 		g_autofree char *program = ash_tool_dup_digest(ASH_TOOL_MKFS_EROFS);
 		ash_stage_key_add(key, "mkfs.erofs", program);
 	}
+	if (options->notes != NULL)
+		ash_stage_key_add_digest_of(key, "kickstart", options->notes);
 	ash_stage_key_add(key, "checksums", options->checksums ? "all" : NULL);
 	return key;
 }

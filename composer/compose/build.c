@@ -58,6 +58,7 @@ struct Build {
 	AshImageOptions options;
 	AshSecrets secrets;     /* that options has */
 	AshInitrdAhead *initrd_ahead; /* that options has, too */
+	char *notes;            /* so */
 	const char *out_dir;    /* borrowed */
 	AshOutdir *outdir;
 	AshTasks *tasks;
@@ -154,6 +155,7 @@ build_clear(Build *build)
 	g_clear_pointer(&build->variants, g_ptr_array_unref);
 	g_clear_pointer(&build->times, g_ptr_array_unref);
 	ash_secrets_clear(&build->secrets);
+	g_clear_pointer(&build->notes, g_free);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
@@ -227,7 +229,8 @@ begin_types(VariantWork *work, const char *commit, GError **error)
 	work->info = ash_store_info(build->store, commit, error);
 	if (work->info == NULL)
 		return FALSE;
-	work->log = ash_stage_log_load(build->store, work->info->ref != NULL ? work->info->ref : commit);
+	const AshPlanVariant *variant = work->variant.variant;
+	work->log = ash_stage_log_load(build->store, variant != NULL ? variant->ref : work->info->ref != NULL ? work->info->ref : commit);
 	for (guint i = 0; i < work->types->len; i++) {
 		TypeWork *type = g_ptr_array_index(work->types, i);
 		g_autofree char *stage = g_strconcat("artifact ", type->type->name, NULL);
@@ -280,7 +283,7 @@ prepare(AshContext *ctx, gpointer data, GError **error)
 static guint
 total_weight(const AshPlan *plan)
 {
-	guint weight = ash_plan_is_unchanged(plan) ? 0 : WEIGHT_PREPARE;
+	guint weight = ash_plan_is_unchanged(plan) || plan->source != NULL ? 0 : WEIGHT_PREPARE;
 
 	for (guint i = 0; i < plan->variants->len; i++) {
 		const AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
@@ -386,6 +389,9 @@ report_variant(GPtrArray *reports, const AshPlanVariant *variant, const AshVaria
 {
 	for (AshStage stage = 0; stage < _ASH_STAGE_COUNT; stage++) {
 		const AshPlanStage *at = &variant->stages[stage];
+		/* Of a commit from elsewhere. */
+		if (at->key == NULL)
+			continue;
 		/* Between tree and commit. */
 		if (stage == ASH_STAGE_COMMIT && build != NULL && build->initramfs_why != NULL)
 			add_report(reports, "initramfs", variant->name, build->initramfs_ran, build->initramfs_why);
@@ -514,12 +520,15 @@ ash_build_run(AshContext *ctx, AshStore *store, AshPlan *plan, const AshBuildReq
 	result->unchanged = ash_plan_is_unchanged(plan);
 	if (!load_secrets_of_plan(&build, plan, request, ash_store_get_dir(store), error))
 		return NULL;
-	if ((!result->unchanged && !ash_worker_check(error)) || !ash_store_use(ctx, store, error) ||
+	bool composes = !result->unchanged && plan->source == NULL;
+	if ((composes && !ash_worker_check(error)) || !ash_store_use(ctx, store, error) ||
 	    !build_begin(&build, ctx, store, request->out_dir, &request->images, error))
 		return NULL;
 	ash_progress_set_total_weight(ctx->progress, total_weight(plan));
 	add_variants(&build, plan, request);
-	if (!result->unchanged && !ash_stage_run(ctx, build.times, WEIGHT_PREPARE, "Fetch and unpack packages", NULL, prepare,
+	if (plan->source != NULL)
+		build.options.notes = build.notes = ash_plan_dup_notes(plan);
+	if (composes && !ash_stage_run(ctx, build.times, WEIGHT_PREPARE, "Fetch and unpack packages", NULL, prepare,
 						 g_ptr_array_index(build.variants, 0), error))
 		return NULL;
 	begin_initrd(&build);

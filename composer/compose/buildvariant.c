@@ -140,6 +140,30 @@ build_under_lock(AshContext *ctx, AshVariantBuild *build, GError **error)
 	return build_tree(ctx, build, key, error);
 }
 
+static gboolean
+fetch_commit(AshContext *ctx, gpointer data, GError **error)
+{
+	const AshVariantBuild *build = data;
+
+	return ash_source_bring(ctx, build->plan->source, build->store, error);
+}
+
+/* A commit from elsewhere. */
+static gboolean
+bring(AshContext *ctx, AshVariantBuild *build, GError **error)
+{
+	AshPlanVariant *variant = build->variant;
+
+	if (!ash_stages_find_source(variant, build->store, error))
+		return FALSE;
+	if (variant->commit == NULL &&
+	    !ash_stage_run(ctx, build->times, WEIGHT_INSTALL + WEIGHT_TREE, "Fetch commit", variant->name, fetch_commit, build, error))
+		return FALSE;
+	if (variant->commit == NULL)
+		variant->commit = g_strdup(variant->source);
+	return ash_store_set_ref(build->store, variant->ref, variant->commit, error);
+}
+
 gboolean
 ash_variant_build(AshContext *ctx, AshVariantBuild *build, GError **error)
 {
@@ -149,6 +173,8 @@ ash_variant_build(AshContext *ctx, AshVariantBuild *build, GError **error)
 	if (variant->commit != NULL)
 		return ash_store_set_ref(build->store, variant->ref, variant->commit, error);
 	lock = ash_store_lock_stage(ctx, build->store, variant->stages[ASH_STAGE_COMMIT].digest, error);
+	if (lock >= 0 && variant->source != NULL)
+		return bring(ctx, build, error);
 	if (lock < 0 || !ash_stages_find(variant, build->store, !build->request->no_import_cache, error))
 		return FALSE;
 	if (variant->commit == NULL && !build_under_lock(ctx, build, error))

@@ -30,19 +30,18 @@ layer_of(const AshFsNode *node, gpointer user_data)
 	return 0;
 }
 
-static gboolean
-add_labels(AshStore *store, const char *checksum, GHashTable *labels, GError **error)
+static void
+add_labels(AshStore *store, const char *checksum, GHashTable *labels)
 {
 	for (guint i = 0; i < G_N_ELEMENTS(copied); i++) {
-		char *value = ash_store_get_metadata(store, checksum, copied[i].key, error);
-		if (value == NULL)
-			return FALSE;
-		g_hash_table_insert(labels, g_strdup(copied[i].label), value);
+		/* Another program's commit need not have them. */
+		char *value = ash_store_get_metadata(store, checksum, copied[i].key, NULL);
+		if (value != NULL)
+			g_hash_table_insert(labels, g_strdup(copied[i].label), value);
 	}
 	for (guint i = 0; i < G_N_ELEMENTS(fixed); i++)
 		g_hash_table_insert(labels, g_strdup(fixed[i][0]), g_strdup(fixed[i][1]));
 	g_hash_table_insert(labels, g_strdup("ostree.commit"), g_strdup(checksum));
-	return TRUE;
 }
 
 GPtrArray *
@@ -50,7 +49,8 @@ ash_encapsulate(AshStore *store, const char *checksum, AshFsTree *tree, guint n_
 {
 	g_autoptr(AshLayers) layers = NULL;
 
-	if (!add_labels(store, checksum, labels, error) || !ash_compose_layers(tree, n_layers, &layers, error))
+	add_labels(store, checksum, labels);
+	if (!ash_compose_layers(tree, n_layers, &layers, error))
 		return NULL;
 	return ash_store_encapsulate(store, checksum, tree, layers != NULL ? ash_layers_get_count(layers) : 1, layer_of, layers, error);
 }

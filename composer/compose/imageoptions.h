@@ -15,6 +15,7 @@ typedef struct {
 	GBytes *anchor;      /* layout of an earlier version (ash_erofs_layout_parse()), for types with an erofs root; NULL: none */
 	const AshKey *pcr_key; /* signs what PCR 11 will be, in kernel images; NULL: nobody does */
 	const AshBootSigner *signer; /* signs what disks boot with; NULL: nobody does */
+	const char *notes;   /* what the kickstart says of the images of a commit that was not composed (ash_image_notes_format()); NULL: the commit says it */
 	const AshSecretSource *secrets; /* of encrypted partitions; NULL: none are given */
 	const AshSecrets *keys; /* loaded from there by ash_build_run() and its like; NULL before */
 	AshInitrdAhead *initrd_ahead; /* begun by ash_build_run(); NULL: nobody guesses. No part of any key */

@@ -30,6 +30,7 @@ ash_plan_free(AshPlan *plan)
 	if (plan == NULL)
 		return;
 	g_clear_pointer(&plan->spec, ash_spec_free);
+	g_clear_pointer(&plan->source, ash_source_free);
 	g_clear_pointer(&plan->metadata, g_ptr_array_unref);
 	g_clear_pointer(&plan->variants, g_ptr_array_unref);
 	g_free(plan->lock_path);
@@ -79,7 +80,7 @@ load_spec(AshContext *ctx, AshPlan *plan, const AshBuildRequest *request, GError
 {
 	if (!read_kickstart(ctx, plan, request, error))
 		return FALSE;
-	if (plan->spec->repos->len == 0)
+	if (!plan->spec->ostree.set && plan->spec->repos->len == 0)
 		return ash_throw(error, ASH_ERROR_CONFIG,
 				 "%s: no package repository: add a \"repo\" or \"url\" command", request->kickstart);
 	return TRUE;
@@ -261,6 +262,45 @@ resolve_all(AshContext *ctx, AshPlan *plan, const AshBuildRequest *request, GErr
 	return format_lock(plan, error);
 }
 
+/* A system that is a commit already: there is nothing to resolve, and no lock. */
+static gboolean
+plan_source(AshContext *ctx, AshPlan *plan, AshStore *store, GError **error)
+{
+	ash_progress_begin(ctx->progress, "Find commit", 2);
+	plan->source = ash_source_find(ctx, &plan->spec->ostree, error);
+	ash_progress_end(ctx->progress);
+	if (plan->source == NULL)
+		return FALSE;
+	plan->lock_text = g_strdup("");
+	for (guint i = 0; i < plan->variants->len; i++) {
+		AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
+		ash_plan_variant_set_source(variant, plan->spec, plan->source);
+		if (!ash_stages_find_source(variant, store, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Of packages. */
+static gboolean
+plan_packages(AshContext *ctx, AshPlan *plan, AshStore *store, const AshBuildRequest *request, GError **error)
+{
+	if (!check_keys(plan->spec, error))
+		return FALSE;
+	add_group_notices(plan);
+	ash_progress_begin(ctx->progress, "Load repositories", 2);
+	gboolean ok = load_metadata(ctx, plan, error);
+	ash_progress_end(ctx->progress);
+	if (!ok)
+		return FALSE;
+	ash_progress_begin(ctx->progress, "Resolve", 2);
+	ok = resolve_all(ctx, plan, request, error) && find_stages(plan, store, request, error);
+	ash_progress_end(ctx->progress);
+	if (ok)
+		estimate_space(plan);
+	return ok;
+}
+
 AshPlan *
 ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, GError **error)
 {
@@ -272,21 +312,10 @@ ash_plan_new(AshContext *ctx, AshStore *store, const AshBuildRequest *request, G
 				  ? g_strdup(request->lock_path)
 				  : g_strdup_printf("%s/%s.lock", request->out_dir, plan->spec->name);
 	plan->variants = ash_plan_variants_load(ctx, plan->spec, request->types, request->images.formats, error);
-	if (plan->variants == NULL || !check_keys(plan->spec, error))
+	if (plan->variants == NULL)
 		return NULL;
-	add_group_notices(plan);
-	ash_progress_begin(ctx->progress, "Load repositories", 2);
-	gboolean ok = load_metadata(ctx, plan, error);
-	ash_progress_end(ctx->progress);
-	if (!ok)
-		return NULL;
-	ash_progress_begin(ctx->progress, "Resolve", 2);
-	ok = resolve_all(ctx, plan, request, error) && find_stages(plan, store, request, error);
-	ash_progress_end(ctx->progress);
-	if (!ok)
-		return NULL;
-	estimate_space(plan);
-	return g_steal_pointer(&plan);
+	gboolean ok = plan->spec->ostree.set ? plan_source(ctx, plan, store, error) : plan_packages(ctx, plan, store, request, error);
+	return ok ? g_steal_pointer(&plan) : NULL;
 }
 
 bool

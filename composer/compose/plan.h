@@ -4,6 +4,7 @@
 #include "base/context.h"
 #include "base/digest.h"
 #include "compose/imageoptions.h"
+#include "compose/source.h"
 #include "compose/stagekey.h"
 #include "model/imagetype.h"
 #include "model/lock.h"
@@ -49,6 +50,7 @@ typedef struct {
 	char *version;
 	guint64 epoch;         /* SOURCE_DATE_EPOCH of everything made of it */
 	AshPlanStage stages[_ASH_STAGE_COUNT];
+	char *source;          /* checksum of the commit that it is, from elsewhere (plan->source); NULL: it is composed */
 	char *commit;          /* checksum if the store has it already, else NULL until built */
 	char *tree_commit;     /* checksum of a commit with the same tree, or NULL */
 } AshPlanVariant;
@@ -56,6 +58,7 @@ typedef struct {
 /** The whole plan: built before anything is written. */
 typedef struct {
 	AshSpec *spec;
+	AshSource *source;     /* of a system that is not composed; NULL of all others */
 	GPtrArray *metadata;   /* of AshRepoMetadata */
 	GPtrArray *variants;   /* of AshPlanVariant, in the order of the command line */
 	char *lock_path;

@@ -8,6 +8,7 @@
 #include "model/records.h"
 #include "model/strv.h"
 #include "store/history.h"
+#include "store/pull.h"
 #include "store/root.h"
 
 #include <fcntl.h>
@@ -173,9 +174,31 @@ ash_stages_find(AshPlanVariant *variant, AshStore *store, bool roots, GError **e
 	return TRUE;
 }
 
+gboolean
+ash_stages_find_source(AshPlanVariant *variant, AshStore *store, GError **error)
+{
+	AshPlanStage *at = &variant->stages[ASH_STAGE_COMMIT];
+	bool has = false;
+
+	if (at->key == NULL) {
+		AshStageKey *key = ash_stage_key_new(ASH_COMMIT_STAGE_VERSION);
+		ash_stage_key_add(key, "source", variant->source);
+		set_key(variant, ASH_STAGE_COMMIT, key);
+	}
+	if (store != NULL && !ash_pull_has(store, variant->source, &has, error))
+		return FALSE;
+	g_free(variant->commit);
+	variant->commit = has ? g_strdup(variant->source) : NULL;
+	at->reuse = has;
+	g_free(at->why);
+	at->why = g_strdup(has ? "the store has it" : "the store does not have it");
+	return TRUE;
+}
+
 void
 ash_stages_note(const AshPlanVariant *variant, AshStageLog *log)
 {
 	for (AshStage stage = 0; stage < _ASH_STAGE_COUNT; stage++)
-		ash_stage_log_set(log, ash_stage_name(stage), ash_stage_key_to_json(variant->stages[stage].key));
+		if (variant->stages[stage].key != NULL)
+			ash_stage_log_set(log, ash_stage_name(stage), ash_stage_key_to_json(variant->stages[stage].key));
 }

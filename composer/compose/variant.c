@@ -2,6 +2,7 @@
 #include "compose/variant.h"
 
 #include "base/error.h"
+#include "compose/artifact.h"
 #include "config/imgtype.h"
 #include "config/kslayout.h"
 #include "model/records.h"
@@ -38,6 +39,7 @@ ash_plan_variant_free(AshPlanVariant *variant)
 		g_free(variant->stages[stage].digest);
 		g_free(variant->stages[stage].why);
 	}
+	g_free(variant->source);
 	g_free(variant->commit);
 	g_free(variant->tree_commit);
 	g_free(variant);
@@ -145,12 +147,31 @@ version_of_epoch(guint64 epoch)
 	return g_date_time_format(time, "%Y%m%d");
 }
 
+static void
+set_ref(AshPlanVariant *variant, const AshSpec *spec)
+{
+	variant->ref = g_strdup_printf("%s/" ARCH "/%s", spec->name, variant->name);
+}
+
+void
+ash_plan_variant_set_source(AshPlanVariant *variant, const AshSpec *spec, const AshSource *source)
+{
+	const char *version = ash_source_get_version(source);
+
+	set_ref(variant, spec);
+	variant->source = g_strdup(ash_source_get_commit(source));
+	variant->version = version != NULL ? g_strdup(version) : g_strndup(variant->source, ASH_COMMIT_SHORT_LENGTH);
+	variant->epoch = ash_source_get_timestamp(source);
+	variant->set = ash_package_set_new();
+	variant->lock = ash_lock_new(variant->name);
+}
+
 gboolean
 ash_plan_variant_finish(AshPlanVariant *variant, const AshSpec *spec, const char *version, GError **error)
 {
 	if (!find_epoch(variant->set, &variant->epoch, error))
 		return FALSE;
-	variant->ref = g_strdup_printf("%s/" ARCH "/%s", spec->name, variant->name);
+	set_ref(variant, spec);
 	variant->version = version != NULL ? g_strdup(version) : version_of_epoch(variant->epoch);
 	return TRUE;
 }

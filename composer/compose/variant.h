@@ -17,5 +17,8 @@ void ash_plan_variant_free(AshPlanVariant *variant);
 GPtrArray *ash_plan_variants_load(AshContext *ctx, const AshSpec *spec, const char *const *types,
 				  const char *const *formats, GError **error);
 
+/** The variant is the commit of @source: sets ref, epoch, version, and an empty package set and lock. */
+void ash_plan_variant_set_source(AshPlanVariant *variant, const AshSpec *spec, const AshSource *source);
+
 /** Sets ref, epoch and version of a resolved variant. @version may be NULL. */
 gboolean ash_plan_variant_finish(AshPlanVariant *variant, const AshSpec *spec, const char *version, GError **error);

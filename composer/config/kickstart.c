@@ -432,7 +432,9 @@ read_all(AshSpec *spec, Frame *frame, const char *const *repo_dirs,
 	g_clear_pointer(&reader.section, ash_kssection_free);
 	if (ok && reader.state.pre_passed && options->run_pre == NULL)
 		g_ptr_array_add(spec->notices, g_strdup_printf("%s: %%pre is not run here", frame->file));
-	return ok && ash_ks_add_remaining_repos(&reader.state, error);
+	/* A first reading, for %pre, passes over what is wrong. */
+	ok = ok && (pre_scripts != NULL || ash_kscommand_check_source(&reader.state, error));
+	return ok && (spec->ostree.set || ash_ks_add_remaining_repos(&reader.state, error));
 }
 
 /*

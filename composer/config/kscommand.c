@@ -185,6 +185,48 @@ run_command(const AshKsCommand *command, AshKsCall *call, const char *const *wor
 	       ash_option_refuse(&call->place, error, "is not carried out: %s", command->text);
 }
 
+/* As what a command does not do is said of it. */
+static gboolean
+refuse_with_commit(const AshKsState *state, const char *command, const char *origin, GError **error)
+{
+	const AshOstreeSpec *ostree = &state->spec->ostree;
+	const AshOptionPlace place = { .origin = origin, .command = command, .notices = state->spec->notices, .refusals = state->refusals };
+
+	return ash_option_refuse(&place, error,
+				 "is not carried out: nothing is installed, the system is the commit that \"%s\" at %s names; "
+				 "remove it, and compose the commit with it",
+				 ostree->container ? "ostreecontainer" : "ostreesetup", ostree->origin);
+}
+
+static gboolean
+check_sections(const AshKsState *state, GError **error)
+{
+	const AshSpec *spec = state->spec;
+	const AshScriptSpec *script = spec->post_scripts->len > 0 ? g_ptr_array_index(spec->post_scripts, 0) : NULL;
+	const AshCertificateSpec *certificate = spec->certificates->len > 0 ? g_ptr_array_index(spec->certificates, 0) : NULL;
+
+	return (spec->packages.origin == NULL || refuse_with_commit(state, "%packages", spec->packages.origin, error)) &&
+	       (script == NULL || refuse_with_commit(state, "%post", script->origin, error)) &&
+	       (certificate == NULL || refuse_with_commit(state, "%certificate", certificate->origin, error));
+}
+
+gboolean
+ash_kscommand_check_source(AshKsState *state, GError **error)
+{
+	g_autoptr(GPtrArray) commands = ash_kscommand_list();
+
+	if (!state->spec->ostree.set)
+		return TRUE;
+	for (guint i = 0; i < commands->len; i++) {
+		const AshKsCommand *command = g_ptr_array_index(commands, i);
+		const char *origin = g_hash_table_lookup(state->said, command->name);
+
+		if (origin != NULL && !command->with_commit && !refuse_with_commit(state, command->name, origin, error))
+			return FALSE;
+	}
+	return check_sections(state, error);
+}
+
 gboolean
 ash_kscommand_run(AshKsState *state, const char *origin, const char *const *words, GError **error)
 {

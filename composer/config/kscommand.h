@@ -46,6 +46,7 @@ typedef struct {
 	bool deprecated;             /* kickstart has dropped it, or is about to: worth a notice */
 	const char *text;            /* MOOT: why; REFUSED: what to do; DONE and deprecated: what to say instead */
 	const char *conflicts;       /* DONE: names that cannot be said before it, between spaces; may be NULL */
+	bool with_commit;            /* DONE: can be said of a system that is not composed of packages (ostreesetup, ostreecontainer) */
 	const char *known;           /* MOOT, REFUSED: its options, "--flag --with-value= ..."; NULL: any words */
 } AshKsCommand;
 
@@ -57,6 +58,9 @@ const char *ash_ks_status_to_string(AshKsStatus status);
 
 /** All names that pykickstart knows, with the status they have here: borrowed entries, in table order. Owned array. */
 GPtrArray *ash_kscommand_list(void);
+
+/** ASH_ERROR_CONFIG if a system that comes as a commit (ostreesetup, ostreecontainer) is told what only one of packages can be. */
+gboolean ash_kscommand_check_source(AshKsState *state, GError **error);
 
 /** The tables, one per file. */
 extern const AshKsCommand ash_ks_repo_commands[];    /* ksrepo.c: url repo */

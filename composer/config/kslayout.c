@@ -106,6 +106,35 @@ change_digest(AshImageType *type, const char *changes)
 	type->digest = ash_sha256_hex(text, -1);
 }
 
+static void
+set_unless_said(char **value, const char *other)
+{
+	if (*value == NULL)
+		*value = g_strdup(other);
+}
+
+/* Where a machine looks for upgrades is where its commit came from, unless the type says otherwise. */
+static gboolean
+apply_source(const AshOstreeSpec *ostree, AshImageType *type, GString *changes, GError **error)
+{
+	if (type->system != ASH_SYSTEM_OSTREE)
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "%s: %s: image type \"%s\" is made of packages: use one with system \"ostree\", such as ostree-vm, "
+				 "or remove the line and use \"repo\" and %%packages",
+				 ostree->origin, ostree->container ? "ostreecontainer" : "ostreesetup", type->name);
+	if (!ostree->container && type->ostree_url == NULL)
+		type->ostree_verify = ostree->verify;
+	set_unless_said(&type->ostree_osname, ostree->osname);
+	set_unless_said(&type->ostree_remote, ostree->remote);
+	if (!ostree->container) {
+		set_unless_said(&type->ostree_url, ostree->url);
+		set_unless_said(&type->ostree_ref, ostree->ref);
+	}
+	g_string_append_printf(changes, "source\t%s\t%s\t%s\t%s\t%d\n", type->ostree_osname, type->ostree_remote != NULL ? type->ostree_remote : "-",
+			       type->ostree_url != NULL ? type->ostree_url : "-", type->ostree_ref != NULL ? type->ostree_ref : "-", type->ostree_verify);
+	return TRUE;
+}
+
 gboolean
 ash_kslayout_apply(const AshSpec *spec, AshImageType *type, GPtrArray *notices, GError **error)
 {
@@ -119,12 +148,13 @@ ash_kslayout_apply(const AshSpec *spec, AshImageType *type, GPtrArray *notices, 
 		.passphrase = ash_storage_spec_get_passphrase(storage),
 	};
 
-	if (spec->ostree.set)
-		return ash_throw(error, ASH_ERROR_CONFIG,
-				 "%s: %s: a system is composed of packages: remove the line, and use \"repo\" and %%packages",
-				 spec->ostree.origin, spec->ostree.container ? "ostreecontainer" : "ostreesetup");
-	if (type->layout == NULL || !ash_storage_spec_is_set(storage))
+	if (spec->ostree.set && !apply_source(&spec->ostree, type, changes, error))
+		return FALSE;
+	if (type->layout == NULL || !ash_storage_spec_is_set(storage)) {
+		if (changes->len > 0)
+			change_digest(type, changes->str);
 		return TRUE;
+	}
 	if (storage->autopart.set && (!check_autopart(&storage->autopart, type, error) ||
 				      !encrypt_automatically(&apply, &storage->autopart, error)))
 		return FALSE;

@@ -52,13 +52,27 @@ check_names(AshKsCall *call, const OstreeValues *values, GError **error)
 	return TRUE;
 }
 
+/* What can be fetched. */
+static gboolean
+check_url(const AshKsCall *call, const OstreeValues *values, bool container, GError **error)
+{
+	static const char *const schemes[] = { "file:///", "http://", "https://" };
+
+	if (container)
+		return *values->url != '\0' || ash_option_throw(&call->place, error, "--url: the name of an image is expected");
+	for (guint i = 0; i < G_N_ELEMENTS(schemes); i++)
+		if (g_str_has_prefix(values->url, schemes[i]) && values->url[strlen(schemes[i])] != '\0')
+			return TRUE;
+	return ash_option_throw(&call->place, error, "--url: \"%s\" does not begin with file:///, http:// or https://", values->url);
+}
+
 static gboolean
 set_ostree(AshKsCall *call, bool container, GError **error)
 {
 	OstreeValues *values = call->values;
 	AshOstreeSpec *ostree = &call->spec->ostree;
 
-	if (!check_names(call, values, error))
+	if (!check_names(call, values, error) || !check_url(call, values, container, error))
 		return FALSE;
 	ostree->set = true;
 	ostree->container = container;
@@ -98,12 +112,14 @@ const AshKsCommand ash_ks_source_commands[] = {
 	  .options = ostreesetup_options,
 	  .values_size = sizeof(OstreeValues),
 	  .conflicts = "ostreecontainer",
-	  .once = true },
+	  .once = true,
+	  .with_commit = true },
 	{ .name = "ostreecontainer",
 	  .handler = handle_ostreecontainer,
 	  .options = ostreecontainer_options,
 	  .values_size = sizeof(OstreeValues),
 	  .conflicts = "ostreesetup",
-	  .once = true },
+	  .once = true,
+	  .with_commit = true },
 	{ NULL },
 };

@@ -436,7 +436,7 @@ handle_autopart(AshKsCall *call, GError **error)
 	{                                                                                          \
 		.name = command_name, .handler = handle_##function, .options = function##_options, \
 		.values_size = sizeof(AshKsVolumeValues), .min_args = least, .max_args = most,     \
-		.conflicts = others                                                                \
+		.conflicts = others, .with_commit = true                                           \
 	}
 
 const AshKsCommand ash_ks_storage_commands[] = {
@@ -453,15 +453,18 @@ const AshKsCommand ash_ks_storage_commands[] = {
 	  .options = reqpart_options,
 	  .values_size = sizeof(bool),
 	  .conflicts = "autopart mount",
-	  .once = true },
+	  .once = true,
+	  .with_commit = true },
 	{ .name = "clearpart",
 	  .handler = handle_clearpart,
 	  .options = clearpart_options,
-	  .values_size = sizeof(ClearpartValues) + sizeof(bool) },
-	{ .name = "zerombr", .handler = handle_zerombr, .options = zerombr_options, .max_args = 1 },
+	  .values_size = sizeof(ClearpartValues) + sizeof(bool),
+	  .with_commit = true },
+	{ .name = "zerombr", .handler = handle_zerombr, .options = zerombr_options, .max_args = 1, .with_commit = true },
 	{ .name = "ignoredisk",
 	  .handler = handle_ignoredisk,
 	  .options = ignoredisk_options,
-	  .values_size = sizeof(IgnorediskValues) },
+	  .values_size = sizeof(IgnorediskValues),
+	  .with_commit = true },
 	{ NULL },
 };

@@ -126,6 +126,7 @@ typedef struct {
 	/* system "ostree" on a disk; NULL: see ashlar.imgtype(5) */
 	char *ostree_osname; /* of the deployment and its /var */
 	char *ostree_remote, *ostree_url, *ostree_ref; /* where upgrades come from */
+	bool ostree_verify;  /* they must be signed with a key that OSTree of the machine trusts */
 	/* archives */
 	AshCompression compression; /* default: gzip for OCI and WSL, zstd for tar */
 	int compression_level; /* -1: the default */

@@ -160,7 +160,8 @@ static char *
 format_config(const Maker *maker)
 {
 	const AshSysrootOptions *options = maker->options;
-	g_autofree char *remote = options->url != NULL ? g_strdup_printf("\n[remote \"%s\"]\nurl=%s\ngpg-verify=false\n", options->remote, options->url)
+	g_autofree char *remote = options->url != NULL ? g_strdup_printf("\n[remote \"%s\"]\nurl=%s\ngpg-verify=%s\n", options->remote, options->url,
+									 options->verify ? "true" : "false")
 						       : g_strdup("");
 
 	return g_strdup_printf("[core]\nrepo_version=1\nmode=bare\n%s", remote);

@@ -4,12 +4,15 @@
 #include "model/fstree.h"
 #include "store/store.h"
 
+#include <stdbool.h>
+
 /** What a root with one deployment is made of. All borrowed. */
 typedef struct {
 	const char *commit;  /* see ash_store_resolve(); of a tree in libostree's layout (tree/ostree.c) */
 	const char *osname;  /* of the deployment and its /var */
 	const char *remote;  /* where "ostree admin upgrade" looks */
 	const char *url;     /* of that remote; NULL: it has to be added (ostree remote add) */
+	bool verify;         /* it must be signed with a key that OSTree of the machine trusts */
 	const char *ref;     /* at the remote */
 	const char *cmdline; /* of the kernel, without ostree= */
 	guint timeout;       /* of the boot loader's menu, seconds */

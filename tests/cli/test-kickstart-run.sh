@@ -83,6 +83,6 @@ check "LVM is no image type's" failing $'part pv.1 --size=10\nvolgroup v pv.1\nl
 check "nor is another file system for /" failing 'part / --fstype=xfs --size=100' 3 'has it in erofs: remove --fstype=xfs' qemu-vm
 check "swap needs a size, and is given one" failing 'part swap --recommended' 0 'swap         2.0 GiB' qemu-vm
 check "nor a disk that exists" failing 'part /var --onpart=sda1' 3 'makes a new disk' qemu-vm
-check "ostreesetup says what to do" failing 'ostreesetup --osname=a --url=http://o.example/ --ref=r' 3 'bad.ks:7: ostreesetup: a system is composed of packages'
+check "ostreesetup goes with no packages" failing 'ostreesetup --osname=a --url=http://o.example/ --ref=r' 3 'the system is the commit that "ostreesetup" at'
 check "a container has no disk that could be wrong" failing 'part / --fstype=xfs --size=100' 0 ''
 finish

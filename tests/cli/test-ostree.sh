@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Commits for OSTree: stock OSTree deploys one, a disk has the same boot entry as that, and the container holds the commit.
+# Commits for OSTree: stock OSTree deploys one, a disk has the same boot entry as that, and the container holds the commit. Systems that are such a
+# commit (ostreesetup, ostreecontainer) give the same disk.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need_distro
-need jq ostree python3 debugfs e2fsck mtype
+need jq ostree python3 debugfs e2fsck mtype gpg
 # Deployments are immutable directories.
-on_exit() { [ ! -d "$work/sysroot" ] || chattr -i "$work"/sysroot/ostree/deploy/*/deploy/*.0 2>/dev/null; }
+server=''
+on_exit() {
+	[ ! -d "$work/sysroot" ] || chattr -i "$work"/sysroot/ostree/deploy/*/deploy/*.0 2>/dev/null
+	[ -z "$server" ] || kill "$server" 2>/dev/null
+	[ ! -d "$work/gpg/home" ] || gpgconf --homedir "$work/gpg/home" --kill all 2>/dev/null
+}
 store=$cache/test-store ref=demo-ostree/x86_64/ostree
 cd "$work" || exit 1
 ashlar() { "$ASHLAR" "$@" --store "$store" --progress=none; }
@@ -88,6 +94,74 @@ check_equal "trees are equal" "" "$(ostree diff --repo=imported imported importe
 if command -v skopeo >/dev/null; then
 	check_equal "skopeo reads its label" "$commit" "$(skopeo inspect "oci-archive:$box" | jq -r '.Labels["ostree.commit"]')"
 fi
+
+# A system that is that commit: ostreesetup with a signature, ostreecontainer out of the archive
+web=$work/web web_port=$((20000 + $$ % 20000))
+mkdir -p "$web" gpg/home gpg/trusted setup box
+chmod 700 gpg/home
+ostree init --repo="$web/repo" --mode=archive && ostree pull-local --repo="$web/repo" "$repo" $ref
+gpg --homedir gpg/home --batch --quiet --passphrase '' --quick-generate-key test@example.org 2>/dev/null
+key=$(gpg --homedir gpg/home --with-colons --list-keys | sed -n 's/^fpr:*\([0-9A-F]*\):$/\1/p' | head -n 1)
+python3 "$top_srcdir/tests/vm/serve.py" "$web" $web_port >/dev/null 2>&1 &
+server=$!
+for _ in $(seq 50); do python3 -c "import socket; socket.create_connection(('127.0.0.1', $web_port))" 2>/dev/null && break || sleep 0.1; done
+# kickstart NAME COMMAND [LINES...]
+kickstart() { printf '%s\n' "${@:2}" 'bootloader --timeout=2 --append="audit=0"' >"$1/demo-ostree.ks"; }
+from() { # DIR TYPE COMMAND...: what a failed or dry run says
+	OSTREE_GPG_HOME=$work/gpg/trusted "$ASHLAR" "$3" "$1/demo-ostree.ks" -t "$2" --store "$work/other" --progress=none -o "$1" "${@:4}"
+}
+check_says() { # WHAT STATUS TEXT COMMAND...
+	local what=$1 expected=$2 text=$3 status=0
+	shift 3
+	"$@" >said 2>&1 || status=$?
+	check_equal "$what: status" "$expected" $status
+	check "$what: the message" grep -qF -- "$text" said || sed 's/^/# /' said
+}
+kickstart setup "ostreesetup --osname=demo --remote=origin --url=http://127.0.0.1:$web_port/repo --ref=$ref"
+check_says "a commit that nobody signed" 6 'setup/demo-ostree.ks:1: ostreesetup: commit' from setup "$work/disk.toml" plan
+ostree gpg-sign --repo="$web/repo" --gpg-homedir=gpg/home $ref "$key" >/dev/null
+check_says "a commit that a stranger signed" 6 'OSTREE_GPG_HOME' from setup "$work/disk.toml" plan
+gpg --homedir gpg/home --export "$key" >gpg/trusted/test.gpg
+type_file follow 'base = "ostree-vm"' '[disk]' 'formats = ["raw"]'
+check_says "a commit over HTTP that we trust" 0 "commit $commit, to be fetched" from setup "$work/disk.toml" plan
+# Thousands of small files: not by that server.
+kickstart setup "ostreesetup --osname=demo --remote=origin --url=file://$web/repo --ref=$ref"
+check "the system is the signed commit of a repository" from setup "$work/follow.toml" build
+check_equal "the store has that commit" "$commit" "$(ostree rev-parse --repo=other/repo $ref)"
+check "and all of it" ostree fsck --quiet --repo=other/repo
+check "with its signature" sh -c "ostree show --repo=other/repo $commit | grep -q '1 signature'"
+start=$(sfdisk --json setup/demo-ostree-follow.raw 2>/dev/null | jq '.partitiontable.partitions[1].start')
+dd if=setup/demo-ostree-follow.raw of=root bs=512 skip="$start" conv=sparse status=none
+inside cat /ostree/repo/config >config
+check "the machine fetches upgrades there" grep -qx "url=file://$web/repo" config
+check "and looks for signatures" grep -qx gpg-verify=true config
+rm -f root setup/*.raw
+check_says "the second time" 77 'nothing changed' from setup "$work/follow.toml" build --unchanged-exit-77
+kickstart setup "ostreesetup --osname=demo --url=file://$web/repo --ref=$ref/none --nogpg"
+check_says "a ref that is not there" 5 "cannot fetch \"$ref/none\" from the OSTree repository" from setup "$work/disk.toml" plan
+check_says "a type that needs packages" 3 'image type "qemu-vm" is made of packages' from setup qemu-vm plan
+rm -rf other
+
+kickstart box "ostreecontainer --stateroot=demo --remote=origin --url=$work/$box --transport=oci-archive --no-signature-verification"
+check "the system is the commit in a container" from box "$work/disk.toml" build
+check "the store has all of it" sh -c "ostree fsck --quiet --repo=other/repo && [ \$(ostree rev-parse --repo=other/repo $ref) = $commit ]"
+check "the disk is that of the system that was composed" cmp "$disk" box/demo-ostree-disk.raw
+rm -rf box/*.raw other
+mkdir layout && tar -xf "$box" -C layout
+kickstart box "ostreecontainer --url=$work/layout --transport=oci --no-signature-verification"
+check_says "a container in a directory" 0 "commit $commit, to be fetched" from box "$work/disk.toml" plan
+blob=$(find layout/blobs -size +1M | head -n 1)
+printf x | dd of="$blob" conv=notrunc status=none
+check_says "a damaged one" 6 "blob \"${blob##*/}\" is not what its name says" from box "$work/disk.toml" plan
+rm "$blob"
+check_says "one without a layer" 3 "has no blob \"sha256:${blob##*/}\"" from box "$work/disk.toml" plan
+kickstart box "ostreecontainer --url=$work/$box --transport=oci-archive"
+check_says "one whose signature cannot be checked" 3 'say --no-signature-verification, or --remote=NAME' from box "$work/disk.toml" plan
+kickstart box "ostreecontainer --url=$work/$box --transport=oci-archive --remote=origin"
+check_says "one whose commit is not signed" 6 "commit \"$commit\"" from box "$work/disk.toml" build
+kickstart box "ostreecontainer --url=registry.example/demo:1 --no-signature-verification"
+check_says "one in a registry" 3 'skopeo copy docker://registry.example/demo:1 oci-archive:FILE' from box "$work/disk.toml" plan
+rm -rf layout other box
 
 # What does not go together
 refuse() { # WHAT TEXT LINES...

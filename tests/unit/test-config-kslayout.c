@@ -217,7 +217,7 @@ test_impossible(Fixture *fixture, gconstpointer data)
 		{ "part /var --size=9 --encrypted --pbkdf=pbkdf2 --pbkdf-iterations=9", "takes 1000 at least" },
 		{ "autopart --type=lvm", "x.ks:1: autopart: image type \"vm\" has plain partitions: remove --type=lvm" },
 		{ "autopart --fstype=xfs", "remove --fstype=xfs" },
-		{ "ostreecontainer --url=x.example/y", "ostreecontainer: a system is composed of packages" },
+		{ "ostreecontainer --url=x.example/y", "x.ks:1: ostreecontainer: image type \"vm\" is made of packages: use one with system \"ostree\"" },
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
