@@ -4,6 +4,7 @@
 #include "archive/treereader.h"
 #include "audit/bootsigned.h"
 #include "audit/unowned.h"
+#include "compose/deployed.h"
 #include "compose/rpmtree.h"
 #include "disk/authenticode.h"
 #include "disk/bootimages.h"
@@ -23,13 +24,21 @@ load_commit(const char *store_dir, const char *target, GError **error)
 }
 
 static AshFsTree *
-load(AshContext *ctx, const char *store_dir, const char *target, GPtrArray **ret_notices, GPtrArray **ret_boot, GError **error)
+load_any(AshContext *ctx, const char *store_dir, const char *target, GPtrArray **ret_notices, GPtrArray **ret_boot, GError **error)
 {
 	if (!g_file_test(target, G_FILE_TEST_IS_REGULAR))
 		return load_commit(store_dir, target, error);
 	if (ash_treereader_detect(target))
 		return ash_treereader_load(ctx, target, error);
 	return ash_image_load_tree(ctx, target, ret_notices, ret_boot, error);
+}
+
+static AshFsTree *
+load(AshContext *ctx, const char *store_dir, const char *target, GPtrArray **ret_notices, GPtrArray **ret_boot, GError **error)
+{
+	AshFsTree *tree = load_any(ctx, store_dir, target, ret_notices, ret_boot, error);
+
+	return tree != NULL ? ash_deployed_tree(tree) : NULL;
 }
 
 static void
