@@ -95,6 +95,18 @@ if command -v skopeo >/dev/null; then
 	check_equal "skopeo reads its label" "$commit" "$(skopeo inspect "oci-archive:$box" | jq -r '.Labels["ostree.commit"]')"
 fi
 
+# An audit is of what runs, in whichever form it is; one name of each file is enough.
+audit() { ashlar audit "$1" --json 2>/dev/null | jq -r '.findings[] | "\(.rule) \(.path)"' | sort; }
+audit $ref >commit.audit
+audit "$disk" >disk.audit
+audit "$box" >box.audit
+for name in commit disk box; do
+	check "an audit of the $name sees its accounts" grep -qx 'account-password etc/shadow' $name.audit
+	refute "and names nothing by where OSTree keeps it" grep -Eq 'usr/etc|ostree/(repo|deploy)' $name.audit
+	check_equal "it finds what it finds in the commit" "" "$(grep -vxFf commit.audit $name.audit)"
+	check "and no less" test "$(wc -l <$name.audit)" -gt "$(($(wc -l <commit.audit) - 10))"
+done
+
 # A system that is that commit: ostreesetup with a signature, ostreecontainer out of the archive
 web=$work/web web_port=$((20000 + $$ % 20000))
 mkdir -p "$web" gpg/home gpg/trusted setup box

@@ -178,6 +178,21 @@ test_no_include_from_memory(void)
 }
 
 /* The kickstarts that we ship, with their repositories given. */
+/* A system that is a commit says no more than which. */
+static void
+test_shipped_commit(void)
+{
+	const char *top = g_getenv("top_srcdir") != NULL ? g_getenv("top_srcdir") : ".";
+	g_autofree char *path = g_build_filename(top, "kickstarts", "from-commit.ks", NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(AshSpec) spec = ash_kickstart_load_full(path, NULL, &error);
+
+	g_assert_no_error(error);
+	g_assert_cmpuint(spec->notices->len, ==, 0);
+	g_assert_true(spec->ostree.set && spec->ostree.verify && !spec->ostree.container);
+	g_assert_cmpstr(spec->ostree.ref, ==, "branch/x86_64/ostree");
+}
+
 static void
 test_shipped(void)
 {
@@ -328,6 +343,7 @@ main(int argc, char **argv)
 	g_test_add_func("/kickstart/releasever", test_releasever);
 	g_test_add_func("/kickstart/no-include-from-memory", test_no_include_from_memory);
 	g_test_add_func("/kickstart/shipped", test_shipped);
+	g_test_add_func("/kickstart/shipped-commit", test_shipped_commit);
 	g_test_add_func("/kickstart/pre", test_pre);
 	g_test_add_func("/kickstart/no-pre", test_no_pre);
 	g_test_add_func("/kickstart/selinux-append", test_selinux_append);
