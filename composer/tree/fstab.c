@@ -122,7 +122,7 @@ save_growth(AshTreeRoot *root, const AshMount *mount, bool by_tpm2, GError **err
 
 /*
  * A commit is for disks of any layout: what it knows is that its deployments are in the root partition, which is the last one. That is mounted by the initramfs, at
- * /sysroot, so no line of fstab(5) can have it grown.
+ * /sysroot, so no line of fstab(5) can have it grown. Others may deploy the commit where that cannot be, on a read-only /sysroot say: no failure of the machine.
  */
 #define GROWFS    "usr/lib/systemd/systemd-growfs"
 #define GROW_UNIT "ashlar-grow-root.service"
@@ -138,7 +138,7 @@ static const char grow_unit[] = "[Unit]\n"
 				"[Service]\n"
 				"Type=oneshot\n"
 				"RemainAfterExit=yes\n"
-				"ExecStart=/" GROWFS " /sysroot\n"
+				"ExecStart=-/" GROWFS " /sysroot\n"
 				"TimeoutSec=0\n";
 
 gboolean

@@ -88,6 +88,7 @@ static const struct {
 	{ "/var/srv", "/srv" },
 	{ "/var/opt", "/opt" },
 	{ "/var/mnt", "/mnt" },
+	{ "/var/usrlocal", "/usr/local" },
 	{ "/var/lib/ashlar/etc/upper", "/etc" },
 	{ "/" ASH_SELINUX_SKELETON "/var", "/var" },
 	{ "/" ASH_SELINUX_SKELETON "/etc", "/etc" },
@@ -151,6 +152,17 @@ ash_step_selinux_paths(AshTreeRoot *root, GError **error)
 	if (text->len > 0 && text->str[text->len - 1] != '\n')
 		g_string_append_c(text, '\n');
 	add_aliases(text);
-	return ash_tree_root_rewrite(root, path, text->str, 0644, error) && make_skeleton(root, error) &&
-	       make_lost_and_found(root, error);
+	if (!ash_tree_root_rewrite(root, path, text->str, 0644, error))
+		return FALSE;
+	/* OSTree makes /var and /etc itself, and neither is a file system of its own. */
+	return root->request->type->system == ASH_SYSTEM_OSTREE || (make_skeleton(root, error) && make_lost_and_found(root, error));
+}
+
+/* Where every name is the usual one, only file systems beside the root's have a directory that no package and no step has made. */
+gboolean
+ash_step_selinux_file_systems(AshTreeRoot *root, GError **error)
+{
+	g_autofree char *contexts = NULL;
+
+	return ash_selinux_find_contexts(root, &contexts, error) && (contexts == NULL || make_lost_and_found(root, error));
 }

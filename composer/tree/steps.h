@@ -33,6 +33,7 @@ gboolean ash_step_services(AshTreeRoot *root, GError **error);
 /* selinux.c */
 gboolean ash_step_selinux(AshTreeRoot *root, GError **error);
 gboolean ash_step_selinux_paths(AshTreeRoot *root, GError **error);
+gboolean ash_step_selinux_file_systems(AshTreeRoot *root, GError **error);
 /* scripts.c */
 gboolean ash_step_scripts(AshTreeRoot *root, GError **error);
 /* wsl.c */

@@ -9,10 +9,10 @@ store=$cache/test-store
 cd "$work" || exit 1
 ashlar() { "$ASHLAR" "$@" --store "$store" --progress=none; }
 labels() { python3 "$top_srcdir/tests/cli/labels.py" "$@"; }
-# build MODE: the demo system with that of "selinux"
+# build MODE [TYPE]: the demo system with that of "selinux"
 build() {
 	printf '%%include %s\nselinux --%s\nbootloader --timeout=2\npart /srv/files --fstype=ext4 --size=32\n' "$top_srcdir/kickstarts/demo-vm.ks" "$1" >"$1.ks"
-	ashlar build "$1.ks" -t qemu-vm -f raw --repos "$distro/release" -o .
+	ashlar build "$1.ks" -t "${2:-qemu-vm}" -f raw --repos "$distro/release" -o .
 }
 # slice IMAGE TYPE-GUID FILE: the first partition with content of a type
 slice() {
@@ -73,6 +73,35 @@ for name in box subsystem; do
 	check_equal "none is in \"$name\"" "<<none>>" "$(awk '{ print $NF }' $name.labels | sort -u)"
 done
 rm -rf ./*.raw ./*.tar ./*.wsl box root var data
+
+check "a package-managed system that enforces" build enforcing qemu-traditional
+raw=enforcing-qemu-traditional.raw
+slice "$raw" "$root_type" root
+# KIND NAME: of each part of the tree, of what the composer writes into it, and of what the file system itself has
+while read -r kind name; do
+	check_equal "in its root: $name" "$(expected "$kind" "$name")" "$(ext4_label root "$name")"
+done <<'END'
+dir /
+dir /lost+found
+dir /boot
+dir /etc
+file /etc/fstab
+file /etc/shadow
+file /etc/kernel/cmdline
+dir /home
+dir /root
+dir /usr
+file /usr/bin/bash
+dir /var
+dir /var/lib
+dir /var/log
+dir /var/tmp
+END
+slice "$raw" "$data_type" data
+for name in / /lost+found; do
+	check_equal "in its /srv/files: $name" "$(expected dir "/srv/files${name%/}")" "$(ext4_label data "$name")"
+done
+rm -f root data "$raw"
 
 check "a system without SELinux" build disabled
 raw=disabled-qemu-vm.raw
