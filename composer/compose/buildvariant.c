@@ -154,7 +154,7 @@ bring(AshContext *ctx, AshVariantBuild *build, GError **error)
 {
 	AshPlanVariant *variant = build->variant;
 
-	if (!ash_stages_find_source(variant, build->store, error))
+	if (!ash_stages_find_source(ctx, build->plan->source, variant, build->store, error))
 		return FALSE;
 	if (variant->commit == NULL &&
 	    !ash_stage_run(ctx, build->times, WEIGHT_INSTALL + WEIGHT_TREE, "Fetch commit", variant->name, fetch_commit, build, error))

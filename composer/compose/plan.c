@@ -275,7 +275,7 @@ plan_source(AshContext *ctx, AshPlan *plan, AshStore *store, GError **error)
 	for (guint i = 0; i < plan->variants->len; i++) {
 		AshPlanVariant *variant = g_ptr_array_index(plan->variants, i);
 		ash_plan_variant_set_source(variant, plan->spec, plan->source);
-		if (!ash_stages_find_source(variant, store, error))
+		if (!ash_stages_find_source(ctx, plan->source, variant, store, error))
 			return FALSE;
 	}
 	return TRUE;

@@ -134,6 +134,12 @@ load_container(AshContext *ctx, AshSource *source, GError **error)
 	       ash_prefix(error, "\"%s\"", source->spec->url);
 }
 
+static gboolean
+prefix_source(const AshSource *source, GError **error)
+{
+	return ash_prefix(error, "%s: %s", source->spec->origin, command_of(source->spec));
+}
+
 AshSource *
 ash_source_find(AshContext *ctx, const AshOstreeSpec *spec, GError **error)
 {
@@ -143,17 +149,35 @@ ash_source_find(AshContext *ctx, const AshOstreeSpec *spec, GError **error)
 	if (spec->container && !check_container(spec, error))
 		return NULL;
 	if (spec->container ? !load_container(ctx, source, error) : !find_at_remote(ctx, source, error))
-		return ash_prefix(error, "%s: %s", spec->origin, command_of(spec)), NULL;
+		return prefix_source(source, error), NULL;
 	return g_steal_pointer(&source);
+}
+
+/* That of a repository was checked when it was found: libostree keeps none whose signature is wrong. */
+static gboolean
+check_signature(AshContext *ctx, const AshSource *source, AshStore *store, GError **error)
+{
+	return !source->spec->container || !source->spec->verify || ash_pull_verify(ctx, store, source->commit.checksum, error);
+}
+
+gboolean
+ash_source_look_up(AshContext *ctx, const AshSource *source, AshStore *store, bool *ret_has, GError **error)
+{
+	bool has = false;
+
+	if (!ash_pull_has(store, source->commit.checksum, &has, error))
+		return FALSE;
+	/* It may be there from a build that asked for no signature. */
+	if (has && !check_signature(ctx, source, store, error))
+		return prefix_source(source, error);
+	*ret_has = has;
+	return TRUE;
 }
 
 static gboolean
 bring_container(AshContext *ctx, const AshSource *source, AshStore *store, GError **error)
 {
-	const char *checksum = source->commit.checksum;
-
-	return ash_store_import_encapsulated(ctx, store, source->layers, checksum, error) &&
-	       (!source->spec->verify || ash_pull_verify(ctx, store, checksum, error));
+	return ash_store_import_encapsulated(ctx, store, source->layers, source->commit.checksum, error) && check_signature(ctx, source, store, error);
 }
 
 gboolean
@@ -163,5 +187,5 @@ ash_source_bring(AshContext *ctx, const AshSource *source, AshStore *store, GErr
 	gboolean done = source->spec->container ? bring_container(ctx, source, store, error)
 						: ash_pull_commit(ctx, store, &pull, source->commit.checksum, error);
 
-	return done || ash_prefix(error, "%s: %s", source->spec->origin, command_of(source->spec));
+	return done || prefix_source(source, error);
 }

@@ -5,6 +5,8 @@
 #include "model/spec.h"
 #include "store/store.h"
 
+#include <stdbool.h>
+
 /**
  * AshSource: the commit that a system is which is not composed of packages: kickstart's ostreesetup and ostreecontainer.
  */
@@ -23,6 +25,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshSource, ash_source_free)
 const char *ash_source_get_commit(const AshSource *source);
 const char *ash_source_get_version(const AshSource *source);
 guint64 ash_source_get_timestamp(const AshSource *source);
+
+/** Whether @store has all of the commit already; ASH_ERROR_TRUST if it has, and the commit is not signed as the kickstart says. */
+gboolean ash_source_look_up(AshContext *ctx, const AshSource *source, AshStore *store, bool *ret_has, GError **error);
 
 /** Brings the commit and all of its tree into the store, verified. */
 gboolean ash_source_bring(AshContext *ctx, const AshSource *source, AshStore *store, GError **error);

@@ -8,7 +8,6 @@
 #include "model/records.h"
 #include "model/strv.h"
 #include "store/history.h"
-#include "store/pull.h"
 #include "store/root.h"
 
 #include <fcntl.h>
@@ -175,7 +174,7 @@ ash_stages_find(AshPlanVariant *variant, AshStore *store, bool roots, GError **e
 }
 
 gboolean
-ash_stages_find_source(AshPlanVariant *variant, AshStore *store, GError **error)
+ash_stages_find_source(AshContext *ctx, const AshSource *source, AshPlanVariant *variant, AshStore *store, GError **error)
 {
 	AshPlanStage *at = &variant->stages[ASH_STAGE_COMMIT];
 	bool has = false;
@@ -185,7 +184,7 @@ ash_stages_find_source(AshPlanVariant *variant, AshStore *store, GError **error)
 		ash_stage_key_add(key, "source", variant->source);
 		set_key(variant, ASH_STAGE_COMMIT, key);
 	}
-	if (store != NULL && !ash_pull_has(store, variant->source, &has, error))
+	if (store != NULL && !ash_source_look_up(ctx, source, store, &has, error))
 		return FALSE;
 	g_free(variant->commit);
 	variant->commit = has ? g_strdup(variant->source) : NULL;

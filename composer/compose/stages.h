@@ -28,7 +28,7 @@ gboolean ash_stages_make_keys(AshContext *ctx, const AshPlan *plan, AshPlanVaria
 gboolean ash_stages_find(AshPlanVariant *variant, AshStore *store, bool roots, GError **error);
 
 /** The same of a variant that is a commit from elsewhere: it has the last stage only. */
-gboolean ash_stages_find_source(AshPlanVariant *variant, AshStore *store, GError **error);
+gboolean ash_stages_find_source(AshContext *ctx, const AshSource *source, AshPlanVariant *variant, AshStore *store, GError **error);
 
 /** Notes in @log what the variant's stages were made from. */
 void ash_stages_note(const AshPlanVariant *variant, AshStageLog *log);

@@ -171,6 +171,7 @@ kickstart box "ostreecontainer --url=$work/$box --transport=oci-archive"
 check_says "one whose signature cannot be checked" 3 'say --no-signature-verification, or --remote=NAME' from box "$work/disk.toml" plan
 kickstart box "ostreecontainer --url=$work/$box --transport=oci-archive --remote=origin"
 check_says "one whose commit is not signed" 6 "commit \"$commit\"" from box "$work/disk.toml" build
+check_says "nor the second time" 6 "commit \"$commit\"" from box "$work/disk.toml" build
 kickstart box "ostreecontainer --url=registry.example/demo:1 --no-signature-verification"
 check_says "one in a registry" 3 'skopeo copy docker://registry.example/demo:1 oci-archive:FILE' from box "$work/disk.toml" plan
 rm -rf layout other box
