@@ -326,9 +326,32 @@ test_selinux(Fixture *fixture, gconstpointer data)
 	run(fixture, ash_step_selinux_paths);
 	assert_file(fixture, CONTEXTS ".subs",
 		    "/var/home /elsewhere\n/srv/www /var/www\n/var/roothome /root\n/var/srv /srv\n/var/opt /opt\n/var/mnt /mnt\n"
-		    "/var/lib/ashlar/etc/upper /etc\n/usr/lib/ashlar/skeleton/var /var\n/usr/lib/ashlar/skeleton/etc /etc\n");
+		    "/var/usrlocal /usr/local\n/var/lib/ashlar/etc/upper /etc\n/usr/lib/ashlar/skeleton/var /var\n/usr/lib/ashlar/skeleton/etc /etc\n");
 	g_assert_true(ash_tree_root_has(&fixture->root, ASH_SELINUX_SKELETON "/var/lost+found"));
 	g_assert_true(ash_tree_root_has(&fixture->root, "data/lost+found"));
+}
+
+/* What is no partition of its own has no directory of one. */
+static void
+test_selinux_other_systems(Fixture *fixture, gconstpointer data)
+{
+	AshMount *mount = g_new0(AshMount, 1);
+
+	mount->mount_point = g_strdup("/data");
+	mount->fs = g_strdup("ext4");
+	g_ptr_array_add(fixture->type->mounts, mount);
+	run(fixture, ash_step_selinux_file_systems);
+	g_assert_false(ash_tree_root_has(&fixture->root, "data"));
+	make(fixture, "etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=default\n");
+	make(fixture, CONTEXTS, "");
+	fixture->type->system = ASH_SYSTEM_OSTREE;
+	run(fixture, ash_step_selinux_paths);
+	g_assert_true(ash_tree_root_has(&fixture->root, CONTEXTS ".subs"));
+	g_assert_false(ash_tree_root_has(&fixture->root, ASH_SELINUX_SKELETON));
+	fixture->type->system = ASH_SYSTEM_TRADITIONAL;
+	run(fixture, ash_step_selinux_file_systems);
+	g_assert_true(ash_tree_root_has(&fixture->root, "data/lost+found"));
+	g_assert_false(ash_tree_root_has(&fixture->root, ASH_SELINUX_SKELETON));
 }
 
 static void
@@ -585,6 +608,20 @@ test_fstab_writable(Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_ostree_growth(Fixture *fixture, gconstpointer data)
+{
+	make(fixture, "usr/bin/systemd-repart", "");
+	run(fixture, ash_step_growth_ostree);
+	/* Without the program that grows file systems. */
+	g_assert_false(ash_tree_root_has(&fixture->root, "usr/lib/repart.d"));
+	make(fixture, "usr/lib/systemd/systemd-growfs", "");
+	run(fixture, ash_step_growth_ostree);
+	assert_file(fixture, "usr/lib/repart.d/50-root.conf", "[Partition]\nType=root\nGrowFileSystem=yes\n");
+	assert_contains(fixture, "usr/lib/systemd/system/ashlar-grow-root.service", "ExecStart=-/usr/lib/systemd/systemd-growfs /sysroot\n");
+	assert_link(fixture, "usr/lib/systemd/system/sysinit.target.wants/ashlar-grow-root.service", "../ashlar-grow-root.service");
+}
+
+static void
 test_ostree(Fixture *fixture, gconstpointer data)
 {
 	fixture->type->system = ASH_SYSTEM_OSTREE;
@@ -627,6 +664,8 @@ main(int argc, char **argv)
 	TEST("login", test_login);
 	TEST("network-default", test_network_default);
 	TEST("selinux", test_selinux);
+	TEST("selinux-other-systems", test_selinux_other_systems);
+	TEST("ostree-growth", test_ostree_growth);
 	TEST("wsl", test_wsl);
 	TEST("wsl-own", test_wsl_own);
 	TEST("wsl-tidy", test_wsl_tidy);
