@@ -6,10 +6,13 @@
 #include "base/file.h"
 #include "base/size.h"
 #include "base/zero.h"
+#include "disk/ext4-dir.h"
 
 #include <et/com_err.h>
 #include <ext2fs/ext2fs.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define BLOCK_BYTES 4096
 #define INODE_BYTES 256
@@ -18,6 +21,8 @@
 #define COPY_BYTES           (1024 * 1024)
 #define LOST_AND_FOUND       "lost+found"
 #define LOST_AND_FOUND_BYTES 16384
+/* Names of one inode; a directory with more in it has none of its links counted (feature dir_nlink). */
+#define MAX_LINKS 65000
 
 /** A file system being written. */
 typedef struct {
@@ -36,6 +41,10 @@ throw_ext2(GError **error, errcode_t rc, const char *what)
 		return ash_throw(
 		    error, ASH_ERROR_CONFIG,
 		    "%s: the ext4 file system is too small for its content: raise its size", what);
+	if (rc == EXT2_ET_EA_NO_SPACE)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s: ext4 has no room for its extended attributes: shorten them", what);
+	if (rc == EMLINK)
+		return ash_throw(error, ASH_ERROR_CONFIG, "%s: a file of ext4 has %d names at most", what, MAX_LINKS);
 	return ash_throw(error, rc == ENOSPC ? ASH_ERROR_NO_SPACE : ASH_ERROR_INTERNAL, "%s: %s",
 			 what, error_message(rc));
 }
@@ -192,6 +201,10 @@ set_attributes(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
 	if (rc != 0)
 		return rc;
 	inode.i_mode = (guint16) node->mode;
+	if (!S_ISDIR(node->mode))
+		inode.i_links_count = (guint16) node->nlink;
+	else if (node->nlink > MAX_LINKS)
+		inode.i_links_count = 1;
 	inode.i_uid = (guint16) node->uid;
 	ext2fs_set_i_uid_high(inode, node->uid >> 16);
 	inode.i_gid = (guint16) node->gid;
@@ -225,17 +238,6 @@ set_xattrs(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
 	}
 	close_rc = ext2fs_xattrs_close(&handle);
 	return rc != 0 ? rc : close_rc;
-}
-
-static errcode_t
-link_name(ext2_filsys fs, ext2_ino_t directory, const char *name, ext2_ino_t ino, int type)
-{
-	errcode_t rc = ext2fs_link(fs, directory, name, ino, type);
-
-	if (rc != EXT2_ET_DIR_NO_SPACE)
-		return rc;
-	rc = ext2fs_expand_dir(fs, directory);
-	return rc != 0 ? rc : ext2fs_link(fs, directory, name, ino, type);
 }
 
 /* Blocks from @at on, up to @length, that are all zero, or none of which is: their bytes. */
@@ -338,73 +340,126 @@ make_file(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
 	return rc;
 }
 
-/* Makes the inode and its name; the numbers of linked files are kept in their node. */
-static errcode_t
-make_inode(Writer *writer, ext2_ino_t directory, AshFsNode *node, ext2_ino_t *ret_ino)
+/* As new_encode_dev() and old_encode_dev() of Linux: the second, where it is enough, for the oldest readers. */
+static void
+set_device(struct ext2_inode *inode, dev_t device)
 {
-	ext2_filsys fs = writer->fs;
-	errcode_t rc = ext2fs_new_inode(fs, directory, (int) node->mode, NULL, ret_ino);
+	guint32 high = major(device), low = minor(device);
 
-	if (rc != 0)
-		return rc;
-	node->number = *ret_ino;
-	if (S_ISREG(node->mode)) {
-		rc = make_file(writer, *ret_ino, node);
-		return rc != 0 ? rc
-			       : link_name(fs, directory, node->name, *ret_ino, EXT2_FT_REG_FILE);
-	}
-	if (S_ISDIR(node->mode))
-		rc = ext2fs_mkdir(fs, directory, *ret_ino, node->name);
+	if (high < 256 && low < 256)
+		inode->i_block[0] = high << 8 | low;
 	else
-		rc = ext2fs_symlink(fs, directory, *ret_ino, node->name, node->target);
-	if (rc != EXT2_ET_DIR_NO_SPACE)
-		return rc;
-	/* Nothing was made yet: both link the name before they count the inode. */
-	rc = ext2fs_expand_dir(fs, directory);
-	if (rc != 0)
-		return rc;
-	if (S_ISDIR(node->mode))
-		return ext2fs_mkdir(fs, directory, *ret_ino, node->name);
-	return ext2fs_symlink(fs, directory, *ret_ino, node->name, node->target);
+		inode->i_block[1] = (low & 0xff) | high << 8 | (low & ~0xffu) << 12;
 }
 
-static gboolean write_children(Writer *writer, ext2_ino_t ino, const AshFsNode *node,
-			       GError **error);
-
-static gboolean
-write_node(Writer *writer, ext2_ino_t directory, AshFsNode *node, GError **error)
+/* Devices, fifos and sockets: an inode and no blocks. */
+static errcode_t
+make_special(Writer *writer, ext2_ino_t ino, const AshFsNode *node)
 {
-	ext2_ino_t ino = 0;
+	struct ext2_inode inode = {.i_mode = (guint16) node->mode,
+				   .i_links_count = (guint16) node->nlink};
 	errcode_t rc;
 
-	if (node->hardlink != NULL) {
-		rc = link_name(writer->fs, directory, node->name, node->hardlink->number,
-			       EXT2_FT_REG_FILE);
-		return rc == 0 || throw_node(error, rc, node);
-	}
-	if (node->parent == writer->tree->root && strcmp(node->name, LOST_AND_FOUND) == 0)
+	if (S_ISCHR(node->mode) || S_ISBLK(node->mode))
+		set_device(&inode, (dev_t) node->rdev);
+	rc = ext2fs_write_new_inode(writer->fs, ino, &inode);
+	if (rc == 0)
+		ext2fs_inode_alloc_stats2(writer->fs, ino, 1, 0);
+	return rc;
+}
+
+/* Names follow when all inodes of a directory are there. */
+static errcode_t
+make_inode(Writer *writer, ext2_ino_t directory, AshFsNode *node)
+{
+	ext2_filsys fs = writer->fs;
+	ext2_ino_t ino = 0;
+	errcode_t rc = ext2fs_new_inode(fs, directory, (int) node->mode, NULL, &ino);
+
+	if (rc != 0)
+		return rc;
+	if (!S_ISDIR(node->mode) && node->nlink > MAX_LINKS)
+		return EMLINK;
+	node->number = ino;
+	if (S_ISREG(node->mode))
+		return make_file(writer, ino, node);
+	if (S_ISDIR(node->mode))
+		return ext2fs_mkdir(fs, directory, ino, NULL);
+	if (S_ISLNK(node->mode))
+		return ext2fs_symlink(fs, directory, ino, NULL, node->target);
+	return make_special(writer, ino, node);
+}
+
+static bool
+is_lost_and_found(const Writer *writer, const AshFsNode *node)
+{
+	return node->parent == writer->tree->root && strcmp(node->name, LOST_AND_FOUND) == 0;
+}
+
+static gboolean write_children(Writer *writer, const AshFsNode *node, GError **error);
+
+static gboolean
+write_node(Writer *writer, AshFsNode *node, GError **error)
+{
+	errcode_t rc;
+
+	if (node->hardlink != NULL || is_lost_and_found(writer, node))
 		return TRUE;
-	rc = make_inode(writer, directory, node, &ino);
+	rc = make_inode(writer, node->parent->number, node);
 	if (rc != 0)
 		return throw_node(error, rc, node);
-	if (S_ISREG(node->mode) && !write_content(writer, ino, node, error))
+	if (S_ISREG(node->mode) && !write_content(writer, node->number, node, error))
 		return FALSE;
-	if (S_ISDIR(node->mode) && !write_children(writer, ino, node, error))
+	if (S_ISDIR(node->mode) && !write_children(writer, node, error))
 		return FALSE;
-	rc = set_attributes(writer, ino, node);
+	rc = set_attributes(writer, node->number, node);
 	if (rc == 0)
-		rc = set_xattrs(writer, ino, node);
+		rc = set_xattrs(writer, node->number, node);
 	return rc == 0 || throw_node(error, rc, node);
 }
 
-static gboolean
-write_children(Writer *writer, ext2_ino_t ino, const AshFsNode *node, GError **error)
+static errcode_t
+find_lost_and_found(ext2_filsys fs, ext2_ino_t *ret_ino)
 {
+	return ext2fs_lookup(fs, EXT2_ROOT_INO, LOST_AND_FOUND, strlen(LOST_AND_FOUND), NULL, ret_ino);
+}
+
+/* The numbers of inodes are in their nodes. */
+static errcode_t
+write_names(Writer *writer, const AshFsNode *node)
+{
+	g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(AshExt4Entry));
+	AshExt4Entry lost = { LOST_AND_FOUND, 0, S_IFDIR };
+	errcode_t rc = 0;
+
+	if (node->parent == NULL) {
+		rc = find_lost_and_found(writer->fs, &lost.ino);
+		g_array_append_val(entries, lost);
+	}
+	for (guint i = 0; rc == 0 && i < node->children->len; i++) {
+		const AshFsNode *child = node->children->pdata[i];
+		const AshFsNode *inode = child->hardlink != NULL ? child->hardlink : child;
+		const AshExt4Entry entry = { child->name, inode->number, inode->mode };
+
+		if (!is_lost_and_found(writer, child))
+			g_array_append_val(entries, entry);
+	}
+	if (rc != 0)
+		return rc;
+	return ash_ext4_dir_write(writer->fs, node->number, node->parent != NULL ? node->parent->number : EXT2_ROOT_INO, entries);
+}
+
+static gboolean
+write_children(Writer *writer, const AshFsNode *node, GError **error)
+{
+	errcode_t rc;
+
 	for (guint i = 0; i < node->children->len; i++) {
-		if (!write_node(writer, ino, node->children->pdata[i], error))
+		if (!write_node(writer, node->children->pdata[i], error))
 			return FALSE;
 	}
-	return TRUE;
+	rc = write_names(writer, node);
+	return rc == 0 || throw_node(error, rc, node);
 }
 
 /* Where fsck(8) puts things: ours, but for the label that the tree may have for it. */
@@ -417,7 +472,7 @@ finish_lost_and_found(Writer *writer)
 				.mtime = (gint64) writer->epoch,
 				.xattrs = node != NULL ? node->xattrs : NULL};
 	ext2_ino_t ino = 0;
-	errcode_t rc = ext2fs_lookup(writer->fs, EXT2_ROOT_INO, LOST_AND_FOUND, strlen(LOST_AND_FOUND), NULL, &ino);
+	errcode_t rc = find_lost_and_found(writer->fs, &ino);
 
 	if (rc == 0)
 		rc = set_attributes(writer, ino, &lost);
@@ -432,8 +487,11 @@ write_tree(Writer *writer, GError **error)
 	const AshFsNode *root = writer->tree != NULL ? writer->tree->root : &plain_root;
 	errcode_t rc;
 
-	if (writer->tree != NULL && !write_children(writer, EXT2_ROOT_INO, root, error))
-		return FALSE;
+	if (writer->tree != NULL) {
+		writer->tree->root->number = EXT2_ROOT_INO;
+		if (!write_children(writer, root, error))
+			return FALSE;
+	}
 	rc = set_attributes(writer, EXT2_ROOT_INO, root);
 	if (rc == 0)
 		rc = set_xattrs(writer, EXT2_ROOT_INO, root);

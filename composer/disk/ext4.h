@@ -17,7 +17,8 @@ typedef struct {
 
 /**
  * Makes an ext4 file system of @bytes (a multiple of 4096) at byte @offset of the plain file @fd,
- * where it must be all zero (new), and fills it with @tree (NULL: only lost+found). 4096-byte
+ * where it must be all zero (new), and fills it with @tree (NULL: only lost+found; nodes' "number" is used): entries of every type,
+ * directories with an index where they have more than a block of names, times in whole seconds until 2446. 4096-byte
  * blocks, 256-byte inodes, journal, metadata checksums, 64-bit, flexible groups, room to grow
  * online by resize2fs. Same arguments, same bytes. ASH_ERROR_NO_SPACE if the tree does not fit,
  * ASH_ERROR_CONFIG for what cannot be held.

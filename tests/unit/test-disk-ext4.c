@@ -2,6 +2,8 @@
 #include "disk/ext4.h"
 #include "test-disk-common.h"
 
+#include <sys/sysmacros.h>
+
 #define MIB ((guint64) 1024 * 1024)
 
 static const AshExt4Options options = {
@@ -67,6 +69,14 @@ make_tree(void)
 	ash_fs_node_add_xattr(node, "security.selinux", "system_u:object_r:var_t:s0", 27);
 	ash_fs_node_add_xattr(node, "user.text", "hello", 5);
 	ash_fs_node_add_xattr(tree_file(lib, "acl", "x"), "system.posix_acl_access", acl, sizeof(acl));
+	node = ash_fs_node_new(lib, "null", S_IFCHR | 0666);
+	node->rdev = makedev(1, 3);
+	node->gid = 5;
+	node = ash_fs_node_new(lib, "partition", S_IFBLK | 0660);
+	node->rdev = makedev(259, 70000);
+	ash_fs_node_new(lib, "fifo", S_IFIFO | 0600);
+	node = ash_fs_node_new(lib, "socket", S_IFSOCK | 0755);
+	ash_fs_node_add_xattr(node, "security.selinux", "system_u:object_r:var_run_t:s0", 31);
 	ash_fs_node_add_xattr(tree_dir(tree->root, "lost+found"), "user.text", "lost", 4);
 	ash_fs_tree_finish(tree);
 	return tree;
@@ -91,6 +101,17 @@ check_details(Fixture *fixture)
 	    {"stat /lib/attributes", "user.text (5) = \"hello\""},
 	    {"stat /lib/short-link", "Fast link dest: \"../run\""},
 	    {"ea_list /lib/acl", "system.posix_acl_access (28) = 01 00 00 00 01 00 06 00 02 00 04 00 e8 03 00 00 04 00 04 00 10 00 04 00 20 00 00 00"},
+	    {"stat /lib/null", "Type: character special    Mode:  0666"},
+	    {"stat /lib/null", "Device major/minor number: 01:03"},
+	    {"stat /lib/partition", "Type: block special    Mode:  0660"},
+	    {"stat /lib/partition", "(New-style) Device major/minor number: 259:70000"},
+	    {"stat /lib/fifo", "Type: FIFO"},
+	    {"stat /lib/socket", "Type: socket"},
+	    {"stat /lib/socket", "Links: 1"},
+	    {"ea_list /lib/socket", "var_run_t"},
+	    {"stat /lib/many", "Flags: 0x81000"},
+	    {"htree_dump /lib/many", "Indirect levels: 0"},
+	    {"stat /lib/many/an-entry-with-a-name-2999", "Size: 1"},
 	    {"stat /lib/holes", "Size: 8388608"},
 	    {"stat /lib/holes", "Blockcount: 0"},
 	    {"stat /lost+found", "Mode:  0700"},
@@ -133,6 +154,31 @@ test_fsck(Fixture *fixture, gconstpointer data)
 	    "cd '%s' && test -z \"$(head -c 3145728 disk | tr -d '\\0' | head -c 1)\" && "
 	    "test -z \"$(tail -c 1048576 disk | tr -d '\\0' | head -c 1)\"",
 	    fixture->dir));
+}
+
+/* Names enough for an index of two levels. */
+static void
+test_large_directories(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) tree = tree_new();
+	AshFsNode *many = tree_dir(tree->root, "many");
+	g_autofree char *said = NULL;
+	ash_autofd int fd = -1;
+
+	if (!have_program("e2fsck") || !have_program("debugfs"))
+		return;
+	for (guint i = 0; i < 20000; i++) {
+		g_autofree char *name = g_strdup_printf("%0*u", i % 2 == 0 ? 250 : 5, i);
+		tree_file(many, name, "");
+	}
+	ash_fs_tree_finish(tree);
+	fd = write_image(fixture, tree, "part", 0, 96 * MIB);
+	g_free(run_command(0, "cd '%s' && truncate -s 96M part && e2fsck -fn part", fixture->dir));
+	said = debugfs(fixture, "htree_dump /many");
+	g_assert_nonnull(strstr(said, "Indirect levels: 1"));
+	g_clear_pointer(&said, g_free);
+	said = run_command(0, "debugfs -R 'ls -p /many' '%s/part' 2>/dev/null | grep -c '^/[0-9]*/100644/'", fixture->dir);
+	g_assert_cmpint(atoi(said), ==, 20000);
 }
 
 /* As systemd-growfs will do at first boot. */
@@ -223,6 +269,7 @@ main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	ADD("fsck", test_fsck);
+	ADD("large-directories", test_large_directories);
 	ADD("grow", test_grow);
 	ADD("sizes", test_sizes);
 	ADD("same-bytes", test_same_bytes);

@@ -14,6 +14,9 @@
 
 #define RANDOM_ITEMS 1500
 #define RANDOM_SEED 20
+#define MANY_NAMES 20000
+/* 2446, the last second of ext4 with 34 bits. */
+#define EXT4_LAST ((gint64) 15032385535)
 
 static const AshUuid uuid = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
 
@@ -75,7 +78,7 @@ typedef struct {
 	int parameter;
 } Format;
 
-/* For trees of every kind; ext4 for what a commit can have. */
+/* For trees of every kind; ext4 for a tree of its own, and for what a commit has. */
 static const Format formats[] = {
 	{ "none", write_erofs, ASH_ROOT_COMPRESSION_NONE },
 	{ "lz4hc", write_erofs, ASH_ROOT_COMPRESSION_LZ4HC },
@@ -98,6 +101,12 @@ static const Format tame_formats[] = {
 /* Squashfs has hard links. */
 static const Format linked_formats[] = {
 	{ "squashfs-zstd", write_squashfs, ASH_ROOT_COMPRESSION_ZSTD },
+	{ NULL },
+};
+
+/* Ext4 has names, types and owners of every kind, but not every time and attribute. */
+static const Format ext4_formats[] = {
+	{ "ext4", write_ext4, 0 },
 	{ NULL },
 };
 
@@ -243,6 +252,41 @@ make_tame_tree(bool links)
 	return make_tree(items);
 }
 
+/* What ext4 can hold, and a directory so large that it has an index of two levels; some of its names are long. */
+static AshFsTree *
+make_ext4_tree(void)
+{
+	g_autoptr(GRand) rand = g_rand_new_with_seed(RANDOM_SEED + 3);
+	g_autoptr(GPtrArray) items = make_items(rand, RANDOM_ITEMS);
+	AshFsTree *tree;
+	AshFsNode *many;
+
+	for (guint i = 0; i < items->len; i++) {
+		Item *item = g_ptr_array_index(items, i);
+
+		item->mtime = MIN(item->mtime, EXT4_LAST);
+		/* Longer ones have no room in a block. */
+		if (item->xattrs % 17 == 3)
+			item->xattrs++;
+		if (S_ISLNK(item->mode)) {
+			item->mode = S_IFLNK | 0777;
+			item->target[MIN(strlen(item->target), 4095)] = '\0';
+			item->size = strlen(item->target);
+			item->xattrs %= 5;
+		}
+	}
+	add_file(items, "with-hole", 2600001, 5);
+	tree = make_tree(items);
+	many = ash_fs_node_new(tree->root, "many", S_IFDIR | 0755);
+	for (guint i = 0; i < MANY_NAMES; i++) {
+		g_autofree char *name = g_strdup_printf("%0*u", i % 2 == 0 ? 200 : 5, i);
+		ash_fs_node_new(many, name, S_IFREG | 0644)->mtime = TEST_EPOCH;
+	}
+	ash_fs_tree_finish(tree);
+	ash_fs_tree_walk(tree, mend_acl, NULL, NULL);
+	return tree;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -252,6 +296,7 @@ main(int argc, char **argv)
 	if (argc != 4)
 		g_error("usage: make-images DIR STORE REF");
 	g_autoptr(AshFsTree) odd = make_odd_tree(), some = make_random_tree(), tame = make_tame_tree(false), linked = make_tame_tree(true);
+	g_autoptr(AshFsTree) types = make_ext4_tree();
 	g_autoptr(AshStore) store = ash_store_open(argv[2], false, &error);
 	g_autoptr(AshFsTree) commit = store != NULL ? ash_store_load_tree(store, argv[3], &error) : NULL;
 	g_assert_no_error(error);
@@ -259,6 +304,7 @@ main(int argc, char **argv)
 	write_images(ctx, some, argv[1], "random", formats, "zstd");
 	write_images(ctx, tame, argv[1], "tame", tame_formats, NULL);
 	write_images(ctx, linked, argv[1], "linked", linked_formats, NULL);
+	write_images(ctx, types, argv[1], "types", ext4_formats, NULL);
 	write_images(ctx, commit, argv[1], "system", formats, "ext4");
 	return 0;
 }
