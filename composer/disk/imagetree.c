@@ -10,6 +10,7 @@
 #include "disk/gpt.h"
 #include "disk/inspect.h"
 #include "disk/probe.h"
+#include "disk/squashfs-reader.h"
 #include "disk/vfat.h"
 
 #include <fcntl.h>
@@ -23,16 +24,18 @@
 /* No file of a system is larger; what claims to be would fill the disk. */
 #define MAX_FILE_BYTES (16 * ASH_GIB)
 
-/* A file system, or one file: one of the three. */
+/* A file system, or one file: one of the four. */
 typedef struct {
 	AshErofsReader *erofs;
 	AshExt4Reader *ext4;
+	AshSquashfsReader *squashfs;
 	GBytes *bytes;
 } Source;
 
 /* What an open tree needs. */
 typedef struct {
 	int fd;
+	bool owned;      /* the descriptor is */
 	GArray *sources; /* of Source; a node's number is its index */
 } Image;
 
@@ -43,6 +46,7 @@ source_clear(gpointer data)
 
 	g_clear_pointer(&source->erofs, ash_erofs_close);
 	g_clear_pointer(&source->ext4, ash_ext4_reader_free);
+	g_clear_pointer(&source->squashfs, ash_squashfs_reader_free);
 	g_clear_pointer(&source->bytes, g_bytes_unref);
 }
 
@@ -52,7 +56,8 @@ image_free(gpointer data)
 	Image *image = data;
 
 	g_array_unref(image->sources);
-	ash_fd_clear(&image->fd);
+	if (image->owned)
+		ash_fd_clear(&image->fd);
 	g_free(image);
 }
 
@@ -97,6 +102,8 @@ copy_source(const Source *source, guint64 number, guint64 size, int to_fd, GErro
 		return ash_fd_write_all(to_fd, g_bytes_get_data(source->bytes, NULL), g_bytes_get_size(source->bytes), 0, error);
 	if (source->ext4 != NULL)
 		return ash_ext4_reader_copy(source->ext4, (guint32) number, to_fd, error);
+	if (source->squashfs != NULL)
+		return ash_squashfs_reader_copy(source->squashfs, number, to_fd, error);
 	return copy_erofs(source->erofs, number, size, to_fd, error);
 }
 
@@ -118,6 +125,29 @@ open_node(const AshFsNode *node, gpointer user_data, GError **error)
 	return copy_source(source, number, node->size, fd, error) ? ash_fd_steal(&fd) : -1;
 }
 
+/* The readers there are, by what a probe says. FALSE (no error) of one that is none of them. */
+static gboolean
+open_source(Source *source, const char *kind, int fd, guint64 offset, guint64 size, GError **error)
+{
+	if (g_strcmp0(kind, "erofs") == 0)
+		source->erofs = ash_erofs_open(fd, offset, size, error);
+	else if (g_strcmp0(kind, "ext4") == 0)
+		source->ext4 = ash_ext4_reader_open(fd, offset, error);
+	else if (g_strcmp0(kind, "squashfs") == 0)
+		source->squashfs = ash_squashfs_reader_open(fd, offset, size, error);
+	return source->erofs != NULL || source->ext4 != NULL || source->squashfs != NULL;
+}
+
+static gboolean
+fill_source(const Source *source, AshFsNode *root, guint32 index, GError **error)
+{
+	if (source->erofs != NULL)
+		return ash_erofs_tree_fill(source->erofs, root, index, error);
+	if (source->ext4 != NULL)
+		return ash_ext4_reader_fill(source->ext4, root, index, error);
+	return ash_squashfs_reader_fill(source->squashfs, root, index, error);
+}
+
 /* Puts the file system at @offset below @root. FALSE without an error: it is of another kind, *@ret_kind (static, may be NULL). */
 static gboolean
 fill(Image *image, AshFsNode *root, guint64 offset, guint64 size, const char **ret_kind, GError **error)
@@ -128,15 +158,10 @@ fill(Image *image, AshFsNode *root, guint64 offset, guint64 size, const char **r
 
 	ash_probe_read(image->fd, offset, size, &probe);
 	*ret_kind = probe.content;
-	if (g_strcmp0(probe.content, "erofs") == 0)
-		source.erofs = ash_erofs_open(image->fd, offset, size, error);
-	else if (g_strcmp0(probe.content, "ext4") == 0)
-		source.ext4 = ash_ext4_reader_open(image->fd, offset, error);
-	if (source.erofs == NULL && source.ext4 == NULL)
+	if (!open_source(&source, probe.content, image->fd, offset, size, error))
 		return FALSE;
 	g_array_append_val(image->sources, source);
-	return source.erofs != NULL ? ash_erofs_tree_fill(source.erofs, root, index, error)
-				    : ash_ext4_reader_fill(source.ext4, root, index, error);
+	return fill_source(&source, root, index, error);
 }
 
 /* Moves what is in @from into @into, which keeps what it has. */
@@ -229,7 +254,7 @@ fill_from_layout(Image *image, AshFsTree *tree, const AshLayout *layout, GPtrArr
 		if (kind != NULL && strcmp(kind, "zero") != 0)
 			g_ptr_array_add(notices, g_strdup_printf("partition \"%s\": %s is not looked into", partition->label, kind));
 	}
-	return ash_throw(error, ASH_ERROR_CONFIG, "no root partition with EROFS or ext4%s%s", notices->len > 0 ? ": " : "",
+	return ash_throw(error, ASH_ERROR_CONFIG, "no root partition with EROFS, squashfs or ext4%s%s", notices->len > 0 ? ": " : "",
 			 notices->len > 0 ? (const char *) g_ptr_array_index(notices, 0) : "");
 }
 
@@ -263,26 +288,48 @@ fill_from_disk(Image *image, AshFsTree *tree, guint64 size, GPtrArray *notices, 
 	return TRUE;
 }
 
-AshFsTree *
-ash_image_load_tree(AshContext *ctx, const char *path, GPtrArray **ret_notices, GPtrArray **ret_boot, GError **error)
+/* An empty tree; @fd is its own if @owned. */
+static AshFsTree *
+image_tree_new(int fd, bool owned)
 {
-	g_autoptr(GPtrArray) notices = g_ptr_array_new_with_free_func(g_free), boot = NULL;
-	g_autoptr(AshFsTree) tree = ash_fs_tree_new();
-	AshDiskFormat format = ASH_DISK_RAW;
-	guint64 size = 0;
-	int fd = ash_disk_open_raw(ctx, path, &format, &size, error);
-	Image *image;
+	AshFsTree *tree = ash_fs_tree_new();
+	Image *image = g_new0(Image, 1);
 
-	if (fd < 0)
-		return NULL;
-	image = g_new0(Image, 1);
 	image->fd = fd;
+	image->owned = owned;
 	image->sources = g_array_new(FALSE, FALSE, sizeof(Source));
 	g_array_set_clear_func(image->sources, source_clear);
 	tree->open = open_node;
 	tree->user_data = image;
 	tree->free_user_data = image_free;
-	if (!fill_from_disk(image, tree, size, notices, &boot, error))
+	return tree;
+}
+
+AshFsTree *
+ash_image_load_filesystem(int fd, guint64 offset, guint64 size, GError **error)
+{
+	g_autoptr(AshFsTree) tree = image_tree_new(fd, false);
+	const char *kind = NULL;
+
+	if (!fill(tree->user_data, tree->root, offset, size, &kind, error))
+		return NULL;
+	ash_fs_tree_finish(tree);
+	return g_steal_pointer(&tree);
+}
+
+AshFsTree *
+ash_image_load_tree(AshContext *ctx, const char *path, GPtrArray **ret_notices, GPtrArray **ret_boot, GError **error)
+{
+	g_autoptr(GPtrArray) notices = g_ptr_array_new_with_free_func(g_free), boot = NULL;
+	g_autoptr(AshFsTree) tree = NULL;
+	AshDiskFormat format = ASH_DISK_RAW;
+	guint64 size = 0;
+	int fd = ash_disk_open_raw(ctx, path, &format, &size, error);
+
+	if (fd < 0)
+		return NULL;
+	tree = image_tree_new(fd, true);
+	if (!fill_from_disk(tree->user_data, tree, size, notices, &boot, error))
 		return ash_prefix(error, "\"%s\"", path), NULL;
 	ash_fs_tree_finish(tree);
 	*ret_notices = g_steal_pointer(&notices);

@@ -6,8 +6,14 @@
 
 /**
  * The system in a disk image (raw, fixed VHD, qcow2), or in a file that is one file system: the first root partition with content,
- * with what is in the /var partition, and the random seed of the boot loader at /efi/loader. EROFS and ext4 are read; files are opened as copies in memory (large ones in the directory of
+ * with what is in the /var partition, and the random seed of the boot loader at /efi/loader. EROFS, squashfs and ext4 are read; files are opened as copies in memory (large ones in the directory of
  * temporary files). *@ret_notices (owned, of char *) says which partitions were not looked into, and why; *@ret_boot (owned, of AshBootImage,
  * disk/bootimages.h) is what the EFI system partition has to boot. Owned; NULL and ASH_ERROR_CONFIG if there is no system that can be read.
  */
 AshFsTree *ash_image_load_tree(AshContext *ctx, const char *path, GPtrArray **ret_notices, GPtrArray **ret_boot, GError **error);
+
+/**
+ * The one file system at byte @offset of @fd (borrowed, must stay open as long as the tree), which may take @size bytes; files are opened as
+ * copies. Owned. NULL without @error: it is of a kind that is not read here.
+ */
+AshFsTree *ash_image_load_filesystem(int fd, guint64 offset, guint64 size, GError **error);

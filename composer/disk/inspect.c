@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "disk/erofs-reader.h"
 #include "disk/gpt.h"
+#include "disk/imagetree.h"
 #include "disk/imagesignature.h"
 #include "disk/probe.h"
 #include "disk/uki.h"
@@ -20,6 +21,8 @@
 
 #define MAX_TEXT_BYTES   (16 * ASH_MIB)
 #define UKI_DIRECTORY    "EFI/Linux"
+#define OS_RELEASE       "usr/lib/os-release"
+#define LOCK             "usr/lib/ashlar/packages.lock"
 
 static void
 content_free(AshDiskContent *content)
@@ -179,32 +182,53 @@ read_esp(AshDiskInfo *info, int fd)
 	list_ukis(info, fat);
 }
 
+/* Owned; takes @bytes, which may be NULL. */
 static char *
-load_text(AshErofsReader *reader, const char *path)
+take_text(GBytes *taken)
 {
-	g_autoptr(GBytes) bytes = ash_erofs_load(reader, path, MAX_TEXT_BYTES, NULL);
+	g_autoptr(GBytes) bytes = taken;
 	gsize length = 0;
 	const char *text = bytes != NULL ? g_bytes_get_data(bytes, &length) : NULL;
 
-	return text != NULL ? g_utf8_make_valid(text, (gssize) length) : NULL;
+	return text != NULL && length <= MAX_TEXT_BYTES ? g_utf8_make_valid(text, (gssize) length) : NULL;
+}
+
+static void
+read_erofs(AshDiskRoot *root, int fd, GError **error)
+{
+	g_autoptr(AshErofsReader) reader = ash_erofs_open(fd, root->partition->offset, root->partition->size, error);
+
+	if (reader == NULL)
+		return;
+	root->os_release = take_text(ash_erofs_load(reader, OS_RELEASE, MAX_TEXT_BYTES, NULL));
+	root->lock = take_text(ash_erofs_load(reader, LOCK, MAX_TEXT_BYTES, NULL));
+}
+
+/* The others are read as a whole: their readers know no path. */
+static void
+read_tree(AshDiskRoot *root, int fd, GError **error)
+{
+	g_autoptr(AshFsTree) tree = ash_image_load_filesystem(fd, root->partition->offset, root->partition->size, error);
+
+	if (tree == NULL)
+		return;
+	root->os_release = take_text(ash_fs_tree_load(tree, OS_RELEASE, NULL));
+	root->lock = take_text(ash_fs_tree_load(tree, LOCK, NULL));
 }
 
 static void
 read_root(AshDiskRoot *root, int fd)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(AshErofsReader) reader = NULL;
 
-	if (root->partition->fs != ASH_FS_EROFS)
-		return;
-	reader = ash_erofs_open(fd, root->partition->offset, root->partition->size, &error);
-	if (reader == NULL) {
+	if (root->partition->fs == ASH_FS_EROFS)
+		read_erofs(root, fd, &error);
+	else
+		read_tree(root, fd, &error);
+	if (error != NULL) {
 		g_free(root->problem);
 		root->problem = g_strdup(error->message);
-		return;
 	}
-	root->os_release = load_text(reader, "usr/lib/os-release");
-	root->lock = load_text(reader, "usr/lib/ashlar/packages.lock");
 }
 
 static const AshPartition *

@@ -3,7 +3,7 @@
 # ashlar audit: a system with planted faults and one without; commits and images; formats; what is accepted and known; other programs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need rpmbuild rpmsign createrepo_c gpg python3 jq ostree openssl gcc readelf mke2fs qemu-img setcap sfdisk mcopy
+need rpmbuild rpmsign createrepo_c gpg python3 jq ostree openssl gcc readelf mke2fs qemu-img setcap sfdisk mcopy mksquashfs
 [ -f /usr/lib/systemd/boot/efi/linuxx64.efi.stub ] || skip_all "systemd-boot-efi is not installed"
 cd "$work" || exit 1
 here=$top_srcdir/tests/cli
@@ -214,6 +214,13 @@ if [ "$(id -u)" = 0 ]; then
 	mke2fs -q -t ext4 -d tree ext4.img 256M >mke2fs.log 2>&1
 	exits "an ext4 file system that mke2fs made" 0 ext4.img --allow accepted.toml --json --inventory
 	check_equal "has the findings of its commit" "$(findings faulty.json)" "$(findings out.txt)"
+	mksquashfs tree squashfs.img -quiet -no-progress -comp zstd >mksquashfs.log 2>&1
+	exits "a squashfs that mksquashfs made" 0 squashfs.img --allow accepted.toml --json --inventory
+	check_equal "has the findings of its commit" "$(findings faulty.json)" "$(findings out.txt)"
+	head -c 20000 squashfs.img >cut.img
+	truncate -s 100000 cut.img
+	exits "a squashfs that was cut short" 3 cut.img
+	check "is said to be damaged" grep -q 'cut.img": squashfs: ' err.txt
 	if command -v mkfs.erofs >/dev/null; then
 		mkfs.erofs -Enoinline_data erofs.img tree >/dev/null 2>&1 || mkfs.erofs erofs.img tree >/dev/null 2>&1
 		exits "an EROFS file system that mkfs.erofs made" 0 erofs.img --allow accepted.toml --json --inventory

@@ -92,6 +92,14 @@ type_of() { echo "$json" | jq -r ".partitiontable.partitions[] | select(.name ==
 check "types of the partitions" test "$(type_of swap) $(type_of srv) $(type_of var-log) $(type_of home)" = \
 	"0657FD6D-A4AB-43C4-84E5-0933C84B4F4F 3B8F8425-20E0-4F3B-907F-1A25A76F98E8 0FC63DAF-8483-4772-8E79-3D69D8477DE4 933AC7E1-2EB4-4F13-B844-0E14E2AEF915"
 check "the one that grows is the last" test "$(echo "$json" | jq -r '.partitiontable.partitions[-1] | .name + " " + .attrs')" = "home GUID:59"
+# What is in the root is known from the image as from its commit.
+"$ASHLAR" inspect --json "$image" >inspected 2>said
+check "inspect reads the root's os-release" jq -e '[.roots[] | .os_release // "" | tostring | contains("IMAGE_VERSION")] == [true]' inspected
+"$ASHLAR" audit --json --progress=none "$image" >image.json 2>said
+"$ASHLAR" audit --json --progress=none --store "$store" parts/x86_64/squash >commit.json 2>>said
+# What has a partition of its own is not looked into, but for /var.
+listed() { jq -r '.findings[] | "\(.rule) \(.path) \(.subject)"' "$1" | grep -Ev '^[^ ]+ (home|srv)/'; }
+check_equal "audit finds in it what its commit has" "$(listed commit.json)" "$(listed image.json)"
 slice swap swap.part
 check "swap" tells swap.part 'TYPE="swap"' 'LABEL="paging"'
 slice srv srv.part
