@@ -12,6 +12,7 @@
 #include "disk/probe.h"
 #include "disk/squashfs-reader.h"
 #include "disk/vfat.h"
+#include "disk/xfs-reader.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -24,11 +25,12 @@
 /* No file of a system is larger; what claims to be would fill the disk. */
 #define MAX_FILE_BYTES (16 * ASH_GIB)
 
-/* A file system, or one file: one of the four. */
+/* A file system, or one file: one of the five. */
 typedef struct {
 	AshErofsReader *erofs;
 	AshExt4Reader *ext4;
 	AshSquashfsReader *squashfs;
+	AshXfsReader *xfs;
 	GBytes *bytes;
 } Source;
 
@@ -47,6 +49,7 @@ source_clear(gpointer data)
 	g_clear_pointer(&source->erofs, ash_erofs_close);
 	g_clear_pointer(&source->ext4, ash_ext4_reader_free);
 	g_clear_pointer(&source->squashfs, ash_squashfs_reader_free);
+	g_clear_pointer(&source->xfs, ash_xfs_reader_free);
 	g_clear_pointer(&source->bytes, g_bytes_unref);
 }
 
@@ -104,6 +107,8 @@ copy_source(const Source *source, guint64 number, guint64 size, int to_fd, GErro
 		return ash_ext4_reader_copy(source->ext4, (guint32) number, to_fd, error);
 	if (source->squashfs != NULL)
 		return ash_squashfs_reader_copy(source->squashfs, number, to_fd, error);
+	if (source->xfs != NULL)
+		return ash_xfs_reader_copy(source->xfs, number, to_fd, error);
 	return copy_erofs(source->erofs, number, size, to_fd, error);
 }
 
@@ -135,7 +140,9 @@ open_source(Source *source, const char *kind, int fd, guint64 offset, guint64 si
 		source->ext4 = ash_ext4_reader_open(fd, offset, error);
 	else if (g_strcmp0(kind, "squashfs") == 0)
 		source->squashfs = ash_squashfs_reader_open(fd, offset, size, error);
-	return source->erofs != NULL || source->ext4 != NULL || source->squashfs != NULL;
+	else if (g_strcmp0(kind, "xfs") == 0)
+		source->xfs = ash_xfs_reader_open(fd, offset, size, error);
+	return source->erofs != NULL || source->ext4 != NULL || source->squashfs != NULL || source->xfs != NULL;
 }
 
 static gboolean
@@ -145,6 +152,8 @@ fill_source(const Source *source, AshFsNode *root, guint32 index, GError **error
 		return ash_erofs_tree_fill(source->erofs, root, index, error);
 	if (source->ext4 != NULL)
 		return ash_ext4_reader_fill(source->ext4, root, index, error);
+	if (source->xfs != NULL)
+		return ash_xfs_reader_fill(source->xfs, root, index, error);
 	return ash_squashfs_reader_fill(source->squashfs, root, index, error);
 }
 
@@ -254,7 +263,7 @@ fill_from_layout(Image *image, AshFsTree *tree, const AshLayout *layout, GPtrArr
 		if (kind != NULL && strcmp(kind, "zero") != 0)
 			g_ptr_array_add(notices, g_strdup_printf("partition \"%s\": %s is not looked into", partition->label, kind));
 	}
-	return ash_throw(error, ASH_ERROR_CONFIG, "no root partition with EROFS, squashfs or ext4%s%s", notices->len > 0 ? ": " : "",
+	return ash_throw(error, ASH_ERROR_CONFIG, "no root partition with EROFS, squashfs, ext4 or XFS%s%s", notices->len > 0 ? ": " : "",
 			 notices->len > 0 ? (const char *) g_ptr_array_index(notices, 0) : "");
 }
 

@@ -5,8 +5,8 @@
 #include "model/fstree.h"
 
 /**
- * The system in a disk image (raw, fixed VHD, qcow2), or in a file that is one file system: the first root partition with content,
- * with what is in the /var partition, and the random seed of the boot loader at /efi/loader. EROFS, squashfs and ext4 are read; files are opened as copies in memory (large ones in the directory of
+ * The system in a disk image (ash_disk_open_raw()), or in a file that is one file system: the first root partition with content,
+ * with what is in the /var partition, and the random seed of the boot loader at /efi/loader. EROFS, squashfs, ext4 and XFS are read; files are opened as copies in memory (large ones in the directory of
  * temporary files). *@ret_notices (owned, of char *) says which partitions were not looked into, and why; *@ret_boot (owned, of AshBootImage,
  * disk/bootimages.h) is what the EFI system partition has to boot. Owned; NULL and ASH_ERROR_CONFIG if there is no system that can be read.
  */

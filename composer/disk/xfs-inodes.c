@@ -4,63 +4,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "disk/crc32c.h"
+#include "disk/xfs-format.h"
 
 #include <string.h>
 #include <sys/stat.h>
-
-/* The superblock, and where its fields are. */
-#define SECTOR_BYTES       512
-#define SB_BLOCK_BYTES     4
-#define SB_AG_BLOCKS       84
-#define SB_AG_COUNT        88
-#define SB_INODE_BYTES     104
-#define SB_BLOCK_LOG       120
-#define SB_INODE_LOG       122
-/* The inode header of an allocation group, in its third sector. */
-#define AGI_SECTOR         2
-#define AGI_ROOT           20
-#define AGI_LEVEL          24
-/* A block of a tree of inodes, with checksums. */
-#define TREE_RECORDS       6
-#define TREE_RIGHT         12
-#define TREE_HEADER_BYTES  56
-#define TREE_RECORD_BYTES  16
-#define TREE_KEY_BYTES     4
-#define NO_BLOCK           0xffffffffu
-/* A record of it: 64 inodes. */
-#define CHUNK_FREE         8
-#define CHUNK_INODES       64
-/* An inode of version 3. */
-#define INODE_MODE         2
-#define INODE_VERSION      4
-#define INODE_FORMAT       5
-#define INODE_UID          8
-#define INODE_GID          12
-#define INODE_ATIME        32
-#define INODE_MTIME        40
-#define INODE_CTIME        48
-#define INODE_SIZE         56
-#define INODE_EXTENTS      76
-#define INODE_FORK         82
-#define INODE_ATTR_FORMAT  83
-#define INODE_CRC          100
-#define INODE_FLAGS2       120
-#define INODE_CRTIME       144
-#define INODE_HEADER_BYTES 176
-#define FLAG2_BIGTIME      ((guint64) 1 << 3)
-#define FORMAT_DEVICE      0
-#define FORMAT_LOCAL       1
-#define EXTENT_BYTES       16
-#define FORK_UNIT          8
-#define DEVICE_BYTES       8
-/* Attributes in short form. */
-#define ATTR_HEADER_BYTES  4
-#define ATTR_ENTRY_BYTES   3
-#define ATTR_MAX           255
-/* Large times count nanoseconds from 1901 on. */
-#define BIGTIME_START      (-((gint64) 1 << 31))
-#define BIGTIME_LAST       ((gint64) 16299260424)
-#define SECOND             ((guint64) 1000000000)
 
 typedef struct {
 	int fd;
@@ -69,16 +16,6 @@ typedef struct {
 	guint32 block_bytes, ag_blocks, ag_count, inode_bytes;
 	guint block_log, inode_log;
 } Xfs;
-
-static guint64
-get(const guint8 *at, gsize bytes)
-{
-	guint64 value = 0;
-
-	for (gsize i = 0; i < bytes; i++)
-		value = value << 8 | at[i];
-	return value;
-}
 
 static void
 put(guint8 *at, gsize bytes, guint64 value)
@@ -100,10 +37,10 @@ read_superblock(Xfs *xfs, GError **error)
 
 	if (!ash_fd_read_exact(xfs->fd, sb, sizeof(sb), 0, error))
 		return FALSE;
-	xfs->block_bytes = (guint32) get(sb + SB_BLOCK_BYTES, 4);
-	xfs->ag_blocks = (guint32) get(sb + SB_AG_BLOCKS, 4);
-	xfs->ag_count = (guint32) get(sb + SB_AG_COUNT, 4);
-	xfs->inode_bytes = (guint32) get(sb + SB_INODE_BYTES, 2);
+	xfs->block_bytes = (guint32) ash_xfs_get(sb + SB_BLOCK_BYTES, 4);
+	xfs->ag_blocks = (guint32) ash_xfs_get(sb + SB_AG_BLOCKS, 4);
+	xfs->ag_count = (guint32) ash_xfs_get(sb + SB_AG_COUNT, 4);
+	xfs->inode_bytes = (guint32) ash_xfs_get(sb + SB_INODE_BYTES, 2);
 	xfs->block_log = sb[SB_BLOCK_LOG];
 	xfs->inode_log = sb[SB_INODE_LOG];
 	if (memcmp(sb, "XFSB", 4) != 0 || xfs->block_bytes < 1024 || xfs->block_bytes > 65536 || xfs->block_bytes != 1u << xfs->block_log ||
@@ -149,7 +86,7 @@ measure_data(const guint8 *inode)
 {
 	if (inode[INODE_FORMAT] == FORMAT_DEVICE)
 		return DEVICE_BYTES;
-	return inode[INODE_FORMAT] == FORMAT_LOCAL ? get(inode + INODE_SIZE, 8) : get(inode + INODE_EXTENTS, 4) * EXTENT_BYTES;
+	return inode[INODE_FORMAT] == FORMAT_LOCAL ? ash_xfs_get(inode + INODE_SIZE, 8) : ash_xfs_get(inode + INODE_EXTENTS, 4) * EXTENT_BYTES;
 }
 
 /* They lie at the end of the inode, so that data has most of the room; but behind a device at once. */
@@ -208,9 +145,9 @@ finish_inode(const Xfs *xfs, guint64 offset, GError **error)
 
 	if (!ash_fd_read_exact(xfs->fd, inode, xfs->inode_bytes, offset, error))
 		return FALSE;
-	number = (guint32) get(inode + INODE_UID, 4);
+	number = (guint32) ash_xfs_get(inode + INODE_UID, 4);
 	if (memcmp(inode, "IN", 2) != 0 || inode[INODE_VERSION] != 3 || number > xfs->nodes->len ||
-	    (get(inode + INODE_FLAGS2, 8) & FLAG2_BIGTIME) == 0)
+	    (ash_xfs_get(inode + INODE_FLAGS2, 8) & FLAG2_BIGTIME) == 0)
 		return throw_damaged(error, "inode");
 	for (guint i = 0; i < 3; i++)
 		set_time(inode, (const gsize[]) { INODE_MTIME, INODE_CTIME, INODE_CRTIME }[i], xfs->epoch);
@@ -232,7 +169,7 @@ find_block(const Xfs *xfs, guint32 ag, guint32 block)
 static gboolean
 finish_chunk(const Xfs *xfs, guint32 ag, const guint8 *record, GError **error)
 {
-	guint64 start = get(record, 4), free_mask = get(record + CHUNK_FREE, 8);
+	guint64 start = ash_xfs_get(record, 4), free_mask = ash_xfs_get(record + CHUNK_FREE, 8);
 
 	for (guint i = 0; i < CHUNK_INODES; i++) {
 		if ((free_mask >> i & 1) == 0 && !finish_inode(xfs, find_block(xfs, ag, 0) + ((start + i) << xfs->inode_log), error))
@@ -262,16 +199,16 @@ finish_group(const Xfs *xfs, guint32 ag, GError **error)
 		return FALSE;
 	if (memcmp(agi, "XAGI", 4) != 0)
 		return throw_damaged(error, "header of inodes");
-	next = (guint32) get(agi + AGI_ROOT, 4);
-	for (guint level = (guint) get(agi + AGI_LEVEL, 4); level > 1; level--) {
+	next = (guint32) ash_xfs_get(agi + AGI_ROOT, 4);
+	for (guint level = (guint) ash_xfs_get(agi + AGI_LEVEL, 4); level > 1; level--) {
 		if (!read_tree_block(xfs, ag, next, block, error))
 			return FALSE;
-		next = (guint32) get(block + pointers, 4);
+		next = (guint32) ash_xfs_get(block + pointers, 4);
 	}
-	for (; next != NO_BLOCK; next = (guint32) get(block + TREE_RIGHT, 4)) {
+	for (; next != NO_BLOCK; next = (guint32) ash_xfs_get(block + TREE_RIGHT, 4)) {
 		if (!read_tree_block(xfs, ag, next, block, error))
 			return FALSE;
-		for (guint i = 0, n = (guint) get(block + TREE_RECORDS, 2); i < n; i++)
+		for (guint i = 0, n = (guint) ash_xfs_get(block + TREE_RECORDS, 2); i < n; i++)
 			if (!finish_chunk(xfs, ag, block + TREE_HEADER_BYTES + (gsize) i * TREE_RECORD_BYTES, error))
 				return FALSE;
 	}

@@ -110,6 +110,7 @@ check "/var/log: e2fsck" e2fsck -fn log.part
 slice home home.part
 check "/home: label" tells home.part 'TYPE="xfs"' 'LABEL="home"'
 check "/home: xfs_repair" xfs_repair -n -f home.part
+check "/home: audit reads it" "$ASHLAR" audit --progress=none home.part
 xfs_db -r -c 'path /demo' -c print home.part >demo 2>&1
 check "/home: the user's directory, and whose it is" has demo 'core.uid = 1000'
 xfs_db -r -c 'path /demo/.bashrc' -c print home.part >bashrc 2>&1

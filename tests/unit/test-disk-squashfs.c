@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/imagetree.h"
 #include "disk/squashfs.h"
+#include "test-disk-read.h"
 #include "test-disk-trees.h"
 
 static const AshRootCompression compressions[] = {
@@ -178,49 +178,6 @@ test_refusals(Fixture *fixture, gconstpointer data)
 	g_assert_nonnull(strstr(error->message, "\"/dir/labelled\": squashfs has no place for the attribute \"system.posix_acl_access\""));
 }
 
-/* The tree that was written, and the one that the reader made of it. */
-typedef struct {
-	const AshFsTree *written, *found;
-} Pair;
-
-static GBytes *
-read_content(const AshFsTree *tree, const AshFsNode *node)
-{
-	guint8 *content = g_malloc0(node->size + 1);
-	ash_autofd int fd = ash_fs_tree_open(tree, node, NULL);
-
-	g_assert_cmpint(fd, >=, 0);
-	g_assert_true(ash_fd_read_exact(fd, content, node->size, 0, NULL));
-	return g_bytes_new_take(content, node->size);
-}
-
-static gboolean
-check_read(AshFsNode *node, gpointer user_data, GError **error)
-{
-	const Pair *pair = user_data;
-	g_autofree char *path = ash_fs_node_dup_path(node);
-	const AshFsNode *found = ash_fs_tree_lookup(pair->found, path), *inode = node->hardlink != NULL ? node->hardlink : node;
-
-	if (!S_ISREG(inode->mode) && !S_ISDIR(inode->mode) && !S_ISLNK(inode->mode)) {
-		g_assert_null(found);
-		return TRUE;
-	}
-	g_assert_nonnull(found);
-	g_assert_cmpuint(found->mode, ==, inode->mode);
-	g_assert_cmpuint(found->uid, ==, inode->uid);
-	g_assert_cmpuint(found->gid, ==, inode->gid);
-	g_assert_cmpstr(found->target, ==, inode->target);
-	g_assert_true((found->hardlink != NULL) == (node->hardlink != NULL));
-	if (node->parent != NULL)
-		g_assert_cmpint(found->mtime, ==, CLAMP(inode->mtime, 0, (gint64) G_MAXUINT32));
-	if (S_ISREG(inode->mode)) {
-		g_autoptr(GBytes) expected = read_content(pair->written, inode), content = read_content(pair->found, found);
-
-		g_assert_true(g_bytes_equal(expected, content));
-	}
-	return TRUE;
-}
-
 /* In the middle of a file, as in a partition. */
 static int
 write_disk(Fixture *fixture, AshFsTree *tree, AshRootCompression compression, guint64 *ret_bytes)
@@ -253,48 +210,21 @@ test_reader(Fixture *fixture, gconstpointer data)
 		guint64 bytes = 0;
 		ash_autofd int fd = write_disk(fixture, tree, compressions[i], &bytes);
 		g_autoptr(AshFsTree) found = ash_image_load_filesystem(fd, 8192, bytes, &error);
-		Pair pair = { tree, found };
 
 		g_assert_no_error(error);
-		ash_fs_tree_walk(tree, check_read, &pair, NULL);
+		compare_trees(tree, found);
 		g_assert_cmpuint(ash_fs_node_get_xattr(ash_fs_tree_lookup(found, "capable"), "security.capability")->length, ==, 8);
 	}
-}
-
-/* Wherever a byte is another or the end is missing: an error or a tree, and each file one or the other. */
-static gboolean
-open_file(AshFsNode *node, gpointer tree, GError **error)
-{
-	ash_autofd int fd = S_ISREG(node->mode) ? ash_fs_tree_open(tree, node, NULL) : -1;
-
-	return TRUE;
 }
 
 static void
 test_damaged(Fixture *fixture, gconstpointer data)
 {
 	g_autoptr(AshFsTree) tree = make_small_tree();
-	g_autoptr(GRand) rand = g_rand_new_with_seed(9);
 	guint64 bytes = 0;
 	ash_autofd int fd = write_disk(fixture, tree, ASH_ROOT_COMPRESSION_GZIP, &bytes);
-	guint refused = 0;
 
-	for (guint i = 0; i < 600; i++) {
-		guint64 at = 8192 + (i < 96 ? i : (guint64) g_rand_int_range(rand, 0, (gint32) bytes)), length = i % 10 == 9 ? at - 8192 : bytes;
-		guint8 was = 0, is = (guint8) g_rand_int(rand);
-		g_autoptr(GError) error = NULL;
-		g_autoptr(AshFsTree) found = NULL;
-
-		g_assert_true(ash_fd_read_exact(fd, &was, 1, at, NULL) && ash_fd_write_all(fd, &is, 1, at, NULL));
-		found = ash_image_load_filesystem(fd, 8192, length, &error);
-		if (found != NULL)
-			ash_fs_tree_walk(found, open_file, found, NULL);
-		else if (error != NULL)
-			g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
-		refused += error != NULL;
-		g_assert_true(ash_fd_write_all(fd, &was, 1, at, NULL));
-	}
-	g_assert_cmpuint(refused, >, 60);
+	damage_and_read(fd, 8192, bytes);
 }
 
 #define ADD(name, func) g_test_add("/disk/squashfs/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/size.h"
 #include "disk/filesystem.h"
-#include "test-disk-common.h"
+#include "test-disk-read.h"
 
 #include <sys/sysmacros.h>
 
@@ -133,6 +133,55 @@ test_same_bytes(Fixture *fixture, gconstpointer data)
 	g_assert_cmpstr(first, ==, second);
 }
 
+static AshFsTree *
+read_image(int fd)
+{
+	g_autoptr(GError) error = NULL;
+	AshFsTree *tree = ash_image_load_filesystem(fd, OFFSET, BYTES, &error);
+
+	g_assert_no_error(error);
+	g_assert_nonnull(tree);
+	return tree;
+}
+
+/* A directory whose blocks lie among those of its files is in more pieces than an inode has room for. */
+static void
+test_reader(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) home = make_home(), pieces = tree_new();
+
+	if (!have_program("mkfs.xfs"))
+		return;
+	for (guint i = 0; i < 2000; i++) {
+		g_autofree char *name = g_strdup_printf("%0200u", i);
+		tree_file(pieces->root, name, "some");
+	}
+	ash_fs_tree_finish(pieces);
+	ash_autofd int home_fd = write_image(fixture, home, "home"), pieces_fd = write_image(fixture, pieces, "pieces");
+	g_autoptr(AshFsTree) found_home = read_image(home_fd), found_pieces = read_image(pieces_fd);
+	const AshFsXattr *capability = ash_fs_node_get_xattr(ash_fs_tree_lookup(found_home, "user/large"), "security.capability");
+	compare_trees(home, found_home);
+	compare_trees(pieces, found_pieces);
+	g_assert_cmpuint(found_pieces->root->children->len, ==, 2000);
+	g_assert_cmpmem(capability->value, capability->length, "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+}
+
+static void
+test_damaged(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(AshFsTree) tree = make_home();
+	ash_autofd int fd = -1;
+
+	if (!have_program("mkfs.xfs"))
+		return;
+	/* Time enough for the rest without it. */
+	g_free(ash_fs_tree_lookup(tree, "user/sparse")->content);
+	ash_fs_tree_lookup(tree, "user/sparse")->content = NULL;
+	ash_fs_tree_lookup(tree, "user/sparse")->size = 0;
+	fd = write_image(fixture, tree, "disk");
+	damage_and_read(fd, OFFSET, BYTES);
+}
+
 static void
 check_refusal(AshFsTree *tree, const char *expected)
 {
@@ -183,6 +232,8 @@ main(int argc, char **argv)
 	ADD("repair", test_repair);
 	ADD("empty", test_empty);
 	ADD("same-bytes", test_same_bytes);
+	ADD("reader", test_reader);
+	ADD("damaged", test_damaged);
 	ADD("refusals", test_refusals);
 	return g_test_run();
 }
