@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Boots the demo system's VM disk: what the kickstart says holds, the root is verified, changes survive a reboot.
+# Boots the demo system's VM disk, with partitions of its own: what the kickstart says holds, the root is verified, changes survive a reboot.
 # One QEMU, two boots.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need_distro
-need qemu-system-x86_64 ssh ssh-keygen jq
+need qemu-system-x86_64 ssh ssh-keygen jq mkfs.xfs
 
 console=$work/console
 vm=
 on_exit() { [ -z "$vm" ] || kill "$vm" 2>/dev/null; }
 
-# The demo system with a key of ours.
+# The demo system with a key of ours, and file systems of its own, whose content the composer has put there.
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"
 {
 	echo "%include $top_srcdir/kickstarts/demo-vm.ks"
 	echo "sshkey --username=demo \"$(cat "$work/key.pub")\""
+	cat <<'END'
+part swap --size=64 --fsoptions=pri=5
+part /home --fstype=xfs --size=320 --fsoptions=nodev
+part /srv --fstype=ext4 --size=40 --fsoptions=nodev,noatime
+END
 } >"$work/demo-vm.ks"
 check "the demo system builds as qemu-vm" "$ASHLAR" build "$work/demo-vm.ks" -t qemu-vm -f raw --repos "$distro/release" \
 	--store "$cache/vm-store" -o "$work/out" --progress=plain
@@ -59,6 +64,11 @@ refute "the root cannot be written" as_root "touch /usr/here"
 check_equal "/etc is an overlay" overlay "$(remote "findmnt -n -o FSTYPE /etc")"
 check_equal "/var is ext4" ext4 "$(remote "findmnt -n -o FSTYPE /var")"
 check "/var has grown over the room that the disk has" remote "test \$(df --output=size -k /var | tail -n 1) -gt 1200000"
+check_equal "/home is xfs" "xfs yes" "$(remote "findmnt -n -o FSTYPE,OPTIONS /home | awk '{ print \$1, (\$2 ~ /nodev/ ? \"yes\" : \"no\") }'")"
+check_equal "/home has the user's directory, and whose it is" "demo demo 700" "$(remote "stat -c '%U %G %a' /home/demo")"
+check "the user can write there" remote "echo kept >/home/demo/ashlar-test"
+check_equal "/srv is ext4" "ext4 yes" "$(remote "findmnt -n -o FSTYPE,OPTIONS /srv | awk '{ print \$1, (\$2 ~ /noatime/ ? \"yes\" : \"no\") }'")"
+check_equal "swap is active" "partition 64M 5" "$(remote "/usr/sbin/swapon --show=TYPE,SIZE,PRIO --noheadings | tr -s ' ' | sed 's/ *$//'")"
 check_equal "time zone" Europe/Vienna "$(remote "timedatectl show -p Timezone --value")"
 check_equal "host name" "$(awk '$1 == "network" { for (i = 2; i <= NF; i++) if (sub("--hostname=", "", $i)) print $i }' "$top_srcdir/kickstarts/demo-vm.ks")" \
 	"$(remote "hostname")"
@@ -78,6 +88,7 @@ check "the system comes back after a reboot" wait_for 900 rebooted
 up || { tail -n 30 "$console" | sed 's/^/# /'; finish; exit; }
 check_equal "a file put into /etc survives" kept "$(remote "cat /etc/ashlar-test")"
 check_equal "a file put into /var survives" kept "$(remote "cat /var/lib/ashlar-test")"
+check_equal "a file put into /home survives" kept "$(remote "cat /home/demo/ashlar-test")"
 check_equal "running again" running "$(remote "systemctl is-system-running --wait")"
 
 # A byte of root A is flipped behind the kernel's back: the file's block no longer matches its hash.

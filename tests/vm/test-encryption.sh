@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A machine with an encrypted /var: it asks on the console, takes passphrase and recovery key, grows, keeps what it is given; and does not take a
-# plain partition for its own. Then one whose root is encrypted, with packages of its own. Four boots.
+# plain partition for its own. Its verified root is squashfs. Then one whose root is encrypted, with packages of its own. Four boots.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need_distro
@@ -25,9 +25,10 @@ ssh-keygen -q -t ed25519 -N '' -f key
 umask 077
 echo "correct horse battery" >passphrase
 umask 022
-check "the demo system builds with an encrypted /var" "$ASHLAR" build demo-vm.ks -t qemu-vm-encrypted -f raw --repos "$distro/release" \
+sed 's/^fs = "erofs"/fs = "squashfs"/' "$top_srcdir/imgtypes/qemu-vm-encrypted.toml" >squashed.toml
+check "the demo system builds with an encrypted /var" "$ASHLAR" build demo-vm.ks -t ./squashed.toml -f raw --repos "$distro/release" \
 	--store "$cache/vm-store" -o out --progress=plain --luks-passphrase-file passphrase
-image=out/demo-vm-qemu-vm-encrypted.raw
+image=out/demo-vm-squashed.raw
 [ -f "$image" ] || { finish; exit; }
 truncate -s +1G "$image"
 
@@ -67,6 +68,8 @@ up || { show_console; finish; exit; }
 state=$(remote "systemctl is-system-running --wait" 2>&1)
 check_equal "the system is running with no failed unit" running "$state"
 check_equal "/var is the opened volume" "/dev/mapper/var ext4" "$(remote "findmnt -n -o SOURCE,FSTYPE /var")"
+check_equal "the root is squashfs, read-only" "squashfs ro" "$(remote "findmnt -n -o FSTYPE,OPTIONS / | awk '{ split(\$2, o, \",\"); print \$1, o[1] }'")"
+check "and verified" as_root "veritysetup status root | grep -q \"status:  *verified\""
 check "dm-crypt has it" as_root "dmsetup table var | grep -q \"crypt aes-xts-plain64\""
 check "it has grown over the room that the disk has" remote "test \$(df --output=size -k /var | tail -n 1) -gt 1200000"
 check "systemd-cryptenroll lists the recovery key" as_root "systemd-cryptenroll /dev/disk/by-partlabel/var | grep -q recovery"
@@ -77,7 +80,7 @@ power_off
 
 power_on second
 check "the next boot asks as well" wait_for 600 prompts 1
-type_line "$(cat out/demo-vm-qemu-vm-encrypted.var.recovery-key)"
+type_line "$(cat out/demo-vm-squashed.var.recovery-key)"
 check "the recovery key boots the system" wait_for 900 up
 up || { show_console; finish; exit; }
 check_equal "a file put into /var is there" kept "$(remote "cat /var/lib/ashlar-test")"
