@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "archive/treereader.h"
 
+#include "archive/ocilayout.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -21,13 +22,9 @@
 #define BUFFER_BYTES  ((gsize) (256 * ASH_KIB))
 #define MAX_NAMES     (8 * 1024 * 1024)
 #define MAX_BYTES     (256 * ASH_GIB) /* of all contents: a small archive can unpack to more than any disk */
-#define MAX_JSON      (4 * ASH_MIB)
 #define WHITEOUT      ".wh."
 #define OPAQUE        ".wh..wh..opq"
-#define INDEX_TYPE    "application/vnd.oci.image.index.v1+json"
-#define DIGEST_PREFIX "sha256:"
 #define OSTREE_REPO   "sysroot/ostree/repo"
-#define BLOBS         "blobs/sha256"
 
 static const struct {
 	gsize at, length;
@@ -414,57 +411,6 @@ finish(AshFsTree *tree)
 	ash_fs_tree_finish(tree);
 }
 
-/* The blob that a descriptor (descriptor.md) in @object names; borrowed from the outer tree. */
-static AshFsNode *
-find_blob(const AshFsTree *outer, JsonObject *object, GError **error)
-{
-	const char *digest = ash_strict_json_string(object, "digest", error);
-	g_autofree char *path = NULL;
-	AshFsNode *node;
-
-	if (digest == NULL)
-		return NULL;
-	path = g_str_has_prefix(digest, DIGEST_PREFIX) ? g_strconcat("blobs/sha256/", digest + strlen(DIGEST_PREFIX), NULL) : NULL;
-	node = path != NULL ? ash_fs_tree_lookup(outer, path) : NULL;
-	if (node == NULL || !S_ISREG(node->mode) || node->size == 0)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "the image has no blob \"%s\"", digest);
-	return node;
-}
-
-static JsonNode *
-load_json(const Spool *spool, const AshFsNode *node, GError **error)
-{
-	const AshJsonLimits limits = { .code = ASH_ERROR_CONFIG };
-	g_autofree char *text = node->size <= MAX_JSON ? g_malloc0(node->size + 1) : NULL;
-
-	if (text == NULL || node->content == NULL)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "\"%s\" is empty or too large", node->name);
-	return ash_fd_read_exact(spool->fd, text, node->size, get_offset(node), error)
-		       ? ash_strict_json_parse_object(text, node->size, &limits, node->name, error)
-		       : NULL;
-}
-
-/* The first manifest that an index leads to, through one more index (image-index.md) if need be. */
-static JsonNode *
-load_manifest(const Spool *spool, const AshFsTree *outer, const AshFsNode *index, guint depth, GError **error)
-{
-	g_autoptr(JsonNode) node = load_json(spool, index, error);
-	JsonArray *manifests = node != NULL ? ash_strict_json_array(json_node_get_object(node), "manifests", error) : NULL;
-	JsonNode *first = manifests != NULL && json_array_get_length(manifests) > 0 ? json_array_get_element(manifests, 0) : NULL;
-	const char *type;
-	AshFsNode *blob;
-
-	if (manifests == NULL)
-		return NULL;
-	if (first == NULL || !JSON_NODE_HOLDS_OBJECT(first) || depth > 2)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "the index names no manifest");
-	blob = find_blob(outer, json_node_get_object(first), error);
-	type = blob != NULL ? ash_strict_json_string(json_node_get_object(first), "mediaType", error) : NULL;
-	if (type == NULL)
-		return NULL;
-	return strcmp(type, INDEX_TYPE) == 0 ? load_manifest(spool, outer, blob, depth + 1, error) : load_json(spool, blob, error);
-}
-
 static Loader
 loader_new(AshContext *ctx, AshFsTree *tree)
 {
@@ -475,10 +421,10 @@ loader_new(AshContext *ctx, AshFsTree *tree)
 }
 
 static AshFsTree *
-load_layers(AshContext *ctx, const AshFsTree *outer, const AshFsNode *index, bool as_system, GError **error)
+load_layers(AshContext *ctx, const AshFsTree *outer, bool as_system, GError **error)
 {
 	const Spool *blobs = outer->user_data;
-	g_autoptr(JsonNode) manifest = load_manifest(blobs, outer, index, 0, error);
+	g_autoptr(JsonNode) manifest = ash_oci_layout_load_manifest(outer, error);
 	JsonArray *layers = manifest != NULL ? ash_strict_json_array(json_node_get_object(manifest), "layers", error) : NULL;
 	Spool *spool = layers != NULL ? spool_new(ctx, error) : NULL;
 	g_autoptr(AshFsTree) tree = spool != NULL ? tree_new(spool) : NULL;
@@ -495,7 +441,7 @@ load_layers(AshContext *ctx, const AshFsTree *outer, const AshFsNode *index, boo
 
 		if (!JSON_NODE_HOLDS_OBJECT(layer))
 			return ash_throw_null(error, ASH_ERROR_CONFIG, "a layer is no object");
-		blob = find_blob(outer, json_node_get_object(layer), error);
+		blob = ash_oci_layout_find_blob(outer, json_node_get_object(layer), error);
 		if (blob == NULL || !read_tar(&loader, blobs->fd, get_offset(blob), get_offset(blob) + blob->size, true, error))
 			return NULL;
 	}
@@ -569,11 +515,11 @@ add_layout(Loader *loader, int fd, GError **error)
 
 	if (!add_file(loader, fd, "oci-layout", "oci-layout", error) || !add_file(loader, fd, "index.json", "index.json", error))
 		return FALSE;
-	blobs = ash_fd_open_stream(fd, BLOBS, error);
+	blobs = ash_fd_open_stream(fd, ASH_OCI_LAYOUT_BLOBS, error);
 	if (blobs == NULL)
 		return FALSE;
 	while (ok && (entry = ash_fd_next_entry(blobs)) != NULL) {
-		g_autofree char *path = g_build_filename(BLOBS, entry->d_name, NULL);
+		g_autofree char *path = g_build_filename(ASH_OCI_LAYOUT_BLOBS, entry->d_name, NULL);
 		ok = add_file(loader, dirfd(blobs), entry->d_name, path, error);
 	}
 	return ok;
@@ -598,23 +544,6 @@ load_directory(AshContext *ctx, const char *path, GError **error)
 	return g_steal_pointer(&tree);
 }
 
-static gboolean
-check_blobs(const AshFsTree *members, GError **error)
-{
-	const AshFsNode *blobs = ash_fs_tree_lookup(members, BLOBS);
-
-	for (guint i = 0; blobs != NULL && blobs->children != NULL && i < blobs->children->len; i++) {
-		const AshFsNode *blob = g_ptr_array_index(blobs->children, i);
-		ash_autofd int fd = S_ISREG(blob->mode) ? ash_fs_tree_open(members, blob, error) : -1;
-		g_autofree char *sum = fd >= 0 ? ash_sha256_fd_hex(fd, error) : NULL;
-		if (sum == NULL && S_ISREG(blob->mode))
-			return FALSE;
-		if (g_strcmp0(sum, blob->name) != 0)
-			return ash_throw(error, ASH_ERROR_TRUST, "blob \"%s\" is not what its name says", blob->name);
-	}
-	return TRUE;
-}
-
 AshFsTree *
 ash_treereader_load_layout(AshContext *ctx, const char *path, GError **error)
 {
@@ -623,41 +552,28 @@ ash_treereader_load_layout(AshContext *ctx, const char *path, GError **error)
 
 	if (members == NULL)
 		return is_directory ? (ash_prefix(error, "\"%s\" is no OCI image layout", path), NULL) : NULL;
-	if (ash_fs_tree_lookup(members, "oci-layout") == NULL || ash_fs_tree_lookup(members, "index.json") == NULL)
+	if (ash_oci_layout_get_index(members) == NULL)
 		return ash_throw_null(error, ASH_ERROR_CONFIG, "\"%s\" is no OCI image layout: it has no \"oci-layout\" or no \"index.json\"", path);
-	return check_blobs(members, error) ? g_steal_pointer(&members) : (ash_prefix(error, "\"%s\"", path), NULL);
+	return ash_oci_layout_check(members, error) ? g_steal_pointer(&members) : (ash_prefix(error, "\"%s\"", path), NULL);
 }
 
 AshFsTree *
 ash_treereader_load_layers(AshContext *ctx, const AshFsTree *members, GError **error)
 {
-	return load_layers(ctx, members, ash_fs_tree_lookup(members, "index.json"), false, error);
-}
-
-JsonNode *
-ash_treereader_load_config(const AshFsTree *members, GError **error)
-{
-	const Spool *spool = members->user_data;
-	g_autoptr(JsonNode) manifest = load_manifest(spool, members, ash_fs_tree_lookup(members, "index.json"), 0, error);
-	JsonObject *descriptor = manifest != NULL ? ash_strict_json_object(json_node_get_object(manifest), "config", error) : NULL;
-	const AshFsNode *blob = descriptor != NULL ? find_blob(members, descriptor, error) : NULL;
-
-	return blob != NULL ? load_json(spool, blob, error) : NULL;
+	return load_layers(ctx, members, false, error);
 }
 
 AshFsTree *
 ash_treereader_load(AshContext *ctx, const char *path, GError **error)
 {
 	g_autoptr(AshFsTree) outer = ash_treereader_load_members(ctx, path, error), inner = NULL;
-	AshFsNode *index;
 
 	if (outer == NULL)
 		return NULL;
-	index = ash_fs_tree_lookup(outer, "index.json");
-	if (ash_fs_tree_lookup(outer, "oci-layout") == NULL || index == NULL || !S_ISREG(index->mode))
+	if (ash_oci_layout_get_index(outer) == NULL)
 		inner = g_steal_pointer(&outer);
 	else
-		inner = load_layers(ctx, outer, index, true, error);
+		inner = load_layers(ctx, outer, true, error);
 	if (inner == NULL)
 		return ash_prefix(error, "\"%s\"", path), NULL;
 	if (ash_fs_tree_lookup(inner, "usr") == NULL && ash_fs_tree_lookup(inner, "etc") == NULL && ash_fs_tree_lookup(inner, "bin") == NULL)

@@ -27,6 +27,3 @@ AshFsTree *ash_treereader_load_layout(AshContext *ctx, const char *path, GError 
 
 /** The layers of the first image among such @members, put on one another; whatever is in them. Owned; else as ash_treereader_load(). */
 AshFsTree *ash_treereader_load_layers(AshContext *ctx, const AshFsTree *members, GError **error);
-
-/** The configuration (config.md) of that image: an object, owned. */
-JsonNode *ash_treereader_load_config(const AshFsTree *members, GError **error);

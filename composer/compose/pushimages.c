@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "compose/pushimages.h"
 
+#include "archive/ocilayout.h"
 #include "archive/treereader.h"
 #include "base/digest.h"
 #include "base/error.h"
@@ -13,14 +14,11 @@
 
 #include <string.h>
 
-#define DIGEST_PREFIX "sha256:"
 #define REF_NAME "org.opencontainers.image.ref.name"
-#define MAX_JSON (4 * 1024 * 1024) /* bytes */
-#define MAX_DEPTH 2                /* an index in index.json, and no more */
 
 /* One image of an archive. */
 typedef struct {
-	AshFsTree *tree;      /* borrowed: the archive's members */
+	const AshFsTree *tree; /* borrowed: the archive's members */
 	char *text, *digest;  /* of its manifest */
 	char *platform;       /* "linux/amd64", "linux/arm64/v8" */
 	JsonObject *descriptor; /* of it in an index */
@@ -66,39 +64,6 @@ ash_push_images_result_clear(AshPushImagesResult *result)
 	g_clear_pointer(&result->platforms, g_ptr_array_unref);
 }
 
-/* The blob that a descriptor (descriptor.md) names. */
-static const AshFsNode *
-find_blob(const AshFsTree *tree, JsonObject *descriptor, GError **error)
-{
-	const char *digest = ash_json_get_string(descriptor, "digest", error);
-	g_autofree char *path = NULL;
-
-	if (digest == NULL)
-		return NULL;
-	path = g_str_has_prefix(digest, DIGEST_PREFIX) ? g_strconcat("blobs/sha256/", digest + strlen(DIGEST_PREFIX), NULL) : NULL;
-	const AshFsNode *node = path != NULL ? ash_fs_tree_lookup(tree, path) : NULL;
-	if (node == NULL || !S_ISREG(node->mode) || node->size == 0)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "the image has no blob \"%s\"", digest);
-	return node;
-}
-
-static JsonNode *
-load_json(const AshFsTree *tree, const AshFsNode *node, char **ret_text, GError **error)
-{
-	const AshJsonLimits limits = { .code = ASH_ERROR_CONFIG };
-	g_autofree char *text = node->size <= MAX_JSON ? g_malloc0(node->size + 1) : NULL;
-
-	if (text == NULL)
-		return ash_throw_null(error, ASH_ERROR_CONFIG, "\"%s\" is too large", node->name);
-	ash_autofd int fd = ash_fs_tree_open(tree, node, error);
-	if (fd < 0 || !ash_fd_read_exact(fd, text, node->size, 0, error))
-		return NULL;
-	JsonNode *json = ash_strict_json_parse_object(text, node->size, &limits, node->name, error);
-	if (json != NULL && ret_text != NULL)
-		*ret_text = g_steal_pointer(&text);
-	return json;
-}
-
 /* From the config (config.md): what an index says of the image. */
 static gboolean
 take_platform(Image *image, JsonObject *config, GError **error)
@@ -126,15 +91,15 @@ take_blobs(Image *image, JsonObject *manifest, GError **error)
 {
 	JsonObject *config = ash_strict_json_object(manifest, "config", error);
 	JsonArray *layers = config != NULL ? ash_strict_json_array(manifest, "layers", error) : NULL;
-	const AshFsNode *node = layers != NULL ? find_blob(image->tree, config, error) : NULL;
-	g_autoptr(JsonNode) json = node != NULL ? load_json(image->tree, node, NULL, error) : NULL;
+	const AshFsNode *node = layers != NULL ? ash_oci_layout_find_blob(image->tree, config, error) : NULL;
+	g_autoptr(JsonNode) json = node != NULL ? ash_oci_layout_load_json(image->tree, node, NULL, error) : NULL;
 
 	if (json == NULL || !take_platform(image, json_node_get_object(json), error))
 		return FALSE;
 	g_ptr_array_add(image->blobs, (gpointer) node);
 	for (guint i = 0; i < json_array_get_length(layers); i++) {
 		JsonNode *layer = json_array_get_element(layers, i);
-		node = JSON_NODE_HOLDS_OBJECT(layer) ? find_blob(image->tree, json_node_get_object(layer), error) : NULL;
+		node = JSON_NODE_HOLDS_OBJECT(layer) ? ash_oci_layout_find_blob(image->tree, json_node_get_object(layer), error) : NULL;
 		if (node == NULL)
 			return error != NULL && *error != NULL ? FALSE : ash_throw(error, ASH_ERROR_CONFIG, "a layer is no object");
 		g_ptr_array_add(image->blobs, (gpointer) node);
@@ -142,50 +107,28 @@ take_blobs(Image *image, JsonObject *manifest, GError **error)
 	return TRUE;
 }
 
+/* Each image of an archive. */
 static gboolean
-add_image(Push *push, AshFsTree *tree, const AshFsNode *node, GError **error)
+add_image(const AshFsTree *tree, const AshFsNode *manifest, JsonObject *entry, gpointer user_data, GError **error)
 {
+	Push *push = user_data;
 	Image *image = g_new0(Image, 1);
 
 	g_ptr_array_add(push->images, image);
 	image->tree = tree;
 	image->blobs = g_ptr_array_new();
 	image->descriptor = json_object_new();
-	g_autoptr(JsonNode) json = load_json(tree, node, &image->text, error);
+	if (push->ref_name == NULL && json_object_has_member(entry, "annotations"))
+		push->ref_name = g_strdup(ash_json_get_string_optional(json_object_get_object_member(entry, "annotations"), REF_NAME));
+	g_autoptr(JsonNode) json = ash_oci_layout_load_json(tree, manifest, &image->text, error);
 	if (json == NULL)
 		return FALSE;
 	image->digest = ash_sha256_hex(image->text, -1);
-	g_autofree char *digest = g_strconcat(DIGEST_PREFIX, image->digest, NULL);
+	g_autofree char *digest = g_strconcat(ASH_OCI_DIGEST_PREFIX, image->digest, NULL);
 	json_object_set_string_member(image->descriptor, "mediaType", ASH_REGISTRY_TYPE_MANIFEST);
 	json_object_set_string_member(image->descriptor, "digest", digest);
 	json_object_set_int_member(image->descriptor, "size", (gint64) strlen(image->text));
 	return take_blobs(image, json_node_get_object(json), error);
-}
-
-/* All images that an index of the archive names (image-layout.md), through one more index if need be. */
-static gboolean
-add_index(Push *push, AshFsTree *tree, const AshFsNode *index, guint depth, GError **error)
-{
-	g_autoptr(JsonNode) json = load_json(tree, index, NULL, error);
-	JsonArray *manifests = json != NULL ? ash_strict_json_array(json_node_get_object(json), "manifests", error) : NULL;
-
-	if (manifests == NULL)
-		return FALSE;
-	for (guint i = 0; i < json_array_get_length(manifests); i++) {
-		JsonNode *element = json_array_get_element(manifests, i);
-		JsonObject *object = JSON_NODE_HOLDS_OBJECT(element) ? json_node_get_object(element) : NULL;
-		const AshFsNode *node = object != NULL ? find_blob(tree, object, error) : NULL;
-		if (node == NULL)
-			return error != NULL && *error != NULL ? FALSE : ash_throw(error, ASH_ERROR_CONFIG, "the index names no manifest");
-		if (push->ref_name == NULL && json_object_has_member(object, "annotations"))
-			push->ref_name = g_strdup(ash_json_get_string_optional(json_object_get_object_member(object, "annotations"), REF_NAME));
-		const bool is_index = g_strcmp0(ash_json_get_string_optional(object, "mediaType"), ASH_REGISTRY_TYPE_INDEX) == 0;
-		if (is_index && depth >= MAX_DEPTH)
-			return ash_throw(error, ASH_ERROR_CONFIG, "its indexes are nested too deep");
-		if (!(is_index ? add_index(push, tree, node, depth + 1, error) : add_image(push, tree, node, error)))
-			return FALSE;
-	}
-	return TRUE;
 }
 
 static gboolean
@@ -196,10 +139,9 @@ add_archive(Push *push, const char *path, GError **error)
 	if (tree == NULL)
 		return FALSE;
 	g_ptr_array_add(push->trees, tree);
-	const AshFsNode *index = ash_fs_tree_lookup(tree, "index.json");
-	if (ash_fs_tree_lookup(tree, "oci-layout") == NULL || index == NULL || !S_ISREG(index->mode))
+	if (ash_oci_layout_get_index(tree) == NULL)
 		return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is no archive of an OCI image (skopeo makes one: \"skopeo copy ... oci-archive:FILE\")", path);
-	return add_index(push, tree, index, 0, error) || ash_prefix(error, "\"%s\"", path);
+	return ash_oci_layout_visit(tree, add_image, push, error) || ash_prefix(error, "\"%s\"", path);
 }
 
 static int
@@ -335,7 +277,7 @@ push_index(Push *push, const char *tag, bool add, GError **error)
 		return FALSE;
 	for (guint i = 0; i < push->images->len; i++) {
 		const Image *image = g_ptr_array_index(push->images, i);
-		g_autofree char *digest = g_strconcat(DIGEST_PREFIX, image->digest, NULL);
+		g_autofree char *digest = g_strconcat(ASH_OCI_DIGEST_PREFIX, image->digest, NULL);
 		if (!ash_registry_client_put_manifest(push->ctx, push->client, digest, ASH_REGISTRY_TYPE_MANIFEST, image->text, error))
 			return FALSE;
 		json_array_add_object_element(manifests, json_object_ref(image->descriptor));

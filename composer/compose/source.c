@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "compose/source.h"
 
+#include "archive/ocilayout.h"
 #include "archive/treereader.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -105,7 +106,7 @@ check_container(const AshOstreeSpec *spec, GError **error)
 static gboolean
 check_layers(const AshFsTree *members, GError **error)
 {
-	g_autoptr(JsonNode) config = ash_treereader_load_config(members, error);
+	g_autoptr(JsonNode) config = ash_oci_layout_load_config(members, error);
 	JsonObject *inner = config != NULL ? ash_strict_json_object(json_node_get_object(config), "config", error) : NULL;
 	JsonObject *labels = inner != NULL ? ash_strict_json_object(inner, "Labels", error) : NULL;
 	JsonObject *rootfs = labels != NULL ? ash_strict_json_object(json_node_get_object(config), "rootfs", error) : NULL;
