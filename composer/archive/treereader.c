@@ -258,12 +258,8 @@ add_hardlink(Loader *loader, const char *path, const char *target, GError **erro
 	node = take_node(loader, path, first->mode, error);
 	if (node == NULL)
 		return FALSE;
-	node->uid = first->uid;
-	node->gid = first->gid;
+	ash_fs_node_copy_content(node, first);
 	node->mtime = first->mtime;
-	node->size = first->size;
-	node->content = g_strdup(first->content);
-	node->target = g_strdup(first->target);
 	xattr = ash_fs_node_get_xattr(first, "security.capability");
 	if (xattr != NULL)
 		ash_fs_node_add_xattr(node, xattr->name, xattr->value, xattr->length);

@@ -93,6 +93,16 @@ ash_fs_node_put_back(AshFsNode *node)
 }
 
 void
+ash_fs_node_copy_content(AshFsNode *node, const AshFsNode *source)
+{
+	node->uid = source->uid;
+	node->gid = source->gid;
+	node->size = source->size;
+	node->target = g_strdup(source->target);
+	node->content = g_strdup(source->content);
+}
+
+void
 ash_fs_node_add_xattr(AshFsNode *node, const char *name, const void *value, gsize length)
 {
 	AshFsXattr xattr = {

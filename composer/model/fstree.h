@@ -58,6 +58,8 @@ void ash_fs_node_free(AshFsNode *node);
 void ash_fs_node_take(AshFsNode *node);
 /** Puts it there again, in its place. Owned by its directory. */
 void ash_fs_node_put_back(AshFsNode *node);
+/** Owner, size, target and content of a leaf become those of @source; type, time, names and attributes stay. */
+void ash_fs_node_copy_content(AshFsNode *node, const AshFsNode *source);
 /** Adds a copy of the value, keeping xattrs sorted. */
 void ash_fs_node_add_xattr(AshFsNode *node, const char *name, const void *value, gsize length);
 /** From now on a regular file without other names has this content, from memory; all else stays as it is. */

@@ -52,11 +52,7 @@ ash_bare_copy_node(AshFsNode *parent, const char *name, const AshFsNode *source)
 {
 	AshFsNode *node = ash_fs_node_new(parent, name, source->mode);
 
-	node->uid = source->uid;
-	node->gid = source->gid;
-	node->size = source->size;
-	node->target = g_strdup(source->target);
-	node->content = g_strdup(source->content);
+	ash_fs_node_copy_content(node, source);
 	for (guint i = 0; source->xattrs != NULL && i < source->xattrs->len; i++) {
 		const AshFsXattr *xattr = &g_array_index(source->xattrs, AshFsXattr, i);
 		ash_fs_node_add_xattr(node, xattr->name, xattr->value, xattr->length);

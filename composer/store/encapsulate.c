@@ -154,11 +154,7 @@ add_copy(AshFsTree *layer, const char *path, const AshFsNode *source)
 {
 	AshFsNode *node = add(layer, path, source->mode);
 
-	node->uid = source->uid;
-	node->gid = source->gid;
-	node->size = source->size;
-	node->target = g_strdup(source->target);
-	node->content = g_strdup(source->content);
+	ash_fs_node_copy_content(node, source);
 	return node;
 }
 
