@@ -95,8 +95,8 @@ if command -v skopeo >/dev/null; then
 	check_equal "skopeo reads its label" "$commit" "$(skopeo inspect "oci-archive:$box" | jq -r '.Labels["ostree.commit"]')"
 fi
 
-# An audit is of what runs, in whichever form it is; one name of each file is enough.
-audit() { ashlar audit "$1" --json 2>/dev/null | jq -r '.findings[] | "\(.rule) \(.path)"' | sort; }
+# An audit is of what runs, in whichever form it is; one name of each file is enough. (Rules "boot-*" are about what only a disk has.)
+audit() { ashlar audit "$1" --json --rule '[!b]*' 2>/dev/null | jq -r '.findings[] | "\(.rule) \(.path)"' | sort; }
 audit $ref >commit.audit
 audit "$disk" >disk.audit
 audit "$box" >box.audit
@@ -108,7 +108,7 @@ for name in commit disk box; do
 done
 
 # A system that is that commit: ostreesetup with a signature, ostreecontainer out of the archive
-web=$work/web web_port=$((20000 + $$ % 20000))
+web=$work/web web_port=$((10000 + $$ % 10000))
 mkdir -p "$web" gpg/home gpg/trusted setup box
 chmod 700 gpg/home
 ostree init --repo="$web/repo" --mode=archive && ostree pull-local --repo="$web/repo" "$repo" $ref
