@@ -4,6 +4,7 @@
 #include "base/copyup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/sandbox.h"
 #include "install/placer.h"
 #include "install/rpmconfig.h"
@@ -37,6 +38,7 @@ typedef struct {
 struct AshRpmRun {
 	const AshTransactionPlan *plan; /* borrowed */
 	AshContext *ctx;                /* borrowed, while installing */
+	int root_fd;                    /* of the root, while installing; else -1 */
 	GArray *elements;               /* of Element, sorted by NEVRA */
 	rpmts ts;
 	AshPlacer *placer;              /* NULL: librpm unpacks */
@@ -110,6 +112,7 @@ ash_rpm_run_new(const AshTransactionPlan *plan, GError **error)
 	g_autoptr(AshRpmRun) run = g_new0(AshRpmRun, 1);
 
 	run->plan = plan;
+	run->root_fd = -1;
 	run->elements = g_array_new(FALSE, FALSE, sizeof(Element));
 	g_array_set_clear_func(run->elements, element_clear);
 	run->result = ash_transaction_result_new();
@@ -150,6 +153,7 @@ ash_rpm_run_free(AshRpmRun *run)
 	g_clear_pointer(&run->placer, ash_placer_free);
 	g_clear_pointer(&run->runner, ash_script_runner_free);
 	g_clear_pointer(&run->log, ash_script_log_free);
+	ash_fd_clear(&run->root_fd);
 	g_array_unref(run->elements);
 	g_clear_pointer(&run->result, ash_transaction_result_free);
 	g_ptr_array_unref(run->notices);
@@ -253,6 +257,16 @@ note_script_failure(AshRpmRun *run, const AshScriptRecord *record, bool timed_ou
 	stop(run);
 }
 
+/* Few scriptlets tell that they could not write; and there may be room again when all is done. */
+static void
+require_room(AshRpmRun *run, const AshScriptRecord *record)
+{
+	g_autofree char *subject = g_strdup_printf("package \"%s\": %s", record->package, record->kind);
+
+	if (run->failure == NULL && !ash_file_require_room(run->root_fd, subject, &run->failure))
+		stop(run);
+}
+
 static void
 set_epoch(guint64 seconds)
 {
@@ -288,6 +302,7 @@ script_end(AshRpmRun *run, rpmRC outcome)
 	g_ptr_array_add(run->result->scripts, record);
 	if (outcome != RPMRC_OK && run->failure == NULL)
 		note_script_failure(run, record, timed_out);
+	require_room(run, record);
 }
 
 static FD_t
@@ -450,6 +465,9 @@ throw_complaints(AshRpmRun *run, GError **error)
 
 	if (full != NULL)
 		return ash_throw(error, ASH_ERROR_NO_SPACE, "the packages cannot be installed: %s", full);
+	/* What SQLite may call an I/O error. */
+	if (!ash_file_require_room(run->root_fd, "the packages cannot be installed", error))
+		return FALSE;
 	g_autofree char *text = ash_sandbox_last_lines(run->complaints->str, ERROR_LINES);
 	return ash_throw(error, ASH_ERROR_INTERNAL, "the packages cannot be installed: %s",
 			 *text != '\0' ? text : "librpm gives no reason");
@@ -556,8 +574,12 @@ AshTransactionResult *
 ash_rpm_run_install(AshRpmRun *run, AshContext *ctx, const char *root, GError **error)
 {
 	run->ctx = ctx;
-	if (!prepare(run, root, error) || !start_helpers(run, root, error) || !transact(run, error) ||
+	run->root_fd = ash_file_open_dir(AT_FDCWD, root, false, error);
+	if (run->root_fd < 0 || !prepare(run, root, error) || !start_helpers(run, root, error) || !transact(run, error) ||
 	    !count_scripts(run, error))
+		return NULL;
+	/* To close the database makes room, and what it could not write before that (statistics of its indices) it does without. */
+	if (!ash_file_require_room(run->root_fd, "the package database", error))
 		return NULL;
 	g_clear_pointer(&run->ts, rpmtsFree);
 	if (!ash_rpmdb_clean(root, error))

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/file.h"
 #include "base/hostroot.h"
 #include "tree/scriptrun.h"
 #include "tree/steps.h"
@@ -71,7 +72,7 @@ ash_step_scripts(AshTreeRoot *root, GError **error)
 	GPtrArray *scripts = root->request->spec->post_scripts;
 
 	for (guint i = 0; i < scripts->len; i++)
-		if (!run_script(root, g_ptr_array_index(scripts, i), error))
+		if (!run_script(root, g_ptr_array_index(scripts, i), error) || !ash_file_require_room(root->fd, SECTION, error))
 			return FALSE;
 	return TRUE;
 }

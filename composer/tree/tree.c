@@ -101,7 +101,8 @@ run_step(AshTreeRoot *root, const Step *step, GError **error)
 	ash_progress_begin(root->ctx->progress, step->name, step->weight);
 	gboolean done = step->run(root, error);
 	ash_progress_end(root->ctx->progress);
-	return done;
+	/* Few programs tell that they could not write; and a later step may make room. */
+	return done && ash_file_require_room(root->fd, step->name, error);
 }
 
 void
@@ -127,5 +128,5 @@ ash_tree_apply(AshContext *ctx, const AshTreeRequest *request, GError **error)
 	for (gsize i = 0; i < G_N_ELEMENTS(steps); i++)
 		if ((steps[i].kinds & kind) != 0 && !run_step(&root, &steps[i], error))
 			return FALSE;
-	return ash_file_require_room(fd, "the tree", error);
+	return TRUE;
 }
