@@ -20,6 +20,7 @@ struct AshOutdir {
 	int dir_fd; /* locked while a hidden directory comes or goes */
 	char *path; /* of the hidden directory */
 	int fd;     /* of it; locked as long as we live */
+	AshLetGo *replaced;
 };
 
 /* Removes what nobody living has locked. */
@@ -65,6 +66,7 @@ ash_outdir_new(const char *dir, GError **error)
 
 	outdir->dir = g_canonicalize_filename(dir, NULL);
 	outdir->dir_fd = outdir->fd = -1;
+	outdir->replaced = ash_let_go_new();
 	if (!ash_file_mkdirs(AT_FDCWD, outdir->dir, 0755, error))
 		return NULL;
 	outdir->dir_fd = ash_file_open_dir(AT_FDCWD, outdir->dir, false, error);
@@ -82,6 +84,8 @@ ash_outdir_free(AshOutdir *outdir)
 		ash_file_remove_tree(AT_FDCWD, outdir->path, NULL);
 	ash_fd_clear(&outdir->fd);
 	ash_fd_clear(&outdir->dir_fd);
+	/* Last: whoever waits for the disk while it takes back the space of an image waits for that as well. */
+	ash_let_go_free(outdir->replaced);
 	g_free(outdir->path);
 	g_free(outdir->dir);
 	g_free(outdir);
@@ -116,14 +120,12 @@ sync_artifacts(AshOutdir *outdir, GPtrArray *artifacts, GError **error)
 gboolean
 ash_outdir_publish(AshOutdir *outdir, GPtrArray *artifacts, GError **error)
 {
-	g_autoptr(AshLetGo) replaced = ash_let_go_new();
-
 	if (!sync_artifacts(outdir, artifacts, error))
 		return FALSE;
 	for (guint i = 0; i < artifacts->len; i++) {
 		AshArtifact *artifact = g_ptr_array_index(artifacts, i);
 		g_autofree char *name = g_path_get_basename(artifact->path);
-		ash_let_go_hold(replaced, outdir->dir_fd, name);
+		ash_let_go_hold(outdir->replaced, outdir->dir_fd, name);
 		if (renameat(outdir->fd, name, outdir->dir_fd, name) < 0)
 			return ash_throw_errno(error, "cannot put \"%s\" into \"%s\"", name, outdir->dir);
 		g_free(artifact->path);
