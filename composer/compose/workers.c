@@ -25,6 +25,9 @@
 
 #define COMMIT_WORKER "commit"
 
+/* New objects that are made beside the tree: a commit hashes and syncs less than that sooner than it would wait for it. */
+#define WORTH_BEGINNING (32 * 1024 * 1024) /* bytes */
+
 /* What the commit worker is told; borrowed on the caller's side, owned on the worker's. */
 typedef struct {
 	char *installed, *root_key, *root, *store, *name, *ref, *version, *lock_text, *lock_digest, *input_digest, *tree_key, *notes, *sbom, *data_dir;
@@ -145,7 +148,7 @@ make_scan_options(AshLabels *labels)
 }
 
 static char *
-commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, GError **error)
+commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, AshAhead *ahead, GError **error)
 {
 	g_autofree char *subject = NULL;
 	g_autoptr(AshLabels) labels = NULL;
@@ -155,6 +158,7 @@ commit_tree(AshContext *ctx, AshStore *store, const CommitJob *job, GError **err
 	AshCommitRequest request = make_commit_request(job, &subject);
 	request.adopt = true;
 	request.scan = make_scan_options(labels);
+	request.objects = ahead != NULL ? ash_ahead_get_objects(ahead) : NULL;
 	char *commit = ash_store_commit(ctx, store, job->root, &request, error);
 	g_hash_table_unref(request.metadata);
 	return commit;
@@ -179,7 +183,8 @@ knows_labels(const CommitJob *job, const AshLabels *labels)
  * root has been through that, if its commit was made.
  */
 static gboolean
-apply_tree_and_look_ahead(AshContext *ctx, AshStore *store, const CommitJob *job, AshTreeReport *report, GError **error)
+apply_tree_and_look_ahead(AshContext *ctx, AshStore *store, const CommitJob *job, AshTreeReport *report, AshAhead **ret_ahead,
+			  GError **error)
 {
 	g_autoptr(AshLabels) labels = NULL;
 	g_autoptr(AshAhead) ahead = NULL;
@@ -188,12 +193,13 @@ apply_tree_and_look_ahead(AshContext *ctx, AshStore *store, const CommitJob *job
 		return FALSE;
 	if (is_fresh(job) && knows_labels(job, labels)) {
 		const AshScanOptions scan = make_scan_options(labels);
-		ahead = ash_ahead_begin(ctx, store, job->installed, &scan);
+		ahead = ash_ahead_begin(ctx, store, job->installed, &scan, WORTH_BEGINNING);
 	}
 	if (!apply_tree(ctx, store, job, report, error))
 		return FALSE;
 	if (ahead != NULL)
 		ash_ahead_end(ahead);
+	*ret_ahead = g_steal_pointer(&ahead);
 	return TRUE;
 }
 
@@ -224,7 +230,7 @@ keep_roots(AshStore *store, const CommitJob *job)
 }
 
 static gboolean
-make_tree(AshContext *ctx, AshStore *store, const CommitJob *job, AshTreeReport *report, GError **error)
+make_tree(AshContext *ctx, AshStore *store, const CommitJob *job, AshTreeReport *report, AshAhead **ret_ahead, GError **error)
 {
 	ash_progress_begin(ctx->progress, "Copy of the root", 5);
 	gboolean done = clone_root(ctx, store, job, error);
@@ -232,7 +238,7 @@ make_tree(AshContext *ctx, AshStore *store, const CommitJob *job, AshTreeReport 
 	if (!done)
 		return FALSE;
 	ash_progress_begin(ctx->progress, "Tree", 70);
-	done = apply_tree_and_look_ahead(ctx, store, job, report, error);
+	done = apply_tree_and_look_ahead(ctx, store, job, report, ret_ahead, error);
 	ash_progress_end(ctx->progress);
 	return done;
 }
@@ -250,10 +256,11 @@ commit_worker(AshContext *ctx, JsonObject *request, GError **error)
 	if (store == NULL)
 		return NULL;
 	ash_progress_set_total_weight(ctx->progress, 100);
-	if (!make_tree(ctx, store, &job, &report, error))
+	g_autoptr(AshAhead) ahead = NULL;
+	if (!make_tree(ctx, store, &job, &report, &ahead, error))
 		return NULL;
 	ash_progress_begin(ctx->progress, "Commit", 25);
-	g_autofree char *commit = commit_tree(ctx, store, &job, error);
+	g_autofree char *commit = commit_tree(ctx, store, &job, ahead, error);
 	ash_progress_end(ctx->progress);
 	if (commit == NULL)
 		return NULL;

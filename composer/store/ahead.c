@@ -20,6 +20,8 @@ struct AshAhead {
 	AshStore *store; /* borrowed */
 	char *root;
 	AshScanOptions scan;
+	guint64 least;
+	AshObjectMap *objects;
 	GThread *thread;
 };
 
@@ -34,14 +36,19 @@ make_objects(AshAhead *ahead, GError **error)
 		.stage_fd = -1,
 		.shared_only = true,
 		.inodes = inodes,
+		.map = ahead->objects,
 	};
 	g_autofree char *root_tree = NULL, *root_meta = NULL;
 	g_autoptr(AshFsTree) tree = NULL;
+	guint64 bytes = 0;
 
 	if (root_fd < 0)
 		return FALSE;
 	tree = ash_scan_directory(root_fd, &ahead->scan, inodes, error);
-	return tree != NULL &&
+	if (tree == NULL || !ash_object_count_new(ahead->ctx, &writer, tree, &bytes, error))
+		return FALSE;
+	g_debug("objects ahead of the commit: %" G_GUINT64_FORMAT " bytes to look at", bytes);
+	return bytes < ahead->least ||
 	       ash_contents_write(ahead->ctx, ahead->store, &writer, tree, &root_tree, &root_meta, error);
 }
 
@@ -59,7 +66,7 @@ ahead_thread(gpointer data)
 }
 
 AshAhead *
-ash_ahead_begin(AshContext *ctx, AshStore *store, const char *root, const AshScanOptions *scan)
+ash_ahead_begin(AshContext *ctx, AshStore *store, const char *root, const AshScanOptions *scan, guint64 least)
 {
 	AshAhead *ahead = g_new0(AshAhead, 1);
 
@@ -68,10 +75,18 @@ ash_ahead_begin(AshContext *ctx, AshStore *store, const char *root, const AshSca
 	ahead->store = store;
 	ahead->root = g_strdup(root);
 	ahead->scan = *scan;
+	ahead->least = least;
+	ahead->objects = ash_object_map_new();
 	/* Nothing may be removed as long as no commit needs it. */
 	if (ash_store_use(ctx, store, NULL))
 		ahead->thread = g_thread_try_new("ahead", ahead_thread, ahead, NULL);
 	return ahead;
+}
+
+AshObjectMap *
+ash_ahead_get_objects(AshAhead *ahead)
+{
+	return ahead->objects;
 }
 
 void
@@ -89,6 +104,7 @@ ash_ahead_free(AshAhead *ahead)
 	g_cancellable_cancel(ahead->ctx->cancellable);
 	ash_ahead_end(ahead);
 	ash_context_free(ahead->ctx);
+	ash_object_map_free(ahead->objects);
 	g_free(ahead->root);
 	g_free(ahead);
 }

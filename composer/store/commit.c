@@ -68,6 +68,42 @@ write_commit(AshContext *ctx, AshStore *store, const AshCommitRequest *request, 
 	return g_steal_pointer(&checksum);
 }
 
+/* The index of a tree, written by a thread beside the commit. */
+typedef struct {
+	AshStore *store;
+	const AshFsTree *tree;
+	char *name;
+	GThread *thread;
+} Indexer;
+
+static gpointer
+index_thread(gpointer data)
+{
+	const Indexer *indexer = data;
+
+	if (!ash_tree_index_exists(indexer->store, indexer->name))
+		ash_tree_index_save(indexer->store, indexer->name, indexer->tree);
+	return NULL;
+}
+
+static void
+indexer_begin(Indexer *indexer, OstreeRepoFile *root)
+{
+	indexer->name = ash_tree_index_name(ostree_repo_file_tree_get_contents_checksum(root),
+					    ostree_repo_file_tree_get_metadata_checksum(root));
+	indexer->thread = g_thread_new("index", index_thread, indexer);
+}
+
+static void
+indexer_end(Indexer *indexer)
+{
+	if (indexer->thread != NULL)
+		g_thread_join(indexer->thread);
+	g_free(indexer->name);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Indexer, indexer_end)
+
 /*
  * No lock is held: an object is the same whoever writes it, and nothing is removed while the store is in use. The commit
  * comes last; its sync is short, since all else is on the disk.
@@ -79,21 +115,15 @@ write_all(AshContext *ctx, AshStore *store, AshObjectWriter *writer, const AshCo
 	g_autoptr(OstreeRepoFile) root = write_contents(ctx, store, writer, tree, error);
 	g_autoptr(GHashTable) meta = NULL;
 	g_autoptr(GVariant) metadata = NULL;
-	g_autofree char *checksum = NULL, *index_name = NULL;
+	g_auto(Indexer) indexer = { .store = store, .tree = tree };
 
 	if (root == NULL)
 		return NULL;
+	indexer_begin(&indexer, root);
 	meta = ash_commit_meta_new(request);
 	ash_commit_meta_add_tree(meta, request, tree);
 	metadata = ash_commit_meta_end(meta);
-	checksum = write_commit(ctx, store, request, metadata, root, error);
-	if (checksum == NULL)
-		return NULL;
-	index_name = ash_tree_index_name(ostree_repo_file_tree_get_contents_checksum(root),
-					 ostree_repo_file_tree_get_metadata_checksum(root));
-	if (!ash_tree_index_exists(store, index_name))
-		ash_tree_index_save(store, index_name, tree);
-	return g_steal_pointer(&checksum);
+	return write_commit(ctx, store, request, metadata, root, error);
 }
 
 /* libostree has no code for its own limit. */
@@ -111,11 +141,13 @@ stage_and_commit(AshContext *ctx, AshStore *store, int root_fd, const AshCommitR
 		 AshFsTree *tree, const GArray *inodes, GError **error)
 {
 	g_auto(Stage) stage = { .fd = -1 };
+	g_autoptr(AshObjectMap) map = request->objects == NULL ? ash_object_map_new() : NULL;
 	g_auto(AshObjectWriter) writer = {
 		.root_fd = root_fd,
 		.objects_fd = store->objects_fd,
 		.adopt = request->adopt,
 		.inodes = inodes,
+		.map = request->objects != NULL ? request->objects : map,
 	};
 	g_autofree char *checksum = NULL;
 

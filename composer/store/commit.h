@@ -18,6 +18,7 @@ typedef struct {
 	bool bootable;            /* says what clients of OSTree ask of a tree that they deploy: "ostree.bootable", "ostree.linux" */
 	bool adopt;               /* use the directory up instead of copying it: remove it afterwards; shared files stay good */
 	AshScanOptions scan;
+	AshObjectMap *objects;    /* what is known of the store's objects (ash_ahead_get_objects()), or NULL */
 	AshObjectCounts *counts;  /* may be NULL; set if the commit succeeds */
 } AshCommitRequest;
 

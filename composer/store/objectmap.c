@@ -16,6 +16,7 @@
 
 struct AshObjectMap {
 	GHashTable *checksums; /* inode number -> checksum, owned; NULL until it is found */
+	bool has_wishes;       /* since it was loaded */
 	bool exact;
 };
 
@@ -47,7 +48,16 @@ ash_object_map_free(AshObjectMap *map)
 void
 ash_object_map_want(AshObjectMap *map, ino_t ino)
 {
+	if (g_hash_table_contains(map->checksums, key_of(ino)))
+		return;
 	g_hash_table_insert(map->checksums, key_of(ino), NULL);
+	map->has_wishes = true;
+}
+
+void
+ash_object_map_add(AshObjectMap *map, ino_t ino, const char *checksum)
+{
+	g_hash_table_insert(map->checksums, key_of(ino), g_strdup(checksum));
 }
 
 static gboolean
@@ -83,7 +93,7 @@ ash_object_map_load(AshObjectMap *map, int objects_fd, GError **error)
 
 	/* A pointer shorter than a number may stand for two. */
 	map->exact = sizeof(gpointer) >= sizeof(ino_t) && ash_inode_is_exact(objects_fd);
-	if (g_hash_table_size(map->checksums) == 0)
+	if (!map->has_wishes)
 		return TRUE;
 	stream = ash_fd_open_stream(objects_fd, ".", error);
 	if (stream == NULL)
@@ -93,6 +103,7 @@ ash_object_map_load(AshObjectMap *map, int objects_fd, GError **error)
 		    entry->d_name[2] == '\0' && !load_directory(map, objects_fd, entry->d_name, error))
 			return FALSE;
 	}
+	map->has_wishes = false;
 	return TRUE;
 }
 

@@ -16,11 +16,14 @@ AshObjectMap *ash_object_map_new(void);
 void ash_object_map_free(AshObjectMap *map);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshObjectMap, ash_object_map_free)
 
-/** Asks for @ino; before ash_object_map_load(), which keeps what was asked for only. */
+/** Asks for @ino, unless it was asked for before; then ash_object_map_load(), which keeps what was asked for only. */
 void ash_object_map_want(AshObjectMap *map, ino_t ino);
 
-/** Reads the names below @objects_fd, REPO/objects. Does nothing if nothing was asked for. */
+/** Reads the names below @objects_fd, REPO/objects. Does nothing if nothing more was asked for since the last time. */
 gboolean ash_object_map_load(AshObjectMap *map, int objects_fd, GError **error);
+
+/** Notes an object that is new since then. No other thread may use the map meanwhile. */
+void ash_object_map_add(AshObjectMap *map, ino_t ino, const char *checksum);
 
 /** True if a number that is in the map is the object's: see ash_inode_is_exact(). */
 bool ash_object_map_is_exact(const AshObjectMap *map);

@@ -7,7 +7,6 @@
 #include "base/shared.h"
 #include "store/internal.h"
 #include "store/object.h"
-#include "store/objectmap.h"
 #include "store/scan.h"
 
 #include <dirent.h>
@@ -38,7 +37,6 @@ typedef struct {
 typedef struct {
 	AshContext *ctx;
 	AshObjectWriter *writer; /* its links and counts under lock */
-	AshObjectMap *map;
 	dev_t dev;               /* of the repository */
 	GArray *files;           /* of File: what to write */
 	guint next;              /* atomic: place in files of the next one to take */
@@ -230,7 +228,7 @@ is_known(Work *work, const File *file, Scratch *scratch)
 	if (file->known == NULL || !is_plain(file->node) ||
 	    snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", work->writer->root_fd, file->path) >= (int) sizeof(path))
 		return false;
-	if (!ash_object_map_is_exact(work->map) && !is_object(work, file, file->known))
+	if (!ash_object_map_is_exact(work->writer->map) && !is_object(work, file, file->known))
 		return false;
 	meta = scratch_metadata(scratch, file->node);
 	return ash_object_path_has_metadata(path, meta);
@@ -276,7 +274,7 @@ write_next(Work *work, Scratch *scratch, GError **error)
 	if (at >= work->files->len || g_atomic_int_get(&work->failed))
 		return FALSE;
 	file = &g_array_index(work->files, File, at);
-	file->known = ash_object_map_lookup(work->map, file->inode->id.ino);
+	file->known = ash_object_map_lookup(work->writer->map, file->inode->id.ino);
 	if (!ash_context_check(work->ctx, error))
 		return FALSE;
 	if (is_known(work, file, scratch)) {
@@ -329,7 +327,7 @@ collect_file(AshFsNode *node, gpointer user_data, GError **error)
 	g_array_append_val(work->files, file);
 	/* An inode that is an object has one more name than those in the tree. */
 	if (inode->nlink > node->nlink && inode->id.dev == work->dev)
-		ash_object_map_want(work->map, inode->id.ino);
+		ash_object_map_want(work->writer->map, inode->id.ino);
 	return TRUE;
 }
 
@@ -351,21 +349,53 @@ run_threads(Work *work, GThreadFunc func, GError **error)
 	return FALSE;
 }
 
-gboolean
-ash_object_write_files(AshContext *ctx, AshObjectWriter *writer, AshFsTree *tree, GError **error)
+static void
+work_clear(Work *work)
 {
-	g_autoptr(GArray) files = g_array_new(FALSE, FALSE, sizeof(File));
-	g_autoptr(AshObjectMap) map = ash_object_map_new();
-	Work work = { .ctx = ctx, .writer = writer, .map = map, .files = files };
+	g_clear_pointer(&work->files, g_array_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Work, work_clear)
+
+/* Everything but the objects themselves. */
+static gboolean
+prepare(Work *work, AshFsTree *tree, GError **error)
+{
+	AshObjectWriter *writer = work->writer;
 	struct stat info;
 
 	if (!ash_fd_stat(writer->objects_fd, "objects", &info, error))
 		return FALSE;
-	work.dev = info.st_dev;
+	work->dev = info.st_dev;
+	work->files = g_array_new(FALSE, FALSE, sizeof(File));
+	g_array_set_clear_func(work->files, file_clear);
+	ash_fs_tree_walk(tree, collect_file, work, NULL);
+	return ash_object_map_load(writer->map, writer->objects_fd, error);
+}
+
+gboolean
+ash_object_count_new(AshContext *ctx, AshObjectWriter *writer, AshFsTree *tree, guint64 *ret_bytes, GError **error)
+{
+	g_auto(Work) work = { .ctx = ctx, .writer = writer };
+
+	if (!prepare(&work, tree, error))
+		return FALSE;
+	*ret_bytes = 0;
+	for (guint i = 0; i < work.files->len; i++) {
+		const File *file = &g_array_index(work.files, File, i);
+		if (ash_object_map_lookup(writer->map, file->inode->id.ino) == NULL)
+			*ret_bytes += file->node->size;
+	}
+	return TRUE;
+}
+
+gboolean
+ash_object_write_files(AshContext *ctx, AshObjectWriter *writer, AshFsTree *tree, GError **error)
+{
+	g_auto(Work) work = { .ctx = ctx, .writer = writer };
+
 	writer->links = g_ptr_array_new();
-	g_array_set_clear_func(files, file_clear);
-	ash_fs_tree_walk(tree, collect_file, &work, NULL);
-	return ash_object_map_load(map, writer->objects_fd, error) && run_threads(&work, write_files_thread, error);
+	return prepare(&work, tree, error) && run_threads(&work, write_files_thread, error);
 }
 
 void
@@ -410,17 +440,19 @@ publish_copy(const AshObjectWriter *writer, const char *staged_name, GError **er
 }
 
 static int
-link_object(const AshObjectWriter *writer, const char *path, const char *name, const char *checksum)
+link_object(const AshObjectWriter *writer, const char *path, const char *name, const AshFsNode *node)
 {
 	ash_autofd int fd = -1;
 	int result = linkat(writer->root_fd, path, writer->objects_fd, name, 0);
 
+	if (result == 0)
+		ash_object_map_add(writer->map, g_array_index(writer->inodes, AshScanInode, node->number).id.ino, node->content);
 	if (result == 0 || errno != EEXIST)
 		return result;
 	/* The same content twice in one tree, or another commit. */
 	fd = openat(writer->root_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0)
-		note_object(fd, checksum);
+		note_object(fd, node->content);
 	return 0;
 }
 
@@ -431,9 +463,9 @@ publish_link(const AshObjectWriter *writer, const AshFsNode *node, GError **erro
 	char name[ASH_STORE_OBJECT_NAME_SIZE];
 
 	ash_store_object_name(node->content, name);
-	if (link_object(writer, path, name, node->content) == 0)
+	if (link_object(writer, path, name, node) == 0)
 		return TRUE;
-	if (errno == ENOENT && make_directory(writer, name) && link_object(writer, path, name, node->content) == 0)
+	if (errno == ENOENT && make_directory(writer, name) && link_object(writer, path, name, node) == 0)
 		return TRUE;
 	return ash_throw_errno(error, "cannot link \"/%s\" to \"objects/%s\"", path, name);
 }

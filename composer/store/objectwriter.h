@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "model/fstree.h"
+#include "store/objectmap.h"
 
 #include <stdbool.h>
 
@@ -27,12 +28,16 @@ typedef struct {
 	bool adopt;           /* take files that are not shared too, by a link, instead of copying them */
 	bool shared_only;     /* leave out all files that are not shared, or would have to be copied */
 	const GArray *inodes; /* of AshScanInode, from ash_scan_directory(); borrowed */
+	AshObjectMap *map;    /* what is known of the repository's objects, and learnt here; borrowed */
 	GPtrArray *links;     /* filled: files of the tree that are to be linked; owned, of borrowed AshFsNode */
 	AshObjectCounts counts;
 } AshObjectWriter;
 
 void ash_object_writer_clear(AshObjectWriter *writer);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshObjectWriter, ash_object_writer_clear)
+
+/** How many bytes of the files that ash_object_write_files() would look at are no object yet, as it seems from their inodes. */
+gboolean ash_object_count_new(AshContext *ctx, AshObjectWriter *writer, AshFsTree *tree, guint64 *ret_bytes, GError **error);
 
 /**
  * Sets content of each regular file's first node in @tree to its object's checksum, its xattrs too, and gets ready what the

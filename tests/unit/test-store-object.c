@@ -27,6 +27,7 @@ typedef struct {
 	AshContext *ctx;
 	AshStore *store;
 	AshObjectCounts counts;
+	AshObjectMap *objects; /* borrowed; given to commits */
 	guint clones;
 } Fixture;
 
@@ -103,6 +104,7 @@ commit(Fixture *fixture, const char *root, const char *type)
 		.timestamp = EPOCH,
 		.adopt = true,
 		.counts = &fixture->counts,
+		.objects = fixture->objects,
 		.scan = { .label = type != NULL ? label : NULL, .label_data = (char *) type },
 	};
 	GError *error = NULL;
@@ -276,11 +278,11 @@ test_wrong_object(Fixture *fixture, gconstpointer data)
 }
 
 static AshAhead *
-begin_ahead(Fixture *fixture, const char *type)
+begin_ahead(Fixture *fixture, const char *type, guint64 least)
 {
 	const AshScanOptions scan = { .label = type != NULL ? label : NULL, .label_data = (char *) type };
 
-	return ash_ahead_begin(fixture->ctx, fixture->store, fixture->root, &scan);
+	return ash_ahead_begin(fixture->ctx, fixture->store, fixture->root, &scan, least);
 }
 
 /* The checksum of the fixture's root in a store of its own, owned: what every other way must give. */
@@ -311,7 +313,7 @@ test_ahead(Fixture *fixture, gconstpointer data)
 	write_file(fixture->root_fd, "usr/mine", "mine", 0644);
 	g_assert_cmpint(fchownat(fixture->root_fd, "usr/mine", 7, 7, 0), ==, 0);
 	root = clone_root(fixture);
-	AshAhead *ahead = begin_ahead(fixture, NULL);
+	AshAhead *ahead = begin_ahead(fixture, NULL, 1);
 	ash_ahead_end(ahead);
 	ash_ahead_free(ahead);
 	/* One dirmeta; both directories lack something. */
@@ -333,16 +335,44 @@ test_ahead_wrong(Fixture *fixture, gconstpointer data)
 
 	if (skip_unless_root())
 		return;
-	AshAhead *ahead = begin_ahead(fixture, "one_t");
+	AshAhead *ahead = begin_ahead(fixture, "one_t", 1);
 	ash_ahead_end(ahead);
 	ash_ahead_free(ahead);
 	g_assert_cmpuint(count_objects(fixture), ==, FILES + 3);
 	/* Given up in the middle. */
-	ash_ahead_free(begin_ahead(fixture, NULL));
+	ash_ahead_free(begin_ahead(fixture, NULL, 1));
 	first = commit(fixture, root, NULL);
 	fsck(fixture);
 	expected = commit_elsewhere(fixture, NULL);
 	g_assert_cmpstr(first, ==, expected);
+}
+
+/* There is too little to do: nothing is made, but what it has learnt is of use, and is not what is true no more. */
+static void
+test_ahead_little(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *root = NULL, *first = NULL, *again = NULL, *expected = NULL;
+	g_autoptr(AshAhead) ahead = NULL;
+
+	if (skip_unless_root())
+		return;
+	root = clone_root(fixture);
+	first = commit(fixture, root, NULL);
+	write_file(fixture->root_fd, "usr/new", "new", 0644);
+	g_autofree char *second = clone_root(fixture);
+	guint objects = count_objects(fixture);
+	ahead = begin_ahead(fixture, NULL, G_MAXUINT64);
+	ash_ahead_end(ahead);
+	g_assert_cmpuint(count_objects(fixture), ==, objects);
+	fixture->objects = ash_ahead_get_objects(ahead);
+	again = commit(fixture, second, NULL);
+	fixture->objects = NULL;
+	g_assert_cmpuint(fixture->counts.known, ==, FILES + 1);
+	g_assert_cmpuint(fixture->counts.hashed, ==, 1);
+	fsck(fixture);
+	expected = commit_elsewhere(fixture, NULL);
+	g_assert_cmpstr(again, ==, expected);
+	g_assert_cmpstr(again, !=, first);
 }
 
 #define ADD(name, func) g_test_add("/store/object/" name, Fixture, NULL, setup, func, teardown)
@@ -357,5 +387,6 @@ main(int argc, char **argv)
 	ADD("wrong-object", test_wrong_object);
 	ADD("ahead", test_ahead);
 	ADD("ahead-wrong", test_ahead_wrong);
+	ADD("ahead-little", test_ahead_little);
 	return g_test_run();
 }
