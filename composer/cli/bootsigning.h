@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/context.h"
-#include "disk/detached.h"
+#include "disk/secureboot/detached.h"
 
 /** Options of commands that sign what a machine boots with. Zero-initialise; must stay where it is once it is used. */
 typedef struct {

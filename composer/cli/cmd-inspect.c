@@ -6,8 +6,8 @@
 #include "base/osrelease.h"
 #include "base/size.h"
 #include "base/table.h"
-#include "disk/imagesignature.h"
-#include "disk/inspect.h"
+#include "disk/inspect/imagesignature.h"
+#include "disk/inspect/inspect.h"
 #include "model/lock.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "disk/erofs-layout.h"
+#include "disk/erofs/layout.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "disk/varstore.h"
+#include "disk/secureboot/varstore.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -14,7 +14,7 @@
 #include "compose/vartree.h"
 #include "config/kickstart.h"
 #include "config/kslayout.h"
-#include "disk/image.h"
+#include "disk/image/image.h"
 #include "store/history.h"
 #include "store/sysroot.h"
 #include "store/tree.h"

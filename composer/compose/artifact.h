@@ -3,7 +3,7 @@
 
 #include "base/context.h"
 #include "compose/imageoptions.h"
-#include "disk/parts.h"
+#include "disk/image/parts.h"
 #include "model/imagetype.h"
 #include "model/manifest.h"
 #include "store/store.h"
@@ -49,7 +49,7 @@ void ash_artifact_identity_clear(AshArtifactIdentity *identity);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AshArtifactIdentity, ash_artifact_identity_clear)
 
 /**
- * Makes what an updater needs of a disk @type from @commit, in @out_dir: see disk/parts.h. The same bytes as in the disk image that
+ * Makes what an updater needs of a disk @type from @commit, in @out_dir: see disk/image/parts.h. The same bytes as in the disk image that
  * ash_artifact_write() makes with these @options. Both results are cleared by the caller.
  */
 gboolean ash_artifact_write_parts(AshContext *ctx, AshStore *store, const char *commit, const AshImageType *type, const char *out_dir,

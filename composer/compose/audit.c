@@ -6,9 +6,9 @@
 #include "audit/unowned.h"
 #include "compose/deployed.h"
 #include "compose/rpmtree.h"
-#include "disk/authenticode.h"
-#include "disk/bootimages.h"
-#include "disk/imagetree.h"
+#include "disk/boot/bootimages.h"
+#include "disk/inspect/imagetree.h"
+#include "disk/secureboot/authenticode.h"
 #include "install/rpmfiles.h"
 #include "store/tree.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "compose/imageoptions.h"
-#include "disk/detached.h"
+#include "disk/secureboot/detached.h"
 #include "store/store.h"
 
 /**

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "compose/secrets.h"
-#include "disk/bootsigner.h"
-#include "disk/initrdahead.h"
+#include "disk/boot/initrdahead.h"
+#include "disk/secureboot/bootsigner.h"
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "compose/layoutfiles.h"
 
-#include "disk/erofs-layout.h"
+#include "disk/erofs/layout.h"
 #include "pack/delta.h"
 
 #define BLOCK_BYTES 4096

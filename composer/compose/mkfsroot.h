@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/worker.h"
-#include "disk/rootfile.h"
+#include "disk/filesystem/rootfile.h"
 #include "store/store.h"
 
 /*

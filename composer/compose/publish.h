@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "disk/bootsigner.h"
 #include "base/context.h"
 #include "base/digest.h"
+#include "disk/secureboot/bootsigner.h"
 #include "publish/publish.h"
 #include "store/store.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/keyfile.h"
-#include "disk/seal.h"
+#include "disk/luks/seal.h"
 #include "model/imagetype.h"
 
 /** Where the keys of encrypted partitions come from; all borrowed. */

@@ -4,7 +4,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/** What a partition holds. How each is written is in disk/filesystem.h. */
+/** What a partition holds. How each is written is in disk/filesystem/filesystem.h. */
 typedef enum {
 	ASH_FS_NONE,
 	ASH_FS_VFAT,

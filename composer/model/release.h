@@ -87,10 +87,10 @@ typedef struct {
 	AshObjectRef uki;      /* EFI/Linux/NAME_VERSION.efi */
 	AshObjectRef uki_recipe; /* a delta (pack/delta.h) that makes it of this release's root file system; may be absent. Who does not know it, or
 				  * cannot use it, takes the whole */
-	AshObjectRef verity_sig; /* the signature of the root hash, as its partition has it (disk/veritysig.h); may be absent */
+	AshObjectRef verity_sig; /* the signature of the root hash, as its partition has it (disk/verity/signature.h); may be absent */
 	AshObjectRef etc;      /* the defaults in /etc: lines "sha256  mode  path"; may be absent */
 	AshObjectRef sbom;     /* may be absent */
-	AshObjectRef layout;   /* where everything is in the root file system (disk/erofs-layout.h): for the next version; may be absent */
+	AshObjectRef layout;   /* where everything is in the root file system (disk/erofs/layout.h): for the next version; may be absent */
 	AshObjectRef anchor;   /* the layout of an earlier version that this one was made with; may be absent */
 	GPtrArray *deltas;     /* of AshReleaseDelta */
 	GPtrArray *costs;      /* of AshReleaseCost, newest first */

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "disk/verity.h"
+#include "disk/verity/verity.h"
 #include "model/release.h"
 
 #include <errno.h>

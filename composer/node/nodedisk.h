@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "disk/gpttable.h"
+#include "disk/gpt/gpttable.h"
 #include "node/places.h"
 #include "node/plan.h"
 

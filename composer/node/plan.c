@@ -2,7 +2,7 @@
 #include "node/plan.h"
 
 #include "base/error.h"
-#include "disk/verity.h"
+#include "disk/verity/verity.h"
 #include "node/steps.h"
 #include "node/walk.h"
 #include "pack/ranges.h"

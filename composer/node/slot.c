@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "base/parallel.h"
 #include "base/zero.h"
-#include "disk/verity.h"
+#include "disk/verity/verity.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #define BLOCK ASH_RELEASE_BLOCK_BYTES
 #define SUM   ASH_SHA256_SIZE
 
-/* dm-verity's superblock (disk/verity.h). */
+/* dm-verity's superblock (disk/verity/verity.h). */
 #define SUPERBLOCK_UUID	      16
 #define SUPERBLOCK_UUID_BYTES 16
 #define SUPERBLOCK_ALGORITHM  32

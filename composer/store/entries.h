@@ -9,7 +9,7 @@ typedef enum {
 	ASH_ENTRY_ROOT,      /* an installed root: DIR/roots/KEY */
 	ASH_ENTRY_INITRAMFS, /* DIR/initramfs/NAME */
 	ASH_ENTRY_MEMO,      /* DIR/memo/NAME: what scriptlets did */
-	ASH_ENTRY_LEAVES,    /* DIR/leaves/SALT: hashes of files' blocks (disk/leafcache.h) */
+	ASH_ENTRY_LEAVES,    /* DIR/leaves/SALT: hashes of files' blocks (disk/verity/leafcache.h) */
 	ASH_ENTRY_RECORD,    /* of a stage or artifact: DIR/stages/REF.json */
 	ASH_ENTRY_KINDS,
 } AshEntryKind;

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "disk/verity.h"
+#include "disk/verity/verity.h"
 #include "node-fixture.h"
 #include "pack/hashtree.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/fd.h"
-#include "disk/crc32c.h"
-#include "disk/erofs-format.h"
-#include "disk/erofs-reader.h"
+#include "disk/erofs/format.h"
+#include "disk/erofs/reader.h"
+#include "disk/io/crc32c.h"
 
 #include <string.h>
 #include <sys/mman.h>

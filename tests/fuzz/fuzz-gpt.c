@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/fd.h"
-#include "disk/gpt.h"
-#include "disk/place.h"
+#include "disk/gpt/gpt.h"
+#include "disk/gpt/place.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

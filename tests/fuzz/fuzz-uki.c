@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
-#include "disk/authenticode.h"
-#include "disk/uki.h"
+#include "disk/secureboot/authenticode.h"
+#include "disk/uki/uki.h"
 
 #include <string.h>
 

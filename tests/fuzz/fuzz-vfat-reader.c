@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/fd.h"
-#include "disk/vfat.h"
+#include "disk/vfat/vfat.h"
 
 #include <sys/mman.h>
 

@@ -4,7 +4,7 @@
 #include "base/digest.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "disk/verity.h"
+#include "disk/verity/verity.h"
 #include "model/hashlevels.h"
 #include "pack/delta.h"
 #include "pack/frames.h"

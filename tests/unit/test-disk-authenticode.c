@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/keyfile.h"
-#include "disk/authenticode.h"
-#include "disk/bootsigner.h"
+#include "disk/secureboot/authenticode.h"
+#include "disk/secureboot/bootsigner.h"
 #include "test-disk-common.h"
 #include "test-disk-pe.h"
 

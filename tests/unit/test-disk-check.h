@@ -4,7 +4,7 @@
 /* Whether an image has what a tree has, asked entry by entry. */
 
 #include "base/fd.h"
-#include "disk/erofs-reader.h"
+#include "disk/erofs/reader.h"
 #include "model/fstree.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/cpio.h"
-#include "disk/initrd.h"
+#include "disk/boot/cpio.h"
+#include "disk/boot/initrd.h"
 #include "test-disk-common.h"
 
 #include <zstd.h>

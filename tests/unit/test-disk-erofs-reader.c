@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/erofs-format.h"
-#include "disk/erofs-reader.h"
-#include "disk/erofs.h"
+#include "disk/erofs/erofs.h"
+#include "disk/erofs/format.h"
+#include "disk/erofs/reader.h"
 #include "test-disk-common.h"
 
 #define OFFSET (1024 * 1024)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/erofs.h"
+#include "disk/erofs/erofs.h"
 #include "test-disk-trees.h"
 
 static const AshErofsOptions options = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/ext4.h"
+#include "disk/ext4/ext4.h"
 #include "test-disk-common.h"
 
 #include <sys/sysmacros.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/size.h"
-#include "disk/filesystem.h"
+#include "disk/filesystem/filesystem.h"
 #include "test-disk-common.h"
 
 #define OFFSET ((guint64) ASH_MIB)

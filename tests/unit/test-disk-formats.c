@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The writers of formats that QEMU reads: on small disks of awkward shapes, against QEMU. */
-#include "disk/gce.h"
-#include "disk/qcow2z.h"
-#include "disk/vhdx.h"
-#include "disk/vmdk.h"
+#include "disk/format/gce.h"
+#include "disk/format/qcow2z.h"
+#include "disk/format/vhdx.h"
+#include "disk/format/vmdk.h"
 
 #include "base/size.h"
 #include "test-disk-common.h"

@@ -4,13 +4,13 @@
  * The digests are in tests/golden/disk/digests; after a wanted change ASHLAR_UPDATE_GOLDEN=1 makes
  * this program write them anew.
  */
-#include "disk/erofs.h"
-#include "disk/gpt.h"
-#include "disk/place.h"
-#include "disk/qcow2.h"
-#include "disk/uki.h"
-#include "disk/verity.h"
-#include "disk/vhd.h"
+#include "disk/erofs/erofs.h"
+#include "disk/format/qcow2.h"
+#include "disk/format/vhd.h"
+#include "disk/gpt/gpt.h"
+#include "disk/gpt/place.h"
+#include "disk/uki/uki.h"
+#include "disk/verity/verity.h"
 #include "model/hashlevels.h"
 #include "test-disk-common.h"
 #include "test-disk-pe.h"

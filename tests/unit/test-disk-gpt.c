@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/gpt.h"
-#include "disk/place.h"
+#include "disk/gpt/gpt.h"
+#include "disk/gpt/place.h"
 #include "test-disk-common.h"
 
 #define MIB ((guint64) 1024 * 1024)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/gpttable.h"
+#include "disk/gpt/gpttable.h"
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "disk/gpt.h"
-#include "disk/place.h"
+#include "disk/gpt/gpt.h"
+#include "disk/gpt/place.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/boot.h"
-#include "disk/gpt.h"
-#include "disk/image.h"
-#include "disk/inspect.h"
-#include "disk/uki.h"
-#include "disk/verity.h"
-#include "disk/vfat.h"
+#include "disk/boot/boot.h"
+#include "disk/gpt/gpt.h"
+#include "disk/image/image.h"
+#include "disk/inspect/inspect.h"
+#include "disk/uki/uki.h"
+#include "disk/verity/verity.h"
+#include "disk/vfat/vfat.h"
 #include "test-disk-common.h"
 #include "test-disk-pe.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/leafcache.h"
+#include "disk/verity/leafcache.h"
 #include "test-disk-common.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/size.h"
-#include "disk/ext4.h"
-#include "disk/ext4used.h"
-#include "disk/luks.h"
+#include "disk/ext4/ext4.h"
+#include "disk/ext4/used.h"
+#include "disk/luks/luks.h"
 #include "test-disk-common.h"
 
 #define PASSPHRASE   "correct horse"

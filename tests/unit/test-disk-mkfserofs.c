@@ -3,9 +3,9 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/worker.h"
-#include "disk/mkfserofs.h"
-#include "disk/rootfile.h"
-#include "disk/treedir.h"
+#include "disk/erofs/mkfserofs.h"
+#include "disk/filesystem/rootfile.h"
+#include "disk/filesystem/treedir.h"
 #include "test-disk-check.h"
 #include "test-disk-trees.h"
 

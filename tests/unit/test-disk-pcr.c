@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/json.h"
-#include "disk/pcr.h"
+#include "disk/uki/pcr.h"
 #include "test-disk-common.h"
 #include "test-disk-pe.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
-#include "disk/place.h"
-#include "disk/verity.h"
+#include "disk/gpt/place.h"
+#include "disk/verity/verity.h"
 #include "model/hashlevels.h"
 
 #include <string.h>

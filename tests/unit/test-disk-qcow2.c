@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/qcow2.h"
+#include "disk/format/qcow2.h"
 
 #include "base/size.h"
 #include "test-disk-common.h"

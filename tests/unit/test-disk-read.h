@@ -3,7 +3,7 @@
 
 /* Readers of file systems, against the trees that were written, and against damage. */
 
-#include "disk/imagetree.h"
+#include "disk/inspect/imagetree.h"
 #include "test-disk-common.h"
 
 /* The tree that was written, and the one that the reader made of it. */

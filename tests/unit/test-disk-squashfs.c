@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/squashfs.h"
+#include "disk/squashfs/squashfs.h"
 #include "test-disk-read.h"
 #include "test-disk-trees.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
-#include "disk/uki.h"
+#include "disk/uki/uki.h"
 #include "test-disk-common.h"
 #include "test-disk-pe.h"
 

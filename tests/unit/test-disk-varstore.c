@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
-#include "disk/varstore.h"
-#include "disk/veritysig.h"
+#include "disk/secureboot/varstore.h"
+#include "disk/verity/signature.h"
 #include "test-disk-common.h"
 
 #define STORE_OFFSET 72

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/verity.h"
+#include "disk/verity/verity.h"
 #include "model/hashlevels.h"
 #include "test-disk-common.h"
 

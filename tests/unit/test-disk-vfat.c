@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/vfat.h"
+#include "disk/vfat/vfat.h"
 #include "test-disk-common.h"
 
 #define MIB ((guint64) 1024 * 1024)

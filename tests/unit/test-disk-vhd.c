@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "disk/vhd.h"
+#include "disk/format/vhd.h"
 #include "test-disk-common.h"
 
 static const AshUuid uuid = {{9, 8, 7}};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "base/fd.h"
-#include "disk/verity.h"
+#include "disk/verity/verity.h"
 #include "model/hashlevels.h"
 #include "pack/hashtree.h"
 
@@ -11,7 +11,7 @@
 
 #define BLOCK ASH_RELEASE_BLOCK_BYTES
 
-/** An image with its tree, made by disk/verity. */
+/** An image with its tree, made by disk/verity/. */
 typedef struct {
 	AshHashSpec spec;
 	GBytes *area;

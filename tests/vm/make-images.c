@@ -3,10 +3,10 @@
  * make-images DIR STORE REF: file systems that our writers make of odd trees, and of a commit; NAME.img each, and in NAME.list what is in it.
  * Another process reads them: see init.c.
  */
-#include "disk/erofs.h"
-#include "disk/ext4.h"
-#include "disk/filesystem.h"
-#include "disk/squashfs.h"
+#include "disk/erofs/erofs.h"
+#include "disk/ext4/ext4.h"
+#include "disk/filesystem/filesystem.h"
+#include "disk/squashfs/squashfs.h"
 #include "store/tree.h"
 #include "test-disk-trees.h"
 
