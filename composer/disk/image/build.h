@@ -32,6 +32,7 @@ typedef struct {
 	char *root_hash;   /* hex; NULL without verity */
 	char *root_argument; /* of a writable root: "root=UUID=... rw"; else NULL */
 	AshUuid root_uuid; /* PARTUUID of the first root partition */
+	GThread *saver;    /* of the leaf cache; or NULL */
 	GPtrArray *secret_files; /* of char *: paths of recovery keys */
 } AshDiskBuild;
 

@@ -18,6 +18,8 @@
 static void
 build_clear(AshDiskBuild *build)
 {
+	if (build->saver != NULL)
+		g_thread_join(build->saver);
 	g_clear_pointer(&build->branches, ash_fs_branches_free);
 	g_clear_pointer(&build->mount_points, g_strfreev);
 	g_clear_pointer(&build->initrd, ash_fs_node_put_back);

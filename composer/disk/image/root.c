@@ -67,6 +67,15 @@ take_leaves(const AshFileCopy *copy, const Onlookers *onlookers, AshLeafCache *c
 	return true;
 }
 
+static gpointer
+save_leaves(gpointer data)
+{
+	g_autoptr(AshLeafCache) cache = data;
+
+	ash_leaf_cache_save(cache);
+	return NULL;
+}
+
 /* Files that will not be in the disk file itself: only those are read whose hashes are not known. */
 static gboolean
 hash_files(AshDiskBuild *build, Onlookers *onlookers, const guint8 *salt, GError **error)
@@ -86,7 +95,8 @@ hash_files(AshDiskBuild *build, Onlookers *onlookers, const guint8 *salt, GError
 		ash_leaf_cache_add(cache, copy->node,
 				   ash_verity_tree_get_leaves(onlookers->hash_tree, copy->offset - onlookers->base));
 	}
-	ash_leaf_cache_save(cache);
+	/* Beside what is still to be written. */
+	build->saver = g_thread_new("leaves", save_leaves, g_steal_pointer(&cache));
 	return TRUE;
 }
 
