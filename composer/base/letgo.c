@@ -38,6 +38,15 @@ ash_let_go_hold(AshLetGo *files, int dir_fd, const char *name)
 		g_array_append_val(files->fds, fd);
 }
 
+void
+ash_let_go_hold_fd(AshLetGo *files, int fd)
+{
+	int held = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (held >= 0)
+		g_array_append_val(files->fds, held);
+}
+
 /* Descriptors but the held ones are closed at once: somebody waits for the end of our output, others for our locks. */
 static void
 close_others(const int *fds, guint count)

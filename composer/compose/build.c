@@ -474,11 +474,22 @@ save_logs(AshContext *ctx, Build *build)
 	}
 }
 
+/* Some 60 MB that nobody else has. */
+static void
+let_go_of_initrd(Build *build)
+{
+	int fd = build->initrd_ahead != NULL ? ash_initrd_ahead_get_fd(build->initrd_ahead) : -1;
+
+	if (fd >= 0)
+		ash_outdir_let_go(build->outdir, fd);
+}
+
 static gboolean
 finish(AshContext *ctx, Build *build, AshBuildResult *result, GError **error)
 {
 	if (!ash_tasks_wait(build->tasks, error) || !publish(build, error))
 		return FALSE;
+	let_go_of_initrd(build);
 	save_logs(ctx, build);
 	collect(build, result);
 	return TRUE;

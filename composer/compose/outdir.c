@@ -91,6 +91,12 @@ ash_outdir_free(AshOutdir *outdir)
 	g_free(outdir);
 }
 
+void
+ash_outdir_let_go(AshOutdir *outdir, int fd)
+{
+	ash_let_go_hold_fd(outdir->replaced, fd);
+}
+
 const char *
 ash_outdir_get_path(const AshOutdir *outdir)
 {

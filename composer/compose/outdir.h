@@ -12,9 +12,12 @@ typedef struct AshOutdir AshOutdir;
 
 /** Makes the output directory @dir, if needed, and the hidden one in it. Owned; NULL on failure. */
 AshOutdir *ash_outdir_new(const char *dir, GError **error);
-/** Removes the hidden directory with what is still in it. */
+/** Removes the hidden directory with what is still in it, and lets go of replaced artifacts. */
 void ash_outdir_free(AshOutdir *outdir);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshOutdir, ash_outdir_free)
+
+/** Lets go of the file @fd, too, which the caller closes before ash_outdir_free(): see base/letgo.h. */
+void ash_outdir_let_go(AshOutdir *outdir, int fd);
 
 /** The hidden directory: write here. Borrowed. */
 const char *ash_outdir_get_path(const AshOutdir *outdir);

@@ -433,6 +433,7 @@ test_let_go(Fixture *fixture, gconstpointer data)
 	ash_let_go_hold(files, fixture->dir, "small");
 	ash_let_go_hold(files, fixture->dir, "missing");
 	ash_let_go_hold(files, fixture->dir, "large");
+	ash_let_go_hold_fd(files, fd);
 	g_assert_cmpint(unlink(large), ==, 0);
 	ash_let_go_free(files);
 	g_assert_cmpint(wait(&status), >, 0);

@@ -70,6 +70,13 @@ ash_initrd_ahead_free(AshInitrdAhead *ahead)
 	g_free(ahead);
 }
 
+int
+ash_initrd_ahead_get_fd(AshInitrdAhead *ahead)
+{
+	wait_for(ahead);
+	return ahead->content != NULL ? ash_content_get_fd(ahead->content) : -1;
+}
+
 AshContent *
 ash_initrd_ahead_get(AshInitrdAhead *ahead, const AshFsNode *node)
 {

@@ -19,6 +19,9 @@ AshInitrdAhead *ash_initrd_ahead_new(AshInitrdTreeFunc load, gpointer user_data,
 void ash_initrd_ahead_free(AshInitrdAhead *ahead);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshInitrdAhead, ash_initrd_ahead_free)
 
+/** The nameless file of what was unpacked, waiting until it was; borrowed. -1: none. */
+int ash_initrd_ahead_get_fd(AshInitrdAhead *ahead);
+
 /**
  * What the initramfs @node (ash_boot_find_initrd()) is when unpacked, waiting until it is; NULL if it was another one that was unpacked, or @node or
  * @ahead is NULL. A reference. From any thread.
