@@ -134,70 +134,24 @@ set_size(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has
 	return TRUE;
 }
 
-/* For enumerations: the words of .choices, and what is wrong with another. */
+/* @text is none of the names that @key may have. */
 static gboolean
 throw_choice(const AshImgKey *key, const char *text, GError **error)
 {
-	g_auto(GStrv) choices = g_strsplit(key->choices, " ", -1);
+	g_auto(GStrv) choices = ash_img_key_dup_choices(key);
 	g_autofree char *hint = ash_nearest_hint(text, (const char *const *) choices);
 	g_autofree char *list = g_strjoinv(", ", choices);
 
 	return ash_throw(error, ASH_ERROR_CONFIG, "\"%s\" is none of %s%s", text, list, hint);
 }
 
+/* An enumeration of .names. */
 static gboolean
-set_kind(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
-	 GError **error)
+set_enum(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
 {
-	return ash_image_kind_parse(item->string, field) || throw_choice(key, item->string, error);
-}
+	G_STATIC_ASSERT(sizeof(AshImageKind) == sizeof(guint));
 
-static gboolean
-set_from_kickstart(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
-		   GError **error)
-{
-	return ash_from_kickstart_parse(item->string, field) ||
-	       throw_choice(key, item->string, error);
-}
-
-static gboolean
-set_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
-		GError **error)
-{
-	return ash_compression_parse(item->string, field) || throw_choice(key, item->string, error);
-}
-
-static gboolean
-set_system(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
-{
-	return ash_system_kind_parse(item->string, field) || throw_choice(key, item->string, error);
-}
-
-static gboolean
-set_loader(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
-{
-	return ash_boot_loader_parse(item->string, field) || throw_choice(key, item->string, error);
-}
-
-static gboolean
-set_root_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
-		     GError **error)
-{
-	return ash_root_compression_parse(item->string, field) || throw_choice(key, item->string, error);
-}
-
-static gboolean
-set_root_writer(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
-		GError **error)
-{
-	return ash_root_writer_parse(item->string, field) || throw_choice(key, item->string, error);
-}
-
-static gboolean
-set_initramfs_compression(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base,
-			  GError **error)
-{
-	return ash_initramfs_compression_parse(item->string, field) || throw_choice(key, item->string, error);
+	return ash_names_find(key->names, item->string, field) || throw_choice(key, item->string, error);
 }
 
 static gboolean
@@ -222,18 +176,6 @@ set_slot(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has
 		return throw_choice(key, item->string, error);
 	*(char *) field = item->string[0];
 	return TRUE;
-}
-
-static gboolean
-set_encryption_kind(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
-{
-	return ash_encryption_kind_parse(item->string, field) || throw_choice(key, item->string, error);
-}
-
-static gboolean
-set_pbkdf(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool has_base, GError **error)
-{
-	return ash_pbkdf_parse(item->string, field) || throw_choice(key, item->string, error);
 }
 
 static gboolean
@@ -295,11 +237,11 @@ set_nothing(const AshImgKey *key, gpointer field, const AshTomlItem *item, bool 
 static const AshImgKey keys[] = {
 	{ ASH_IMG_BASE, ASH_TOML_STRING, set_nothing },
 	{ "description", ASH_TOML_STRING, set_string, TYPE(description) },
-	{ "kind", ASH_TOML_STRING, set_kind, TYPE(kind), .choices = "disk oci wsl tar" },
+	{ "kind", ASH_TOML_STRING, set_enum, TYPE(kind), .names = &ash_image_kind_names },
 	{ "variant", ASH_TOML_STRING, set_string, TYPE(variant) },
-	{ "system", ASH_TOML_STRING, set_system, TYPE(system), .choices = "atomic traditional ostree" },
+	{ "system", ASH_TOML_STRING, set_enum, TYPE(system), .names = &ash_system_kind_names },
 
-	{ "packages.from_kickstart", ASH_TOML_STRING, set_from_kickstart, TYPE(from_kickstart), .choices = "all names none" },
+	{ "packages.from_kickstart", ASH_TOML_STRING, set_enum, TYPE(from_kickstart), .names = &ash_from_kickstart_names },
 	{ "packages.add", ASH_TOML_STRINGS, set_strings, TYPE(packages_add) },
 	{ "packages.drop", ASH_TOML_STRINGS, set_strings, TYPE(packages_drop) },
 	{ "packages.groups", ASH_TOML_STRINGS, set_strings, TYPE(groups_add) },
@@ -311,7 +253,7 @@ static const AshImgKey keys[] = {
 	{ "services.disable", ASH_TOML_STRINGS, set_strings, TYPE(services_disable) },
 	{ "services.mask", ASH_TOML_STRINGS, set_strings, TYPE(services_mask) },
 
-	{ "boot.loader", ASH_TOML_STRING, set_loader, TYPE(loader), .choices = "systemd-boot grub" },
+	{ "boot.loader", ASH_TOML_STRING, set_enum, TYPE(loader), .names = &ash_boot_loader_names },
 	{ "boot.kernel_cmdline", ASH_TOML_STRING, set_string, TYPE(kernel_cmdline) },
 	{ "boot.tries", ASH_TOML_INTEGER, set_int, TYPE(boot_tries), .min = 0, .max = 99 },
 	{ "boot.timeout", ASH_TOML_INTEGER, set_int, TYPE(boot_timeout), .min = 0, .max = 3600 },
@@ -322,11 +264,11 @@ static const AshImgKey keys[] = {
 
 	{ "initramfs.modules", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_modules) },
 	{ "initramfs.drivers", ASH_TOML_STRINGS, set_strings, TYPE(initramfs_drivers) },
-	{ "initramfs.compression", ASH_TOML_STRING, set_initramfs_compression, TYPE(initramfs_compression), .choices = "none zstd" },
+	{ "initramfs.compression", ASH_TOML_STRING, set_enum, TYPE(initramfs_compression), .names = &ash_initramfs_compression_names },
 
-	{ "disk.formats", ASH_TOML_STRINGS, set_formats, TYPE(formats), .choices = ASH_DISK_FORMAT_NAMES },
-	{ "disk.root_compression", ASH_TOML_STRING, set_root_compression, TYPE(root_compression), .choices = "none lz4hc zstd gzip xz" },
-	{ "disk.root_writer", ASH_TOML_STRING, set_root_writer, TYPE(root_writer), .choices = "ashlar mkfs.erofs" },
+	{ "disk.formats", ASH_TOML_STRINGS, set_formats, TYPE(formats), .names = &ash_disk_format_names },
+	{ "disk.root_compression", ASH_TOML_STRING, set_enum, TYPE(root_compression), .names = &ash_root_compression_names },
+	{ "disk.root_writer", ASH_TOML_STRING, set_enum, TYPE(root_writer), .names = &ash_root_writer_names },
 	{ "disk.swap", ASH_TOML_BOOLEAN, set_bool, TYPE(swap) },
 
 	{ "ostree.osname", ASH_TOML_STRING, set_string, TYPE(ostree_osname) },
@@ -349,12 +291,12 @@ static const AshImgKey keys[] = {
 	{ "partition.grow", ASH_TOML_BOOLEAN, set_bool, PARTITION(grow) },
 	{ "partition.read_only", ASH_TOML_BOOLEAN, set_bool, PARTITION(read_only) },
 
-	{ "partition.encryption.kind", ASH_TOML_STRING, set_encryption_kind, PARTITION(encryption.kind), .choices = "none luks2" },
+	{ "partition.encryption.kind", ASH_TOML_STRING, set_enum, PARTITION(encryption.kind), .names = &ash_encryption_kind_names },
 	{ "partition.encryption.passphrase", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.passphrase) },
 	{ "partition.encryption.key_file", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.key_file) },
 	{ "partition.encryption.recovery_key", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.recovery_key) },
 	{ "partition.encryption.tpm2", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.tpm2) },
-	{ "partition.encryption.pbkdf", ASH_TOML_STRING, set_pbkdf, PARTITION(encryption.pbkdf), .choices = "argon2id pbkdf2" },
+	{ "partition.encryption.pbkdf", ASH_TOML_STRING, set_enum, PARTITION(encryption.pbkdf), .names = &ash_pbkdf_names },
 	{ "partition.encryption.pbkdf_memory", ASH_TOML_INTEGER, set_int, PARTITION(encryption.pbkdf_memory),
 	  .min = ASH_PBKDF_MIN_MEMORY, .max = ASH_PBKDF_MAX_MEMORY },
 	{ "partition.encryption.pbkdf_iterations", ASH_TOML_INTEGER, set_int, PARTITION(encryption.pbkdf_iterations),
@@ -364,7 +306,7 @@ static const AshImgKey keys[] = {
 	{ "partition.encryption.sector_size", ASH_TOML_INTEGER, set_int, PARTITION(encryption.sector_bytes), .min = 512, .max = 4096 },
 	{ "partition.encryption.fill", ASH_TOML_BOOLEAN, set_bool, PARTITION(encryption.fill) },
 
-	{ "archive.compression", ASH_TOML_STRING, set_compression, TYPE(compression), .choices = "none gzip zstd" },
+	{ "archive.compression", ASH_TOML_STRING, set_enum, TYPE(compression), .names = &ash_compression_names },
 	{ "archive.level", ASH_TOML_INTEGER, set_int, TYPE(compression_level), .min = 1, .max = 22 },
 
 	{ "oci.entrypoint", ASH_TOML_STRINGS, set_arguments, TYPE(oci_entrypoint) },
@@ -407,6 +349,19 @@ ash_img_key_find(const char *path)
 		if (g_str_equal(keys[i].path, path))
 			return &keys[i];
 	return NULL;
+}
+
+char **
+ash_img_key_dup_choices(const AshImgKey *key)
+{
+	char **choices;
+
+	if (key->names == NULL)
+		return key->choices != NULL ? g_strsplit(key->choices, " ", -1) : NULL;
+	choices = g_new0(char *, key->names->n + 1);
+	for (guint i = 0; i < key->names->n; i++)
+		choices[i] = g_strdup(key->names->names[i]);
+	return choices;
 }
 
 bool

@@ -23,7 +23,8 @@ struct AshImgKey {
 	AshImgKeySetter set;
 	gsize offset;        /* into AshImageType, or AshPartition */
 	gint64 min, max;     /* INTEGER */
-	const char *choices; /* names separated by spaces, NULL: any */
+	const AshNames *names; /* of an enumeration; NULL: it is none */
+	const char *choices;   /* of another one that has choices: names separated by spaces; NULL: any */
 };
 
 #define ASH_IMG_PARTITION "partition"
@@ -33,6 +34,8 @@ struct AshImgKey {
 const AshImgKey *ash_img_keys(guint *ret_n);
 /** The key of @path, or NULL. */
 const AshImgKey *ash_img_key_find(const char *path);
+/** The names that @key takes. Owned; NULL: any. */
+char **ash_img_key_dup_choices(const AshImgKey *key);
 /** True if @path is a table that holds keys ("packages"). */
 bool ash_img_key_is_table(const char *path);
 /** "; did you mean ...?" or "". Owned. */

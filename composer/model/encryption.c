@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/encryption.h"
 
-#include "model/strv.h"
-
 static const char *const kinds[] = { [ASH_ENCRYPTION_NONE] = "none", [ASH_ENCRYPTION_LUKS2] = "luks2" };
+const AshNames ash_encryption_kind_names = ASH_NAMES(kinds);
 static const char *const pbkdfs[] = { [ASH_PBKDF_ARGON2ID] = "argon2id", [ASH_PBKDF_PBKDF2] = "pbkdf2" };
+const AshNames ash_pbkdf_names = ASH_NAMES(pbkdfs);
 
 static const struct {
 	int memory, iterations, threads;
@@ -12,23 +12,6 @@ static const struct {
 	[ASH_PBKDF_ARGON2ID] = { 64 * 1024, 4, 4 },
 	[ASH_PBKDF_PBKDF2] = { 0, 1000000, 0 },
 };
-
-const char *
-ash_encryption_kind_to_string(AshEncryptionKind kind)
-{
-	return kinds[kind];
-}
-
-gboolean
-ash_encryption_kind_parse(const char *text, AshEncryptionKind *ret_kind)
-{
-	guint index = 0;
-
-	if (!ash_strv_find_name(kinds, G_N_ELEMENTS(kinds), text, &index))
-		return FALSE;
-	*ret_kind = (AshEncryptionKind) index;
-	return TRUE;
-}
 
 const char *
 ash_pbkdf_to_string(AshPbkdf pbkdf)
@@ -41,7 +24,7 @@ ash_pbkdf_parse(const char *text, AshPbkdf *ret_pbkdf)
 {
 	guint index = 0;
 
-	if (!ash_strv_find_name(pbkdfs, G_N_ELEMENTS(pbkdfs), text, &index))
+	if (!ash_names_find(&ash_pbkdf_names, text, &index))
 		return FALSE;
 	*ret_pbkdf = (AshPbkdf) index;
 	return TRUE;

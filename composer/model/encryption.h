@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "model/names.h"
+
 #include <stdbool.h>
 
 /** How a partition is encrypted. */
@@ -29,9 +30,9 @@ typedef struct {
 	bool fill;         /* free space is encrypted as well: an onlooker cannot tell it from what is used */
 } AshEncryption;
 
-/** "none", "luks2"; "argon2id", "pbkdf2". Parsing is FALSE (no error) for any other text. */
-const char *ash_encryption_kind_to_string(AshEncryptionKind kind);
-gboolean ash_encryption_kind_parse(const char *text, AshEncryptionKind *ret_kind);
+/** What configuration calls them. */
+extern const AshNames ash_encryption_kind_names, ash_pbkdf_names;
+/** "argon2id", "pbkdf2". Parsing is FALSE (no error) for any other text. */
 const char *ash_pbkdf_to_string(AshPbkdf pbkdf);
 gboolean ash_pbkdf_parse(const char *text, AshPbkdf *ret_pbkdf);
 

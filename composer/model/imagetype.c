@@ -9,6 +9,7 @@ static const char *const kind_names[] = {
 	[ASH_IMAGE_WSL] = "wsl",
 	[ASH_IMAGE_TAR] = "tar",
 };
+const AshNames ash_image_kind_names = ASH_NAMES(kind_names);
 
 static const char *const format_names[] = {
 	[ASH_DISK_RAW] = "raw",
@@ -21,6 +22,7 @@ static const char *const format_names[] = {
 	[ASH_DISK_QCOW2_ZSTD] = "qcow2-zstd",
 	[ASH_DISK_VHDX] = "vhdx",
 };
+const AshNames ash_disk_format_names = ASH_NAMES(format_names);
 
 G_STATIC_ASSERT(G_N_ELEMENTS(format_names) == _ASH_DISK_FORMAT_COUNT);
 
@@ -29,11 +31,13 @@ static const char *const system_names[] = {
 	[ASH_SYSTEM_TRADITIONAL] = "traditional",
 	[ASH_SYSTEM_OSTREE] = "ostree",
 };
+const AshNames ash_system_kind_names = ASH_NAMES(system_names);
 
 static const char *const boot_loader_names[] = {
 	[ASH_BOOT_LOADER_SYSTEMD_BOOT] = "systemd-boot",
 	[ASH_BOOT_LOADER_GRUB] = "grub",
 };
+const AshNames ash_boot_loader_names = ASH_NAMES(boot_loader_names);
 
 static const char *const root_compression_names[] = {
 	[ASH_ROOT_COMPRESSION_NONE] = "none",
@@ -42,44 +46,38 @@ static const char *const root_compression_names[] = {
 	[ASH_ROOT_COMPRESSION_GZIP] = "gzip",
 	[ASH_ROOT_COMPRESSION_XZ] = "xz",
 };
+const AshNames ash_root_compression_names = ASH_NAMES(root_compression_names);
 
 static const char *const root_writer_names[] = {
 	[ASH_ROOT_WRITER_ASHLAR] = "ashlar",
 	[ASH_ROOT_WRITER_MKFS_EROFS] = "mkfs.erofs",
 };
+const AshNames ash_root_writer_names = ASH_NAMES(root_writer_names);
 
 static const char *const initramfs_compression_names[] = {
-	[ASH_INITRAMFS_COMPRESSION_ZSTD] = "zstd",
 	[ASH_INITRAMFS_COMPRESSION_NONE] = "none",
+	[ASH_INITRAMFS_COMPRESSION_ZSTD] = "zstd",
 };
+const AshNames ash_initramfs_compression_names = ASH_NAMES(initramfs_compression_names);
 
 static const char *const compression_names[] = {
 	[ASH_COMPRESS_NONE] = "none",
 	[ASH_COMPRESS_GZIP] = "gzip",
 	[ASH_COMPRESS_ZSTD] = "zstd",
 };
+const AshNames ash_compression_names = ASH_NAMES(compression_names);
 
 static const char *const from_kickstart_names[] = {
 	[ASH_FROM_KICKSTART_ALL] = "all",
 	[ASH_FROM_KICKSTART_NAMES] = "names",
 	[ASH_FROM_KICKSTART_NONE] = "none",
 };
+const AshNames ash_from_kickstart_names = ASH_NAMES(from_kickstart_names);
 
 const char *
 ash_image_kind_to_string(AshImageKind kind)
 {
 	return kind_names[kind];
-}
-
-gboolean
-ash_image_kind_parse(const char *text, AshImageKind *ret_kind)
-{
-	guint index = 0;
-
-	if (!ash_strv_find_name(kind_names, G_N_ELEMENTS(kind_names), text, &index))
-		return FALSE;
-	*ret_kind = index;
-	return TRUE;
 }
 
 const char *
@@ -106,7 +104,7 @@ ash_disk_format_parse(const char *text, AshDiskFormat *ret_format)
 {
 	guint index = 0;
 
-	if (!ash_strv_find_name(format_names, G_N_ELEMENTS(format_names), text, &index))
+	if (!ash_names_find(&ash_disk_format_names, text, &index))
 		return FALSE;
 	*ret_format = index;
 	return TRUE;
@@ -116,89 +114,6 @@ const char *
 ash_compression_to_string(AshCompression compression)
 {
 	return compression_names[compression];
-}
-
-gboolean
-ash_system_kind_parse(const char *text, AshSystemKind *ret_system)
-{
-	guint index = 0;
-
-	if (!ash_strv_find_name(system_names, G_N_ELEMENTS(system_names), text, &index))
-		return FALSE;
-	*ret_system = index;
-	return TRUE;
-}
-
-gboolean
-ash_boot_loader_parse(const char *text, AshBootLoader *ret_loader)
-{
-	guint index = 0;
-
-	if (!ash_strv_find_name(boot_loader_names, G_N_ELEMENTS(boot_loader_names), text, &index))
-		return FALSE;
-	*ret_loader = index;
-	return TRUE;
-}
-
-gboolean
-ash_root_compression_parse(const char *text, AshRootCompression *ret_compression)
-{
-	guint index = 0;
-
-	if (!ash_strv_find_name(root_compression_names, G_N_ELEMENTS(root_compression_names), text, &index))
-		return FALSE;
-	*ret_compression = index;
-	return TRUE;
-}
-
-gboolean
-ash_root_writer_parse(const char *text, AshRootWriter *ret_writer)
-{
-	guint index = 0;
-
-	if (!ash_strv_find_name(root_writer_names, G_N_ELEMENTS(root_writer_names), text, &index))
-		return FALSE;
-	*ret_writer = index;
-	return TRUE;
-}
-
-gboolean
-ash_initramfs_compression_parse(const char *text, AshInitramfsCompression *ret_compression)
-{
-	guint index = 0;
-
-	if (!ash_strv_find_name(initramfs_compression_names, G_N_ELEMENTS(initramfs_compression_names), text, &index))
-		return FALSE;
-	*ret_compression = index;
-	return TRUE;
-}
-
-gboolean
-ash_compression_parse(const char *text, AshCompression *ret_compression)
-{
-	guint index = 0;
-
-	if (!ash_strv_find_name(compression_names, G_N_ELEMENTS(compression_names), text, &index))
-		return FALSE;
-	*ret_compression = index;
-	return TRUE;
-}
-
-const char *
-ash_from_kickstart_to_string(AshFromKickstart from)
-{
-	return from_kickstart_names[from];
-}
-
-gboolean
-ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from)
-{
-	guint index = 0;
-
-	if (!ash_strv_find_name(from_kickstart_names, G_N_ELEMENTS(from_kickstart_names), text, &index))
-		return FALSE;
-	*ret_from = index;
-	return TRUE;
 }
 
 bool
@@ -229,6 +144,7 @@ ash_image_type_new(const char *name)
 	type->kernel_cmdline = g_strdup("");
 	type->initramfs_modules = ash_strv_new();
 	type->initramfs_drivers = ash_strv_new();
+	type->initramfs_compression = ASH_INITRAMFS_COMPRESSION_ZSTD;
 	type->formats = g_array_new(FALSE, FALSE, sizeof(AshDiskFormat));
 	type->swap = true;
 	type->mounts = ash_mounts_from_layout(NULL);

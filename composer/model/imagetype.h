@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/mount.h"
+#include "model/names.h"
 #include "model/secureboot.h"
 #include "model/spec.h"
 
@@ -57,8 +58,8 @@ typedef enum { ASH_ROOT_WRITER_ASHLAR, ASH_ROOT_WRITER_MKFS_EROFS } AshRootWrite
 
 /** How the initramfs is in a kernel image. */
 typedef enum {
-	ASH_INITRAMFS_COMPRESSION_ZSTD, /* as dracut has made it */
 	ASH_INITRAMFS_COMPRESSION_NONE, /* unpacked, its files aligned: updates need nearly nothing of it, as the root has them too */
+	ASH_INITRAMFS_COMPRESSION_ZSTD, /* as dracut has made it */
 } AshInitramfsCompression;
 
 /** Which part of the kickstart's %packages a type takes over. */
@@ -68,25 +69,19 @@ typedef enum {
 	ASH_FROM_KICKSTART_NONE,  /* nothing: the type alone says what is in it */
 } AshFromKickstart;
 
-/**
- * Names as configuration has them, and back: borrowed static strings; parsing is FALSE (no error) for any other text.
- */
-const char *ash_image_kind_to_string(AshImageKind kind); /* "disk", "oci", "wsl", "tar" */
-gboolean ash_image_kind_parse(const char *text, AshImageKind *ret_kind);
+/** What configuration calls them. */
+extern const AshNames ash_image_kind_names, ash_disk_format_names, ash_system_kind_names, ash_boot_loader_names, ash_root_compression_names,
+	ash_root_writer_names, ash_initramfs_compression_names, ash_compression_names, ash_from_kickstart_names;
+
+/** One of these names; borrowed, static. Parsing is FALSE (no error) for any other text. */
+const char *ash_image_kind_to_string(AshImageKind kind);
+const char *ash_disk_format_to_string(AshDiskFormat format);
+const char *ash_compression_to_string(AshCompression compression);
 gboolean ash_disk_format_parse(const char *text, AshDiskFormat *ret_format);
-gboolean ash_compression_parse(const char *text, AshCompression *ret_compression);
-gboolean ash_system_kind_parse(const char *text, AshSystemKind *ret_system); /* "atomic", "traditional", "ostree" */
-gboolean ash_boot_loader_parse(const char *text, AshBootLoader *ret_loader); /* "systemd-boot", "grub" */
-gboolean ash_root_compression_parse(const char *text, AshRootCompression *ret_compression); /* "none", "lz4hc", "zstd", "gzip", "xz" */
-gboolean ash_root_writer_parse(const char *text, AshRootWriter *ret_writer); /* "ashlar", "mkfs.erofs" */
-gboolean ash_initramfs_compression_parse(const char *text, AshInitramfsCompression *ret_compression); /* "none", "zstd" */
-const char *ash_from_kickstart_to_string(AshFromKickstart from); /* "all", "names", "none" */
-gboolean ash_from_kickstart_parse(const char *text, AshFromKickstart *ret_from);
 /** The names of all disk formats, with a blank between them. */
 #define ASH_DISK_FORMAT_NAMES "raw qcow2 vhd cosi vmdk gce qcow2-zlib qcow2-zstd vhdx"
-const char *ash_disk_format_to_string(AshDiskFormat format);    /* "raw", "qcow2", ... */
-const char *ash_disk_format_to_extension(AshDiskFormat format); /* of file names: "raw", "qcow2", ... */
-const char *ash_compression_to_string(AshCompression compression);
+/** The end of the file names of a format: "raw", "tar.gz". */
+const char *ash_disk_format_to_extension(AshDiskFormat format);
 
 /** An image type: the shape that a system ships in (ashlar.imgtype(5)). Vectors are never NULL. */
 typedef struct {

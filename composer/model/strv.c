@@ -82,15 +82,3 @@ ash_strv_any_glob_matches(const char *const *globs, const char *text)
 			return true;
 	return false;
 }
-
-gboolean
-ash_strv_find_name(const char *const *names, gsize n, const char *text, guint *ret_index)
-{
-	for (guint i = 0; i < n; i++) {
-		if (g_str_equal(names[i], text)) {
-			*ret_index = i;
-			return TRUE;
-		}
-	}
-	return FALSE;
-}

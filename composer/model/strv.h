@@ -20,7 +20,5 @@ bool ash_strv_remove(char ***strv, const char *text);
 void ash_strv_replace(char ***strv, const char *const *other);
 /** Sorts by bytes. */
 void ash_strv_sort(char **strv);
-/** Finds @text among @n names, all not NULL. FALSE (no error) for any other text. */
-gboolean ash_strv_find_name(const char *const *names, gsize n, const char *text, guint *ret_index);
 /** True if one of @globs (fnmatch(3)) matches @text. */
 bool ash_strv_any_glob_matches(const char *const *globs, const char *text);

@@ -280,9 +280,8 @@ collect_leaves(GHashTable *leaves, const char *prefix, JsonObject *table)
 }
 
 static void
-check_choices(const AshImgKey *key, JsonObject *node)
+check_choices(const AshImgKey *key, char **choices, JsonObject *node)
 {
-	g_auto(GStrv) choices = g_strsplit(key->choices, " ", -1);
 	JsonObject *holder =
 		key->type == ASH_TOML_STRINGS ? json_object_get_object_member(node, "items") : node;
 	JsonArray *values = json_object_get_array_member(holder, "enum");
@@ -301,14 +300,15 @@ check_leaf(const AshImgKey *key, JsonObject *node)
 		[ASH_TOML_BOOLEAN] = "boolean",
 		[ASH_TOML_STRINGS] = "array",
 	};
+	g_auto(GStrv) choices = ash_img_key_dup_choices(key);
 
 	g_assert_cmpstr(json_object_get_string_member(node, "type"), ==, types[key->type]);
 	if (key->type == ASH_TOML_INTEGER) {
 		g_assert_cmpint(json_object_get_int_member(node, "minimum"), ==, key->min);
 		g_assert_cmpint(json_object_get_int_member(node, "maximum"), ==, key->max);
 	}
-	if (key->choices != NULL)
-		check_choices(key, node);
+	if (choices != NULL)
+		check_choices(key, choices, node);
 	else
 		g_assert_false(json_object_has_member(node, "enum"));
 }
@@ -359,10 +359,9 @@ test_choices_are_parsed(void)
 	const AshImgKey *keys = ash_img_keys(&n);
 
 	for (guint i = 0; i < n; i++) {
-		g_auto(GStrv) choices =
-			g_strsplit(keys[i].choices != NULL ? keys[i].choices : "", " ", -1);
+		g_auto(GStrv) choices = ash_img_key_dup_choices(&keys[i]);
 
-		for (guint j = 0; choices[j] != NULL && keys[i].choices != NULL; j++) {
+		for (guint j = 0; choices != NULL && choices[j] != NULL; j++) {
 			g_autoptr(GArray) formats =
 				g_array_new(FALSE, FALSE, sizeof(AshDiskFormat));
 			gpointer field = formats;
