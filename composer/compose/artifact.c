@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/record.h"
+#include "compose/commitlabels.h"
 #include "compose/encapsulate.h"
 #include "compose/layers.h"
 #include "compose/mkfsroot.h"
@@ -128,6 +129,10 @@ make_sysroot(const char *cmdline, gpointer user_data, GError **error)
 	const Job *job = user_data;
 	const AshImageType *type = job->type;
 	const char *osname = type->ostree_osname != NULL ? type->ostree_osname : job->notes->name;
+	g_autoptr(AshLabels) labels = NULL;
+
+	if (!ash_commit_labels_open(job->tree, &labels, error))
+		return NULL;
 	const AshSysrootOptions options = {
 		.commit = job->info->checksum,
 		.osname = osname,
@@ -138,6 +143,8 @@ make_sysroot(const char *cmdline, gpointer user_data, GError **error)
 		.cmdline = cmdline,
 		.timeout = job->notes->boot_timeout >= 0 ? (guint) job->notes->boot_timeout : type->boot_timeout,
 		.epoch = job->info->timestamp,
+		.label = labels != NULL ? ash_labels_lookup : NULL,
+		.label_data = labels,
 	};
 
 	return ash_store_make_sysroot(job->mkfs_root.store, &options, error);

@@ -122,6 +122,18 @@ ash_fs_node_add_xattr(AshFsNode *node, const char *name, const void *value, gsiz
 	g_array_insert_val(node->xattrs, at, xattr);
 }
 
+void
+ash_fs_node_set_xattr(AshFsNode *node, const char *name, const void *value, gsize length)
+{
+	for (guint i = 0; node->xattrs != NULL && i < node->xattrs->len; i++) {
+		if (strcmp(g_array_index(node->xattrs, AshFsXattr, i).name, name) == 0) {
+			g_array_remove_index(node->xattrs, i);
+			break;
+		}
+	}
+	ash_fs_node_add_xattr(node, name, value, length);
+}
+
 const AshFsXattr *
 ash_fs_node_get_xattr(const AshFsNode *node, const char *name)
 {

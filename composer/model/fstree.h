@@ -62,6 +62,8 @@ void ash_fs_node_put_back(AshFsNode *node);
 void ash_fs_node_copy_content(AshFsNode *node, const AshFsNode *source);
 /** Adds a copy of the value, keeping xattrs sorted. */
 void ash_fs_node_add_xattr(AshFsNode *node, const char *name, const void *value, gsize length);
+/** As ash_fs_node_add_xattr(), in place of what the xattr was. */
+void ash_fs_node_set_xattr(AshFsNode *node, const char *name, const void *value, gsize length);
 /** From now on a regular file without other names has this content, from memory; all else stays as it is. */
 void ash_fs_node_set_bytes(AshFsNode *node, GBytes *bytes);
 /** Borrowed value of an xattr or NULL. */

@@ -47,16 +47,22 @@ ash_bare_add_link(AshFsNode *parent, const char *name, const char *target, guint
 	return node;
 }
 
+static void
+copy_xattrs(AshFsNode *node, const AshFsNode *source)
+{
+	for (guint i = 0; source->xattrs != NULL && i < source->xattrs->len; i++) {
+		const AshFsXattr *xattr = &g_array_index(source->xattrs, AshFsXattr, i);
+		ash_fs_node_add_xattr(node, xattr->name, xattr->value, xattr->length);
+	}
+}
+
 AshFsNode *
 ash_bare_copy_node(AshFsNode *parent, const char *name, const AshFsNode *source)
 {
 	AshFsNode *node = ash_fs_node_new(parent, name, source->mode);
 
 	ash_fs_node_copy_content(node, source);
-	for (guint i = 0; source->xattrs != NULL && i < source->xattrs->len; i++) {
-		const AshFsXattr *xattr = &g_array_index(source->xattrs, AshFsXattr, i);
-		ash_fs_node_add_xattr(node, xattr->name, xattr->value, xattr->length);
-	}
+	copy_xattrs(node, source);
 	return node;
 }
 
@@ -207,6 +213,7 @@ ash_bare_add_commit(AshStore *store, const char *checksum, const AshFsTree *tree
 	deployment->uid = tree->root->uid;
 	deployment->gid = tree->root->gid;
 	deployment->mode = tree->root->mode;
+	copy_xattrs(deployment, tree->root);
 	deployment->immutable = true;
 	return add_metadata(&copier, checksum, OSTREE_OBJECT_TYPE_COMMIT, error) &&
 	       add_directory(&copier, root_tree, root_meta, tree->root, deployment, error);

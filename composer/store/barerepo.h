@@ -19,7 +19,7 @@ AshFsNode *ash_bare_find_object(const AshFsNode *repo, const char *checksum);
 
 /**
  * Adds objects/ to the directory @repo of a tree, with the commit, and all its files and directories below @deployment, which gets the
- * root's owner and mode and, as libostree does it, is immutable. @tree is the commit's (ash_store_load_tree()).
+ * root's owner, mode and attributes and, as libostree does it, is immutable. @tree is the commit's (ash_store_load_tree()).
  */
 gboolean ash_bare_add_commit(AshStore *store, const char *checksum, const AshFsTree *tree, AshFsNode *repo, AshFsNode *deployment,
 			     guint64 epoch, GError **error);

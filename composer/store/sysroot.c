@@ -7,6 +7,7 @@
 #include "base/osrelease.h"
 #include "store/barerepo.h"
 #include "store/history.h"
+#include "store/sysrootlabels.h"
 #include "store/tree.h"
 
 #include <string.h>
@@ -46,6 +47,7 @@ typedef struct {
 	const AshCommitInfo *info;
 	AshFsTree *commit; /* its tree */
 	AshFsNode *root, *repo; /* of what is made */
+	AshFsNode *deployment, *etc, *var, *origin;
 	Kernel kernel;
 } Maker;
 
@@ -63,10 +65,10 @@ add_directory(const Maker *maker, AshFsNode *parent, const char *name)
 	return ash_bare_add_directory(parent, name, 0755, maker->options->epoch);
 }
 
-static void
+static AshFsNode *
 add_text(const Maker *maker, AshFsNode *parent, const char *name, const char *text)
 {
-	ash_bare_add_text(parent, name, text, maker->options->epoch);
+	return ash_bare_add_text(parent, name, text, maker->options->epoch);
 }
 
 static void
@@ -189,30 +191,35 @@ fill_repo(const Maker *maker, AshFsNode *repo)
 
 /* As ostree_sysroot_init_osname() makes it; the rest is for tmpfiles.d(5) in the system. */
 static void
-add_var(const Maker *maker, AshFsNode *os)
+add_var(Maker *maker, AshFsNode *os)
 {
 	AshFsNode *var = add_directory(maker, os, "var");
 
+	maker->var = var;
 	ash_bare_add_directory(var, "tmp", 01777, maker->options->epoch);
 	add_directory(maker, var, "lib");
 	add_directory(maker, var, "log");
 	add_link(maker, var, "run", "../run");
 	add_link(maker, var, "lock", "../run/lock");
+	/* Else the first upgrade would label all that is in /var by then. */
+	if (maker->options->label != NULL)
+		add_text(maker, var, ".ostree-selabeled", "");
 }
 
 /* Files that are written to: nothing of it is shared with the repository. */
-static void
+static AshFsNode *
 copy_tree(const Maker *maker, AshFsNode *parent, const char *name, const AshFsNode *source)
 {
 	AshFsNode *copy = ash_bare_copy_node(parent, name, source);
 
 	if (source->children == NULL)
-		return;
+		return copy;
 	copy->mtime = (gint64) maker->options->epoch;
 	for (guint i = 0; i < source->children->len; i++) {
 		const AshFsNode *child = g_ptr_array_index(source->children, i);
 		copy_tree(maker, copy, child->name, child);
 	}
+	return copy;
 }
 
 /* /ostree but for the links of the boot configuration. */
@@ -224,15 +231,15 @@ add_deployment(Maker *maker, AshStore *store, AshFsNode *ostree, GError **error)
 	g_autofree char *name = dup_deployment_name(maker), *origin_name = g_strconcat(name, ".origin", NULL);
 	g_autofree char *refspec = dup_refspec(maker), *origin = g_strdup_printf("[origin]\nrefspec=%s\n", refspec);
 	const AshFsNode *etc = ash_fs_tree_lookup(maker->commit, "usr/etc");
-	AshFsNode *root = add_directory(maker, deploy, name);
 
+	maker->deployment = add_directory(maker, deploy, name);
 	maker->repo = add_directory(maker, ostree, "repo");
 	if (etc == NULL || !S_ISDIR(etc->mode) || ash_fs_tree_lookup(maker->commit, "etc") != NULL)
 		return ash_throw(error, ASH_ERROR_CONFIG, "its configuration is not in \"/usr/etc\" alone: it was not composed for an image type with system \"ostree\"");
-	if (!ash_bare_add_commit(store, maker->info->checksum, maker->commit, maker->repo, root, maker->options->epoch, error))
+	if (!ash_bare_add_commit(store, maker->info->checksum, maker->commit, maker->repo, maker->deployment, maker->options->epoch, error))
 		return FALSE;
-	copy_tree(maker, root, "etc", etc);
-	add_text(maker, deploy, origin_name, origin);
+	maker->etc = copy_tree(maker, maker->deployment, "etc", etc);
+	maker->origin = add_text(maker, deploy, origin_name, origin);
 	fill_repo(maker, maker->repo);
 	add_var(maker, os);
 	return TRUE;
@@ -319,6 +326,24 @@ open_in_commit(const AshFsNode *node, gpointer commit, GError **error)
 	return tree->open(node, tree->user_data, error);
 }
 
+static void
+label(const Maker *maker, AshFsNode *boot, AshFsNode *ostree)
+{
+	const AshSysrootParts parts = {
+		.root = maker->root,
+		.boot = boot,
+		.ostree = ostree,
+		.deployment = maker->deployment,
+		.etc = maker->etc,
+		.var = maker->var,
+		.origin = maker->origin,
+		/* The file system has one; what the tree has of it is its label. */
+		.lost_and_found = ash_bare_add_directory(maker->root, "lost+found", 0700, maker->options->epoch),
+	};
+
+	ash_sysroot_label(&parts, maker->options->label, maker->options->label_data);
+}
+
 static gboolean
 fill(Maker *maker, AshStore *store, GError **error)
 {
@@ -329,6 +354,8 @@ fill(Maker *maker, AshStore *store, GError **error)
 	add_boot_links(maker, ostree);
 	add_boot_configuration(maker, boot);
 	add_kernel(maker, boot);
+	if (maker->options->label != NULL)
+		label(maker, boot, ostree);
 	return TRUE;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/fstree.h"
+#include "store/scan.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -17,12 +18,15 @@ typedef struct {
 	const char *cmdline; /* of the kernel, without ostree= */
 	guint timeout;       /* of the boot loader's menu, seconds */
 	guint64 epoch;       /* times of what is not the commit's, seconds */
+	AshLabelFunc label;  /* by the commit's policy, of names that the booted system has; NULL: no labels */
+	gpointer label_data;
 } AshSysrootOptions;
 
 /**
  * The physical root of a machine with one deployment of the commit, as "ostree admin init-fs", "os-init", "pull" and "deploy" make it: a repository
  * of mode "bare" whose file objects are the files of the deployment, too (hard links), /etc made of /usr/etc, and in /boot the kernel with
  * libostree's configuration of the boot loader in two forms: a BLS entry, and what its backend for SYSLINUX writes, which is kept up to date from then on.
+ * With labels, everything has one (store/sysrootlabels.h).
  * Content is read from the store, which must stay open. ASH_ERROR_CONFIG if the commit is not of a tree for that. Owned; NULL on failure.
  */
 AshFsTree *ash_store_make_sysroot(AshStore *store, const AshSysrootOptions *options, GError **error);

@@ -3,10 +3,11 @@
 """SELinux labels in file systems of images, read without SELinux, without mounting, and without the composer's own readers.
 
     labels.py erofs FILE     lines "KIND PATH LABEL" of all names; "<<none>>" where there is no label
+    labels.py ext4 FILE      the same of ext4, by debugfs(8)
     labels.py tar FILE       the same of a tar
     labels.py expect LIST CONTEXTS   what matchpathcon(8) says of the names in LIST, in the same form
 
-The format is that of the kernel's Documentation/filesystems/erofs.rst.
+The format of EROFS is that of the kernel's Documentation/filesystems/erofs.rst.
 """
 
 import mmap
@@ -90,6 +91,41 @@ def show_erofs(path):
             print(line)
 
 
+# The answers to requests for each of @paths: debugfs says each request again before its answer.
+def ask_debugfs(image, request, paths):
+    lines = "".join(f'{request.format(path)}\n' for path in paths)
+    said = subprocess.run(["debugfs", "-f", "-", image], input=lines, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
+    answers = said.stdout.split("debugfs: ")[1:]
+    if len(answers) != len(paths):
+        sys.exit("labels.py: debugfs says something else than was asked for")
+    return zip(paths, (answer.split("\n")[1:] for answer in answers))
+
+
+# An entry is "/INODE/MODE/UID/GID/NAME/SIZE/".
+def walk_ext4(image):
+    kinds, level = {"/": "dir"}, ["/"]
+    while level:
+        below = []
+        for path, answer in ask_debugfs(image, 'ls -p "{}"', level):
+            for entry in filter(None, answer):
+                mode, name = entry.split("/")[2], entry.split("/")[5]
+                child = f"{path.rstrip('/')}/{name}"
+                if name in ("", ".", ".."):
+                    continue
+                kinds[child] = KINDS.get(stat.S_IFMT(int(mode, 8)), "other")
+                if kinds[child] == "dir":
+                    below.append(child)
+        level = below
+    return kinds
+
+
+def show_ext4(path):
+    kinds = walk_ext4(path)
+    values = ask_debugfs(path, 'ea_get -V "{}" security.selinux', list(kinds))
+    for line in sorted(f"{kinds[name]} {name} {''.join(answer).rstrip(chr(0)) or '<<none>>'}" for name, answer in values):
+        print(line)
+
+
 def show_tar(path):
     kinds = {tarfile.REGTYPE: "file", tarfile.DIRTYPE: "dir", tarfile.SYMTYPE: "lnk_file"}
     known = {}
@@ -117,4 +153,4 @@ def show_expected(path, contexts):
 
 
 if __name__ == "__main__":
-    {"erofs": show_erofs, "tar": show_tar, "expect": show_expected}[sys.argv[1]](*sys.argv[2:])
+    {"erofs": show_erofs, "ext4": show_ext4, "tar": show_tar, "expect": show_expected}[sys.argv[1]](*sys.argv[2:])

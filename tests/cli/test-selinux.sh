@@ -103,6 +103,36 @@ for name in / /lost+found; do
 done
 rm -f root data "$raw"
 
+# A deployment of OSTree: names are those that the booted system has
+printf '%%include %s\nselinux --enforcing\n%%packages\n@selinux\n%%end\n' "$top_srcdir/kickstarts/demo-ostree.ks" >deployed.ks
+check "a system for OSTree that enforces" ashlar build deployed.ks -t ostree-vm -f raw --repos "$distro/release" -o .
+raw=deployed-ostree-vm.raw
+for name in file_contexts file_contexts.homedirs file_contexts.subs file_contexts.subs_dist; do
+	ashlar cat deployed/x86_64/ostree "/usr/etc/selinux/default/contexts/files/$name" >"contexts/$name"
+done
+slice "$raw" "$root_type" root
+labels ext4 root >root.labels
+of_system=/ostree/deploy/deployed
+deployment=$of_system/deploy/$(awk '{ print $2 }' root.labels | sed -n "s|^$of_system/deploy/\([0-9a-f]*[.]0\)\$|\1|p")
+# File objects and the kernels in /boot are other names of the deployment's files.
+sed -E "/ [/]ostree[/]repo[/]objects[/].*[.]file /d; /^file [/]boot[/]ostree[/]/d; s| $deployment/usr/etc([/ ])| /etc\1|; s| $deployment/| /|
+	s| $deployment | / |; s| $of_system/var([/ ])| /var\1|" root.labels | sort >mapped.labels
+# Of the rest in /ostree only libostree knows.
+grep -vE "^dir /ostree | /ostree/" mapped.labels >booted.labels
+labels expect booted.labels contexts/file_contexts >booted.expected
+check "its root has names" test "$(wc -l <booted.labels)" -gt 10000
+check "each has the label of its name in the booted system" diff booted.expected booted.labels
+for name in "file /etc/shadow" "dir /var" "dir /var/log" "lnk_file /var/run" "file /boot/loader.1/entries/ostree-1-deployed.conf" "dir /lost+found"; do
+	check "among them: ${name#* }" grep -q "^$name system_u" booted.labels
+done
+check_equal "what says where it is from has that of configuration" "$(expected file /etc/ostree/remotes.d/origin.conf)" \
+	"$(grep " $deployment.origin " root.labels | awk '{ print $3 }')"
+check_equal "the rest has that of the root" "$(expected dir /)" "$(grep -E "^dir /ostree | /ostree/" mapped.labels | grep -v '[.]origin ' | awk '{ print $NF }' | sort -u)"
+check "a file of the repository has that of the deployment's" sh -c "debugfs -R 'stat $deployment/usr/bin/bash' root 2>/dev/null | grep -q 'Links: [2-9]'"
+check_equal "kernels are those of the deployment" 0 "$(grep -c '<<none>>' <(grep ' /boot/ostree/' root.labels))"
+check "e2fsck -fn" e2fsck -fn root
+rm -f root "$raw"
+
 check "a system without SELinux" build disabled
 raw=disabled-qemu-vm.raw
 check_equal "its kernel is told so" "selinux=0" "$(told "$raw")"

@@ -152,6 +152,11 @@ test_xattrs(void)
 	g_assert_cmpuint(ash_fs_node_get_xattr(tree->root, "security.capability")->length, ==, 2);
 	g_assert_cmpuint(ash_fs_node_get_xattr(tree->root, "user.c")->length, ==, 0);
 	g_assert_null(ash_fs_node_get_xattr(tree->root, "user.a"));
+	ash_fs_node_set_xattr(tree->root, "security.capability", "333", 3);
+	ash_fs_node_set_xattr(tree->root, "user.a", "4", 1);
+	g_assert_cmpuint(tree->root->xattrs->len, ==, 4);
+	g_assert_cmpuint(ash_fs_node_get_xattr(tree->root, "security.capability")->length, ==, 3);
+	g_assert_cmpstr(g_array_index(tree->root->xattrs, AshFsXattr, 1).name, ==, "user.a");
 }
 
 static gboolean
