@@ -3,25 +3,36 @@
 # A machine that is really switched off and on: one QEMU a boot, started again whenever the guest resets. Source it after lib.sh, in
 # the directory where consoles are to be kept: console.1, console.2 ...
 #
-#   machine_on DISK         from now on it runs; its user "demo" has the key in the file "key"
-#   remote COMMAND          by SSH; as_root COMMAND likewise
-#   wait_for SECONDS CMD    until CMD succeeds
-#   boots                   how many there were
-#   show_console            the end of the last ones
-#   $web_port               free for a web server of the test's own; the guest finds it at 10.0.2.2
-machine=''
+#   machine_on DISK [OPTION...]  from now on it runs, with these options of "ashlar boot"; its user "demo" has the key in the file "key"
+#   machine_off                  its plug is pulled
+#   remote COMMAND               by SSH; as_root COMMAND likewise
+#   up                           it answers
+#   wait_for SECONDS CMD         until CMD succeeds; fails at once if the machine is off
+#   comes_up WHAT CMD            a test: CMD succeeds, and then no unit has failed; nothing further is tested if it does not
+#   runs VERSION                 of the image
+#   reboot                       returns when the next boot has begun
+#   switches_off                 "systemctl poweroff", and returns when it is off
+#   boots                        how many there were
+#   says REGEX [TIMES]           on the console, since it was switched on
+#   show_console                 the end of the last ones
+#   $machine_input               what its console reads, for machine_on
+#   $web_port                    free for a web server of the test's own; the guest finds it at 10.0.2.2
+machine='' machine_input=/dev/null consoles_before=0
 # Other tests run beside, and have other numbers; the kernel gives away those from 32768 on.
 ssh_port=$((20000 + $$ % 12000))
 # shellcheck disable=SC2034
 web_port=$((10000 + $$ % 10000))
 
-machine_on() { # DISK
+consoles() { find . -maxdepth 1 -name 'console.[0-9]*' | sed 's/.*[.]//' | sort -n; }
+
+machine_on() { # DISK [OPTION...]
+	consoles_before=$(consoles | wc -l)
 	(
-		qemu='' boot=0
-		trap '[ -z "$qemu" ] || kill "$qemu" 2>/dev/null; exit' TERM
+		qemu='' boot=$consoles_before
+		trap '[ -z "$qemu" ] || kill "$qemu" 2>/dev/null; wait; exit' TERM
 		while :; do
 			boot=$((boot + 1))
-			ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg} "$ASHLAR" boot "$1" --keep --ssh $ssh_port -- -no-reboot </dev/null >"console.$boot" 2>&1 &
+			ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg} "$ASHLAR" boot "$@" --keep --ssh $ssh_port -- -no-reboot <"$machine_input" >"console.$boot" 2>&1 &
 			qemu=$!
 			wait "$qemu" || exit
 			# It is not for us to switch a machine on that switched itself off.
@@ -33,6 +44,7 @@ machine_on() { # DISK
 
 machine_off() {
 	[ -z "$machine" ] || kill "$machine" 2>/dev/null
+	[ -z "$machine" ] || wait "$machine" 2>/dev/null
 	machine=''
 }
 
@@ -41,23 +53,61 @@ remote() {
 		-o ServerAliveInterval=20 -o BatchMode=yes demo@127.0.0.1 "$@"
 }
 as_root() { remote "echo demo | sudo -S -p '' sh -c '$*'"; }
+up() { remote true; }
+runs() { [ "$(remote ". /usr/lib/os-release; echo \$IMAGE_VERSION")" = "$1" ]; }
 
+is_off() { ! kill -0 "$machine" 2>/dev/null; }
 wait_for() { # SECONDS COMMAND...
 	local deadline=$((SECONDS + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $deadline ] && kill -0 "$machine" 2>/dev/null || return 1
+		[ $SECONDS -lt $deadline ] && ! is_off || return 1
 		sleep 3
 	done
+}
+
+comes_up() { # WHAT COMMAND...
+	local what=$1 state
+	shift
+	if wait_for 1500 "$@"; then
+		ok "$what"
+	else
+		not_ok "$what"
+		show_console
+		finish
+		exit
+	fi
+	state=$(remote "timeout 500 systemctl is-system-running --wait" 2>&1)
+	check_equal "and is running with no failed unit" running "$state"
+	[ "$state" = running ] || as_root "systemctl --failed --no-legend; systemctl list-jobs --no-legend; journalctl -b -p warning --no-pager | tail -n 30" | sed 's/^/#   /'
+}
+
+more_boots() { [ "$(boots)" -gt "$1" ]; }
+reboot() {
+	local before
+	before=$(boots)
+	as_root "systemctl reboot" >/dev/null 2>&1
+	wait_for 400 more_boots "$before"
+}
+switches_off() {
+	as_root "sync; systemctl poweroff" >/dev/null 2>&1
+	wait_for 300 is_off
+	machine_off
 }
 
 # A boot is one once the kernel speaks.
 boots() { cat console.* 2>/dev/null | grep -ac "Linux version"; }
 
+# Without the colours of systemd's messages.
+says() { # REGEX [TIMES]
+	local boot
+	[ "$(for boot in $(consoles | tail -n +$((consoles_before + 1))); do cat "console.$boot"; done | sed 's/\x1b\[[0-9;]*m//g' | grep -acE "$1")" -ge "${2:-1}" ]
+}
+
 show_console() {
 	local boot
-	for boot in $(find . -maxdepth 1 -name 'console.*' | sed 's/.*[.]//' | sort -n | tail -n 2); do
+	for boot in $(consoles | tail -n 2); do
 		note "console of boot $boot:"
-		tail -n 25 "console.$boot" | tr -d '\r' | sed 's/^/#   /'
+		tail -n 30 "console.$boot" | tr -d '\r' | sed 's/^/#   /'
 	done
 }

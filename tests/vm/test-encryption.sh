@@ -7,15 +7,9 @@
 need_distro
 need qemu-system-x86_64 ssh ssh-keygen jq sfdisk mkfs.ext4 cryptsetup
 cd "$work" || exit 1
-export ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg}
-
-vm=
-power_off() {
-	[ -z "$vm" ] || kill "$vm" 2>/dev/null
-	[ -z "$vm" ] || wait "$vm" 2>/dev/null
-	vm=
-}
-on_exit() { power_off; }
+# shellcheck source=tests/vm/machine.sh
+. "$top_srcdir/tests/vm/machine.sh"
+on_exit() { machine_off; }
 
 ssh-keygen -q -t ed25519 -N '' -f key
 {
@@ -32,62 +26,35 @@ image=out/demo-vm-squashed.raw
 [ -f "$image" ] || { finish; exit; }
 truncate -s +1G "$image"
 
-port=$((20000 + $$ % 12000))
-console=console
 mkfifo typed
 exec 9<>typed
-power_on() { # CONSOLE
-	console=$1
-	"$ASHLAR" boot "$image" --keep --ssh $port <typed >"$console" 2>&1 &
-	vm=$!
-}
+# shellcheck disable=SC2034
+machine_input=typed
 type_line() { printf '%s\n' "$1" >&9; }
-wait_for() { # SECONDS COMMAND...
-	local deadline=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $deadline ] && kill -0 "$vm" 2>/dev/null || return 1
-		sleep 2
-	done
-}
-prompts() { [ "$(grep -acE 'Please enter passphrase( or recovery key)? for disk' "$console")" -ge "$1" ]; }
-remote() {
-	ssh -q -i key -p $port -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o BatchMode=yes demo@127.0.0.1 "$@"
-}
-as_root() { remote "echo demo | sudo -S -p '' sh -c '$*'"; }
-up() { remote true; }
-show_console() { tail -n 30 "$console" | tr -d '\r' | sed 's/^/# /'; }
+prompts() { says 'Please enter passphrase( or recovery key)? for disk' "$1"; }
 
-power_on first
+machine_on "$image"
 check "the passphrase is asked for on the console" wait_for 600 prompts 1
 type_line "wrong"
 check "a wrong one is asked for again" wait_for 300 prompts 2
 type_line "correct horse battery"
-check "the right one boots the system" wait_for 900 up
-up || { show_console; finish; exit; }
-state=$(remote "systemctl is-system-running --wait" 2>&1)
-check_equal "the system is running with no failed unit" running "$state"
+comes_up "the right one boots the system" up
 check_equal "/var is the opened volume" "/dev/mapper/var ext4" "$(remote "findmnt -n -o SOURCE,FSTYPE /var")"
 check_equal "the root is squashfs, read-only" "squashfs ro" "$(remote "findmnt -n -o FSTYPE,OPTIONS / | awk '{ split(\$2, o, \",\"); print \$1, o[1] }'")"
 check "and verified" as_root "veritysetup status root | grep -q \"status:  *verified\""
 check "dm-crypt has it" as_root "dmsetup table var | grep -q \"crypt aes-xts-plain64\""
 check "it has grown over the room that the disk has" remote "test \$(df --output=size -k /var | tail -n 1) -gt 1200000"
 check "systemd-cryptenroll lists the recovery key" as_root "systemd-cryptenroll /dev/disk/by-partlabel/var | grep -q recovery"
-as_root "echo kept > /etc/ashlar-test; echo kept > /var/lib/ashlar-test; sync; systemctl poweroff" >/dev/null 2>&1
-gone() { ! kill -0 "$vm"; }
-wait_for 300 gone
-power_off
+as_root "echo kept > /etc/ashlar-test; echo kept > /var/lib/ashlar-test"
+switches_off
 
-power_on second
+machine_on "$image"
 check "the next boot asks as well" wait_for 600 prompts 1
 type_line "$(cat out/demo-vm-squashed.var.recovery-key)"
-check "the recovery key boots the system" wait_for 900 up
-up || { show_console; finish; exit; }
+comes_up "the recovery key boots the system" up
 check_equal "a file put into /var is there" kept "$(remote "cat /var/lib/ashlar-test")"
 check_equal "a file put into /etc is there" kept "$(remote "cat /etc/ashlar-test")"
-as_root "systemctl poweroff" >/dev/null 2>&1
-wait_for 300 gone
-power_off
+switches_off
 
 # Somebody who has the disk puts a /var of his own in the place of ours.
 read -r start size < <(sfdisk --json "$image" 2>/dev/null | jq -r '[.partitiontable.partitions[] | select(.name == "var")][0] | "\(.start) \(.size)"')
@@ -95,13 +62,13 @@ truncate -s $((size * 512)) plain
 mkfs.ext4 -q -F -L var plain
 dd if=plain of="$image" bs=512 seek="$start" conv=notrunc,sparse status=none
 dd if=plain of="$image" bs=1M seek=$((start / 2048)) count=64 conv=notrunc status=none
-# systemd colours its messages, and shortens names in their middle.
-refused() { sed 's/\x1b\[[0-9;]*m//g' "$console" | grep -aq 'Failed to start systemd-cr.*ypted variable data'; }
-power_on third
+# systemd shortens names in their middle.
+refused() { says 'Failed to start systemd-cr.*ypted variable data'; }
+machine_on "$image"
 check "a plain /var in its place is refused" wait_for 600 refused
 refused || show_console
-refute "and the system does not come up" grep -aq ' login: ' "$console"
-power_off
+refute "and the system does not come up" says ' login: '
+machine_off
 
 # A package-managed system is encrypted as a whole, but for the kernels.
 {
@@ -118,15 +85,13 @@ check "cryptsetup opens it" sh -c "tr -d '\n' <passphrase | cryptsetup luksOpen 
 refute "and with no other passphrase" sh -c "printf wrong | cryptsetup luksOpen --test-passphrase root.luks"
 uuid=$(cryptsetup luksUUID root.luks)
 rm -f root.luks
-power_on fourth
+machine_on "$image"
 check "the passphrase is asked for" wait_for 600 prompts 1
 type_line "correct horse battery"
-check "and boots the system" wait_for 900 up
-up || { show_console; finish; exit; }
-check_equal "which is running with no failed unit" running "$(remote "systemctl is-system-running --wait")"
+comes_up "and boots the system" up
 check_equal "the root is the opened volume" "/dev/mapper/root ext4" "$(remote "findmnt -n -o SOURCE,FSTYPE /")"
 check "of our partition" as_root "cryptsetup luksUUID /dev/disk/by-partlabel/root | grep -qx $uuid"
 check_equal "which this kernel and later ones are told" 2 "$(remote "grep -l 'rd.luks.name=$uuid=root ' /proc/cmdline /etc/kernel/cmdline | wc -l")"
 check "and dracut to bring what opens it" remote "grep -q '^dracutmodules.* crypt ' /usr/lib/dracut/dracut.conf.d/50-ashlar.conf"
-power_off
+machine_off
 finish

@@ -48,34 +48,11 @@ grown=$(($(stat -c %s "$image") / 1024 + 700 * 1024))
 truncate -s +1G "$image"
 machine_on "$image"
 
-runs() { [ "$(remote ". /usr/lib/os-release; echo \$IMAGE_VERSION")" = "$1" ]; }
-more_boots() { [ "$(boots)" -gt "$1" ]; }
-reboot() {
-	local before
-	before=$(boots)
-	as_root "systemctl reboot" >/dev/null 2>&1
-	wait_for 400 more_boots "$before"
-}
-# Nothing further can be tested if it does not.
-comes_up() {
-	local state
-	if wait_for 1500 runs "$1"; then
-		ok "version $1 comes up"
-	else
-		not_ok "version $1 comes up"
-		show_console
-		finish
-		exit
-	fi
-	state=$(remote "timeout 500 systemctl is-system-running --wait" 2>&1)
-	check_equal "and is running" running "$state"
-	[ "$state" = running ] || as_root "systemctl --failed --no-legend; journalctl -b -p warning --no-pager | tail -n 30" | sed 's/^/#   /'
-}
 # The versions of all deployments, the first one is the default; what runs has a star.
 deployments() { remote "ostree admin status" | awk '/^\*/ { star = "*" } $1 == "Version:" { printf "%s%s ", $2, star; star = "" }'; }
 settings() { remote "cat /etc/kept.conf /etc/changed.conf" | tr '\n' ' '; }
 
-comes_up 1
+comes_up "version 1 comes up" runs 1
 check_equal "ostree admin status" "1* " "$(deployments)"
 check "the deployment is of the commit" remote "ostree admin status | grep -q ' demo-ostree $commit.0'"
 check "the root has grown over the room that the disk has" remote "test \$(df --output=size -k /sysroot | tail -n 1) -gt $grown"
@@ -89,7 +66,7 @@ as_root "echo mine > /etc/changed.conf; echo kept > /var/lib/kept; sync"
 check "version 2 is offered" offer
 check "ostree admin upgrade" as_root "ostree admin upgrade"
 reboot
-comes_up 2
+comes_up "version 2 comes up" runs 2
 check_equal "both deployments are there" "2* 1 " "$(deployments)"
 check_equal "what was not changed here is the new default, what was is not" "default 2 mine " "$(settings)"
 check_equal "a file in /var is kept" kept "$(remote "cat /var/lib/kept")"
@@ -97,7 +74,7 @@ note "kernel $kernel, then $(remote "uname -r")"
 # Back to the first commit: OSTree 2022.7 has neither "rollback" nor "set-default" yet.
 check "the first version is deployed again" as_root "ostree admin deploy $commit"
 reboot
-comes_up 1
+comes_up "version 1 comes up" runs 1
 check_equal "both deployments are there" "1* 2 " "$(deployments)"
 check_equal "with its own configuration" "default 1 mine " "$(settings)"
 check_equal "its kernel runs again" "$kernel" "$(remote "uname -r")"

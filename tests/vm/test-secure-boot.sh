@@ -9,15 +9,9 @@
 need_distro
 need qemu-system-x86_64 ssh ssh-keygen openssl jq sfdisk mcopy
 cd "$work" || exit 1
-export ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg}
-
-vm=
-power_off() {
-	[ -z "$vm" ] || kill "$vm" 2>/dev/null
-	[ -z "$vm" ] || wait "$vm" 2>/dev/null
-	vm=
-}
-on_exit() { power_off; }
+# shellcheck source=tests/vm/machine.sh
+. "$top_srcdir/tests/vm/machine.sh"
+on_exit() { machine_off; }
 
 ssh-keygen -q -t ed25519 -N '' -f key
 {
@@ -45,32 +39,9 @@ check "the demo system builds for Secure Boot" "$ASHLAR" build $name.ks -t $type
 image=$(echo out/*.raw)
 [ -f "$image" ] || { finish; exit; }
 
-port=$((20000 + $$ % 12000))
-console=console
-power_on() { # IMAGE CONSOLE
-	console=$2
-	"$ASHLAR" boot "$1" --secure-boot db.crt --ssh $port </dev/null >"$console" 2>&1 &
-	vm=$!
-}
-wait_for() { # SECONDS COMMAND...
-	local deadline=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $deadline ] && kill -0 "$vm" 2>/dev/null || return 1
-		sleep 2
-	done
-}
-remote() {
-	ssh -q -i key -p $port -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o BatchMode=yes demo@127.0.0.1 "$@"
-}
-as_root() { remote "echo demo | sudo -S -p '' sh -c '$*'"; }
-up() { remote true; }
-says() { grep -aqE "$1" "$console"; }
-show_console() { tail -n 30 "$console" | tr -d '\r' | sed 's/^/# /'; }
-
-power_on "$image" first
-check "the signed image boots" wait_for 900 up
-up || { show_console; finish; exit; }
+cp --sparse=always "$image" booted.raw
+machine_on booted.raw --secure-boot db.crt
+comes_up "the signed image boots" up
 check "the kernel sees Secure Boot on" as_root "dmesg | grep -qi \"secure boot enabled\|secureboot: Secure boot enabled\""
 check_equal "so does the firmware's variable" 1 \
 	"$(as_root "od -An -t u1 -j 4 -N 1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c" | tr -d ' ')"
@@ -99,7 +70,7 @@ else
 	refute "nor by ours of another hash" open_second "$hash" db.p7s
 	check_equal "which the kernel's log says" 3 "$(as_root dmesg | grep -c 'verity: Root hash verification failed')"
 fi
-power_off
+machine_off
 
 esp=$(($(sfdisk --json "$image" 2>/dev/null | jq '[.partitiontable.partitions[] | select(.name == "esp")][0].start') * 512))
 tamper() { # FILE OLD NEW: the text in a file of the ESP of a copy
@@ -111,19 +82,19 @@ tamper() { # FILE OLD NEW: the text in a file of the ESP of a copy
 }
 uki=EFI/Linux/$(mdir -b -i "$image@@$esp" ::EFI/Linux | tr -d '\r' | sed 's|.*/||' | grep -i '\.efi$')
 check "another command line is put in" tamper "$uki" "console=tty0" "console=tty1"
-power_on bad.raw second
+machine_on bad.raw --secure-boot db.crt
 # The loader runs, and gives up.
 refusal='failed to start Boot[0-9]+.*Access Denied'
 check "the firmware refuses it" wait_for 300 says "$refusal"
 says "$refusal" || show_console
 refute "and no kernel runs" says 'Linux version'
-power_off
+machine_off
 
 check "another loader is put in" tamper EFI/BOOT/BOOTX64.EFI "LoaderInfo: systemd-boot" "LoaderInfo: systemd-b00t"
-power_on bad.raw third
+machine_on bad.raw --secure-boot db.crt
 refusal='failed to load Boot[0-9]+.*Access Denied'
 check "the firmware refuses that too" wait_for 300 says "$refusal"
 says "$refusal" || show_console
 refute "and no menu is shown" says 'Mortar Linux'
-power_off
+machine_off
 finish

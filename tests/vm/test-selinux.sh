@@ -43,21 +43,9 @@ python3 "$top_srcdir/tests/vm/serve.py" releases $web_port &
 web=$!
 machine_on "$image"
 
-runs() { [ "$(remote ". /usr/lib/os-release; echo \$IMAGE_VERSION")" = "$1" ]; }
 # On a machine that has settled: nothing failed, everything has its label, no process runs into something that has none.
-comes_up() { # VERSION
-	local state
-	if wait_for 1500 runs "$1"; then
-		ok "version $1 comes up"
-	else
-		not_ok "version $1 comes up"
-		show_console
-		finish
-		exit
-	fi
-	state=$(remote "timeout 500 systemctl is-system-running --wait" 2>&1)
-	check_equal "and is running" running "$state"
-	[ "$state" = running ] || as_root "systemctl --failed --no-legend; journalctl -b -p warning --no-pager | tail -n 30" | sed 's/^/#   /'
+version_comes_up() { # VERSION
+	comes_up "version $1 comes up" runs "$1"
 	check_equal "it enforces" Enforcing "$(as_root getenforce)"
 	check_equal "nothing is unlabeled" "" "$(as_root "find / /etc /var /run -xdev -context \"*:unlabeled_t:*\"" 2>&1)"
 	check_equal "all labels in /etc, /var and /run are the policy's" "" "$(as_root "restorecon -nvR /etc /var /run" 2>&1)"
@@ -68,7 +56,7 @@ comes_up() { # VERSION
 	check_equal "the version was noted as good by its unit" success "$(remote "systemctl show -p Result --value ashlar-node-good")"
 }
 
-comes_up 1
+version_comes_up 1
 check_equal "a log-in is the user's" "unconfined_u:unconfined_r:unconfined_t" "$(remote "id -Z" | cut -d : -f 1-3)"
 as_root "echo kept > /etc/ashlar-test; echo kept > /var/lib/ashlar-test; sync"
 # The unit of the timer, not a log-in, whom nothing is forbidden. It stages and may restart the machine itself.
@@ -76,7 +64,7 @@ as_root "systemctl start ashlar-node-update.service" >/dev/null 2>&1
 check "its unit takes the update" wait_for 600 as_root "ls /boot/EFI/Linux | grep -q _2"
 as_root "journalctl -u ashlar-node-update --no-pager -o cat" | tail -n 5 | sed 's/^/# /'
 as_root "systemctl reboot" >/dev/null 2>&1
-comes_up 2
+version_comes_up 2
 check_equal "a file put into /etc is kept" kept "$(remote "cat /etc/ashlar-test")"
 check_equal "a file put into /var is kept" kept "$(remote "cat /var/lib/ashlar-test")"
 check_equal "two boots" 2 "$(boots)"

@@ -7,15 +7,9 @@
 need_distro
 need qemu-system-x86_64 swtpm ssh ssh-keygen openssl jq sfdisk mcopy
 cd "$work" || exit 1
-export ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg}
-
-vm=
-power_off() {
-	[ -z "$vm" ] || kill "$vm" 2>/dev/null
-	[ -z "$vm" ] || wait "$vm" 2>/dev/null
-	vm=
-}
-on_exit() { power_off; }
+# shellcheck source=tests/vm/machine.sh
+. "$top_srcdir/tests/vm/machine.sh"
+on_exit() { machine_off; }
 
 ssh-keygen -q -t ed25519 -N '' -f key
 {
@@ -30,48 +24,20 @@ image=out/demo-vm-qemu-vm-tpm2.raw
 [ -f "$image" ] || { finish; exit; }
 truncate -s +1G "$image"
 
-port=$((20000 + $$ % 20000))
-console=console.1
-power_on() { # CONSOLE
-	console=$1
-	"$ASHLAR" boot "$image" --keep --tpm tpm --ssh $port </dev/null >"$console" 2>&1 &
-	vm=$!
-}
-wait_for() { # SECONDS COMMAND...
-	local deadline=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $deadline ] && kill -0 "$vm" 2>/dev/null || return 1
-		sleep 2
-	done
-}
-remote() {
-	ssh -q -i key -p $port -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o BatchMode=yes demo@127.0.0.1 "$@"
-}
-as_root() { remote "echo demo | sudo -S -p '' sh -c '$*'"; }
-up() { remote true; }
-gone() { ! kill -0 "$vm"; }
-# systemd colours its messages.
-says() { sed 's/\x1b\[[0-9;]*m//g' "$console" | grep -aqE "$1"; }
-show_console() { tail -n 60 "$console" | tr -d '\r' | sed 's/^/# /'; }
 token() { as_root "cryptsetup luksDump --dump-json-metadata /dev/disk/by-partlabel/var" | jq -c "[.tokens[] | select(.type == \"systemd-tpm2\")][0] | $1"; }
 
-power_on console.1
-check "the first boot makes /var" wait_for 900 up
-up || { show_console; finish; exit; }
-check_equal "the system is running with no failed unit" running "$(remote "systemctl is-system-running --wait")"
+machine_on "$image" --tpm tpm
+comes_up "the first boot makes /var" up
 check_equal "/var is the opened volume" "/dev/mapper/var ext4" "$(remote "findmnt -n -o SOURCE,FSTYPE /var")"
 check "as large as the disk has room" remote "test \$(df --output=size -k /var | tail -n 1) -gt 1200000"
 check_equal "it has the TPM's key" tpm2 "$(as_root "systemd-cryptenroll /dev/disk/by-partlabel/var" | awk 'NR > 1 { print $2 }' | xargs)"
 check_equal "bound to PCR 7, and to PCR 11 as somebody has signed it" '[[7],[11]]' "$(token '[."tpm2-pcrs", ."tpm2_pubkey_pcrs"]')"
 check_equal "who has our key" "$(openssl rsa -in pcr.pem -pubout 2>/dev/null)" "$(token '."tpm2_pubkey"' | tr -d '"' | base64 -d)"
-as_root "echo kept > /etc/ashlar-test; echo kept > /var/lib/ashlar-test; sync; systemctl poweroff" >/dev/null 2>&1
-wait_for 300 gone
-power_off
+as_root "echo kept > /etc/ashlar-test; echo kept > /var/lib/ashlar-test"
+switches_off
 
-power_on console.2
-check "the second boot needs nobody" wait_for 900 up
-up || { show_console; finish; exit; }
+machine_on "$image" --tpm tpm
+comes_up "the second boot needs nobody" up
 check_equal "a file put into /var is there" kept "$(remote "cat /var/lib/ashlar-test")"
 check_equal "a file put into /etc is there" kept "$(remote "cat /etc/ashlar-test")"
 # The signature is there, but it is for the initramfs.
@@ -79,7 +45,7 @@ attach=/usr/lib/systemd/systemd-cryptsetup
 check "later not even root has the key from the TPM" as_root "test -s /run/systemd/tpm2-pcr-signature.json &&
 	! $attach attach again /dev/disk/by-partlabel/var - tpm2-device=auto,headless 2>/tmp/said && grep -q \"falling back to traditional\" /tmp/said"
 as_root "sync" >/dev/null 2>&1
-power_off
+machine_off
 
 # Somebody who has the disk gives the system another command line; nothing else of it changes.
 esp=$(($(sfdisk --json "$image" 2>/dev/null | jq '[.partitiontable.partitions[] | select(.name == "esp")][0].start') * 512))
@@ -91,11 +57,11 @@ tamper() { # OLD NEW
 	! cmp -s file before && mcopy -o -i "$image@@$esp" file "$uki"
 }
 check "another command line is put into the kernel image" tamper "console=tty0" "console=tty1"
-power_on console.3
+machine_on "$image" --tpm tpm
 check "which runs" wait_for 300 says 'Command line: .*console=tty1'
 closed() { says 'Please enter (passphrase|recovery key|.*) for disk|Failed to start systemd-cr.*ypted variable data'; }
 check "the TPM keeps its key" wait_for 600 closed
 closed || show_console
 refute "and the system does not come up" says ' login: '
-power_off
+machine_off
 finish
