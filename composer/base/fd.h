@@ -19,6 +19,9 @@ void ash_fd_clear(int *fd);
 /** Takes the descriptor out of *@fd, leaving -1: hands ownership to the caller. */
 int ash_fd_steal(int *fd);
 
+/** From now on this process may have as many descriptors open as the system lets it (setrlimit(2)). */
+void ash_fd_raise_limit(void);
+
 /** openat() with O_CLOEXEC added; -1 and @error naming @path on failure. */
 int ash_fd_open(int dir_fd, const char *path, int flags, mode_t mode, GError **error);
 

@@ -21,7 +21,6 @@
 #include <rpm/rpmps.h>
 #include <rpm/rpmts.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define DEFAULT_SCRIPT_TIMEOUT_SECONDS 300
@@ -94,18 +93,6 @@ compare_elements(gconstpointer a, gconstpointer b)
 	return strcmp(x->plan->nevra, y->plan->nevra);
 }
 
-/* Hundreds of packages stay open at once. */
-static void
-raise_fd_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 AshRpmRun *
 ash_rpm_run_new(const AshTransactionPlan *plan, GError **error)
 {
@@ -119,7 +106,8 @@ ash_rpm_run_new(const AshTransactionPlan *plan, GError **error)
 	run->notices = g_ptr_array_new_with_free_func(g_free);
 	run->complaints = g_string_new(NULL);
 	run->script_complaints = g_string_new(NULL);
-	raise_fd_limit();
+	/* Hundreds of packages stay open at once. */
+	ash_fd_raise_limit();
 	for (guint i = 0; i < plan->packages->len; i++) {
 		Element element = { g_ptr_array_index(plan->packages, i), -1, NULL, 0 };
 		element.fd = ash_fd_open(AT_FDCWD, element.plan->path, O_RDONLY, 0, error);

@@ -3,6 +3,7 @@
  * make-images DIR STORE REF: file systems that our writers make of odd trees, and of a commit; NAME.img each, and in NAME.list what is in it.
  * Another process reads them: see init.c.
  */
+#include "base/size.h"
 #include "disk/erofs/erofs.h"
 #include "disk/ext4/ext4.h"
 #include "disk/filesystem/filesystem.h"
@@ -15,6 +16,7 @@
 #define RANDOM_ITEMS 1500
 #define RANDOM_SEED 20
 #define MANY_NAMES 20000
+#define MIB ((guint64) 1024 * 1024)
 /* 2446, the last second of ext4 with 34 bits. */
 #define EXT4_LAST ((gint64) 15032385535)
 
@@ -60,15 +62,17 @@ write_squashfs(AshContext *ctx, const AshFsTree *tree, int parameter, int fd)
 	g_assert_no_error(error);
 }
 
+/* @parameter: its kind. */
 static void
-write_xfs(AshContext *ctx, const AshFsTree *tree, int parameter, int fd)
+write_filesystem(AshContext *ctx, const AshFsTree *tree, int parameter, int fd)
 {
+	const AshFsKind kind = (AshFsKind) parameter;
 	const AshFilesystemOptions options = { .uuid = uuid, .label = "test", .epoch = TEST_EPOCH, .scratch_dir = "." };
-	const guint64 bytes = ash_filesystem_estimate(ASH_FS_XFS, tree) / 4096 * 4096 + 4096;
+	const guint64 bytes = ash_size_round_up(ash_filesystem_estimate(kind, tree), MIB);
 	g_autoptr(GError) error = NULL;
 
 	g_assert_cmpint(ftruncate(fd, (off_t) bytes), ==, 0);
-	ash_filesystem_write(ctx, ASH_FS_XFS, tree, &options, fd, 0, bytes, &error);
+	ash_filesystem_write(ctx, kind, tree, &options, fd, 0, bytes, &error);
 	g_assert_no_error(error);
 }
 
@@ -94,7 +98,7 @@ static const Format tame_formats[] = {
 	{ "squashfs-zstd", write_squashfs, ASH_ROOT_COMPRESSION_ZSTD },
 	{ "squashfs-gzip", write_squashfs, ASH_ROOT_COMPRESSION_GZIP },
 	{ "squashfs-xz", write_squashfs, ASH_ROOT_COMPRESSION_XZ },
-	{ "xfs", write_xfs, 0 },
+	{ "xfs", write_filesystem, ASH_FS_XFS },
 	{ NULL },
 };
 
@@ -107,6 +111,12 @@ static const Format linked_formats[] = {
 /* Ext4 has names, types and owners of every kind, but not every time and attribute. */
 static const Format ext4_formats[] = {
 	{ "ext4", write_ext4, 0 },
+	{ NULL },
+};
+
+/* FAT has neither owners nor modes: what a kernel shows of them is its own. */
+static const Format plain_formats[] = {
+	{ "vfat", write_filesystem, ASH_FS_VFAT },
 	{ NULL },
 };
 
@@ -287,6 +297,30 @@ make_ext4_tree(void)
 	return tree;
 }
 
+/* Files of all sizes about a cluster's, short and long names, a directory of several clusters; all as FAT shows them. */
+static AshFsTree *
+make_plain_tree(void)
+{
+	static const char *const dirs[] = { "EFI", "EFI/BOOT", "EFI/Linux", "loader", "loader/entries", "many", "empty" };
+	g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func((GDestroyNotify) item_free);
+
+	for (guint i = 0; i < G_N_ELEMENTS(dirs); i++)
+		add_file(items, dirs[i], 0, 1)->mode = S_IFDIR;
+	for (guint i = 0; i < 1000; i++) {
+		g_autofree char *path = i % 3 == 0 ? g_strdup_printf("many/NAME%u.TXT", i) : g_strdup_printf("many/a name that is longer, %u.conf", i);
+		add_file(items, path, i * 37 % 2500, i);
+	}
+	add_file(items, "EFI/BOOT/BOOTX64.EFI", 1234567, RANDOM_SEED);
+	add_file(items, "EFI/Linux/Zw\303\266lf Boxk\303\244mpfer_20261123+3.efi", 5000000, RANDOM_SEED + 1);
+	add_file(items, "loader/entries.srel", 6, 2);
+	for (guint i = 0; i < items->len; i++) {
+		Item *item = items->pdata[i];
+		item->mode |= 0755;
+		item->mtime = TEST_EPOCH;
+	}
+	return make_tree(items);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -296,7 +330,7 @@ main(int argc, char **argv)
 	if (argc != 4)
 		g_error("usage: make-images DIR STORE REF");
 	g_autoptr(AshFsTree) odd = make_odd_tree(), some = make_random_tree(), tame = make_tame_tree(false), linked = make_tame_tree(true);
-	g_autoptr(AshFsTree) types = make_ext4_tree();
+	g_autoptr(AshFsTree) types = make_ext4_tree(), plain = make_plain_tree();
 	g_autoptr(AshStore) store = ash_store_open(argv[2], false, &error);
 	g_autoptr(AshFsTree) commit = store != NULL ? ash_store_load_tree(store, argv[3], &error) : NULL;
 	g_assert_no_error(error);
@@ -305,6 +339,7 @@ main(int argc, char **argv)
 	write_images(ctx, tame, argv[1], "tame", tame_formats, NULL);
 	write_images(ctx, linked, argv[1], "linked", linked_formats, NULL);
 	write_images(ctx, types, argv[1], "types", ext4_formats, NULL);
+	write_images(ctx, plain, argv[1], "plain", plain_formats, NULL);
 	write_images(ctx, commit, argv[1], "system", formats, "ext4");
 	return 0;
 }

@@ -153,6 +153,7 @@ static gboolean
 add_file(AshVfatNode *root, const AshVfatFile *file, GError **error)
 {
 	g_auto(GStrv) parts = g_strsplit(file->path, "/", -1);
+	bool is_directory = file->content == NULL;
 	AshVfatNode *at = root;
 
 	if (parts[0] == NULL)
@@ -161,12 +162,14 @@ add_file(AshVfatNode *root, const AshVfatFile *file, GError **error)
 		AshVfatNode *found = find_child(at, parts[i]);
 		bool is_last = parts[i + 1] == NULL;
 
-		if (found != NULL && (is_last || found->children == NULL))
+		if (found != NULL && ((is_last && !is_directory) || found->children == NULL))
 			return ash_throw(error, ASH_ERROR_CONFIG, "a FAT file system cannot have \"%s\" twice", file->path);
-		at = found != NULL ? found : add_node(at, parts[i], !is_last, error);
+		at = found != NULL ? found : add_node(at, parts[i], !is_last || is_directory, error);
 		if (at == NULL)
 			return FALSE;
 	}
+	if (is_directory)
+		return TRUE;
 	if (ash_content_get_size(file->content) > G_MAXUINT32)
 		return ash_throw(error, ASH_ERROR_CONFIG, "a FAT file system cannot have a file of 4 GiB: \"%s\"", file->path);
 	if (ash_content_get_size(file->content) > 0)

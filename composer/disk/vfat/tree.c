@@ -2,6 +2,7 @@
 #include "disk/vfat/tree.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/size.h"
 
 #include <sys/stat.h>
@@ -32,11 +33,16 @@ add_node(AshFsNode *node, gpointer user_data, GError **error)
 {
 	g_autofree char *path = ash_fs_node_dup_path(node);
 
-	if (S_ISDIR(node->mode))
+	List *list = user_data;
+
+	if (S_ISDIR(node->mode)) {
+		if (node->parent != NULL)
+			g_ptr_array_add(list->files, ash_vfat_file_new(path, NULL));
 		return TRUE;
+	}
 	if (!S_ISREG(node->mode) || node->hardlink != NULL)
 		return ash_throw(error, ASH_ERROR_CONFIG, "\"/%s\" is a link or a device, which FAT does not have: take \"ext4\"", path);
-	return add_file(user_data, node, path, error);
+	return add_file(list, node, path, error);
 }
 
 GPtrArray *
@@ -44,6 +50,8 @@ ash_vfat_tree_list(const AshFsTree *tree, GError **error)
 {
 	g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func((GDestroyNotify) ash_vfat_file_free);
 	List list = { tree, files };
+
+	ash_fd_raise_limit();
 
 	if (tree != NULL && !ash_fs_tree_walk((AshFsTree *) tree, add_node, &list, error))
 		return NULL;

@@ -5,8 +5,8 @@
 #include "model/fstree.h"
 
 /**
- * The files of @tree (NULL: none) for ash_vfat_write(): owners, permissions and attributes are lost, as such a file system has none, and so
- * are directories without files. Owned; NULL and ASH_ERROR_CONFIG for links and devices.
+ * The files of @tree (NULL: none) for ash_vfat_write(): owners, permissions and attributes are lost, as such a file system has none. All files
+ * are open as long as it lives. Owned; NULL and ASH_ERROR_CONFIG for links and devices.
  */
 GPtrArray *ash_vfat_tree_list(const AshFsTree *tree, GError **error);
 

@@ -28,7 +28,7 @@ ash_vfat_file_new(const char *path, AshContent *content)
 	AshVfatFile *file = g_new0(AshVfatFile, 1);
 
 	file->path = g_strdup(path);
-	file->content = ash_content_ref(content);
+	file->content = content != NULL ? ash_content_ref(content) : NULL;
 	return file;
 }
 
@@ -38,7 +38,7 @@ ash_vfat_file_free(AshVfatFile *file)
 	if (file == NULL)
 		return;
 	g_free(file->path);
-	ash_content_unref(file->content);
+	g_clear_pointer(&file->content, ash_content_unref);
 	g_free(file);
 }
 
@@ -50,8 +50,9 @@ ash_vfat_estimate(GPtrArray *files)
 	for (guint i = 0; i < files->len; i++) {
 		const AshVfatFile *file = files->pdata[i];
 
-		bytes +=
-		    ash_size_round_up(ash_content_get_size(file->content), 32 * ASH_KIB) + 32 * ASH_KIB;
+		bytes += 32 * ASH_KIB;
+		if (file->content != NULL)
+			bytes += ash_size_round_up(ash_content_get_size(file->content), 32 * ASH_KIB);
 	}
 	/* Two tables of 4 bytes per cluster of at least 512 bytes. */
 	return MAX(ASH_VFAT_MIN_BYTES, ash_size_round_up(bytes + bytes / 50 + ASH_MIB, ASH_MIB));

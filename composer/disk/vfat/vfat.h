@@ -8,10 +8,10 @@
 /** One file of a FAT file system. */
 typedef struct {
 	char *path; /* "EFI/BOOT/BOOTX64.EFI": relative, directories are made */
-	AshContent *content;
+	AshContent *content; /* NULL: a directory, which may be empty */
 } AshVfatFile;
 
-/** @content is referenced. */
+/** @content (or NULL) is referenced. */
 AshVfatFile *ash_vfat_file_new(const char *path, AshContent *content);
 void ash_vfat_file_free(AshVfatFile *file);
 
