@@ -308,8 +308,10 @@ list_dir_block(const AshXfsReader *reader, const guint8 *block, GArray *entries,
 			bytes = ash_xfs_get(block + at + 2, 2);
 		} else {
 			bytes = (8 + 1 + (gsize) block[at + 8] + 1 + 2 + DIR_UNIT - 1) / DIR_UNIT * DIR_UNIT;
-			if (bytes > end - at || !add_entry(entries, block + at + 9, block[at + 8], ash_xfs_get(block + at, 8), error))
+			if (bytes > end - at)
 				return throw_damaged(error, "a directory");
+			if (!add_entry(entries, block + at + 9, block[at + 8], ash_xfs_get(block + at, 8), error))
+				return FALSE;
 		}
 		if (bytes == 0 || bytes % DIR_UNIT != 0 || bytes > end - at)
 			return throw_damaged(error, "a directory");
