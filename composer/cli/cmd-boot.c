@@ -24,10 +24,21 @@
  */
 #define EMULATED_CPU "max,-erms,-fsrm,-la57"
 
+/* What the disk is attached to. "ide" is AHCI on the machine that is emulated, and PIIX with "-- -machine pc". */
+static const struct {
+	const char *name;
+	const char *interface; /* of -drive */
+	const char *device;    /* of -device, for what is no interface; NULL: none */
+} disks[] = {
+	{ "virtio", "virtio", NULL },
+	{ "nvme", "none", "nvme,drive=disk,serial=ashlar,bootindex=0" },
+	{ "ide", "ide", NULL },
+};
+
 typedef struct {
 	AshCommonOptions common;
 	char **arguments;
-	char *until, *accel, *memory, *ssh, *secure_boot, *tpm;
+	char *until, *accel, *memory, *ssh, *disk, *secure_boot, *tpm;
 	AshCertificate *trusted; /* of @secure_boot; NULL: Secure Boot is off */
 	int vars_fd;
 	gboolean until_login, keep, bios;
@@ -43,6 +54,7 @@ boot_options_clear(BootOptions *options)
 	g_free(options->accel);
 	g_free(options->memory);
 	g_free(options->ssh);
+	g_free(options->disk);
 	g_free(options->secure_boot);
 	g_free(options->tpm);
 	g_clear_pointer(&options->trusted, ash_certificate_unref);
@@ -69,12 +81,34 @@ escape_commas(const char *path)
 	return g_strjoinv(",,", parts);
 }
 
+/* Index in the table, or -1. */
+static gssize
+find_disk(const char *name)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(disks); i++)
+		if (strcmp(disks[i].name, name) == 0)
+			return (gssize) i;
+	return -1;
+}
+
+static void
+add_disk(AshRun *run, const BootOptions *options)
+{
+	const char *image = options->arguments[0];
+	g_autofree char *path = escape_commas(image);
+	gsize disk = (gsize) find_disk(options->disk);
+
+	ash_run_arg(run, "-drive");
+	ash_run_argf(run, "if=%s,id=disk,format=%s,snapshot=%s,file=%s", disks[disk].interface, image_format(image),
+		     options->keep ? "off" : "on", path);
+	if (disks[disk].device != NULL)
+		ash_run_args(run, "-device", disks[disk].device, NULL);
+}
+
 static AshRun *
 make_run(AshContext *ctx, BootOptions *options, const char *accel, GError **error)
 {
 	g_autoptr(AshRun) run = ash_run_new(ASH_TOOL_QEMU_SYSTEM, error);
-	const char *image = options->arguments[0];
-	g_autofree char *path = escape_commas(image);
 
 	if (run == NULL)
 		return NULL;
@@ -90,9 +124,7 @@ make_run(AshContext *ctx, BootOptions *options, const char *accel, GError **erro
 		return NULL;
 	if (options->tpm != NULL && !ash_swtpm_add(ctx, run, options->tpm, error))
 		return NULL;
-	ash_run_arg(run, "-drive");
-	ash_run_argf(run, "if=virtio,format=%s,snapshot=%s,file=%s", image_format(image),
-		     options->keep ? "off" : "on", path);
+	add_disk(run, options);
 	ash_run_args(run, "-device", "virtio-rng-pci", "-device", "virtio-net-pci,netdev=net0", "-netdev", NULL);
 	if (options->ssh != NULL)
 		ash_run_argf(run, "user,id=net0,hostfwd=tcp:127.0.0.1:%s-:22", options->ssh);
@@ -174,6 +206,7 @@ parse(AshCommandEnv *env, int argc, char **argv, BootOptions *options, GError **
 		  "kvm or tcg (default: $ASHLAR_ACCEL, else kvm where it can be used)", "NAME" },
 		{ "memory", 'm', 0, G_OPTION_ARG_STRING, &options->memory, "Memory (default 2G)", "SIZE" },
 		{ "ssh", 0, 0, G_OPTION_ARG_STRING, &options->ssh, "Forward this port of 127.0.0.1 to the guest's SSH", "PORT" },
+		{ "disk", 0, 0, G_OPTION_ARG_STRING, &options->disk, "How the disk is attached: virtio (default), nvme or ide", "NAME" },
 		{ "bios", 0, 0, G_OPTION_ARG_NONE, &options->bios, "Boot by BIOS, not by UEFI", NULL },
 		{ "secure-boot", 0, 0, G_OPTION_ARG_FILENAME, &options->secure_boot,
 		  "Boot with Secure Boot on, and only what the key of this certificate has signed", "CERTIFICATE" },
@@ -196,6 +229,10 @@ parse(AshCommandEnv *env, int argc, char **argv, BootOptions *options, GError **
 	}
 	if (options->until_login && options->until == NULL)
 		options->until = g_strdup(LOGIN_PROMPT);
+	if (options->disk == NULL)
+		options->disk = g_strdup(disks[0].name);
+	if (find_disk(options->disk) < 0)
+		return ash_throw(error, ASH_ERROR_USAGE, "--disk=%s is none of virtio, nvme and ide", options->disk);
 	if (options->accel == NULL)
 		options->accel = g_strdup(g_getenv("ASHLAR_ACCEL"));
 	if (options->accel != NULL && strcmp(options->accel, "kvm") != 0 && strcmp(options->accel, "tcg") != 0)

@@ -63,6 +63,7 @@ _ashlar() {
 	--progress) _ashlar_reply "bar plain json none"; return ;;
 	-f | --format) _ashlar_reply "raw qcow2 vhd cosi vmdk gce qcow2-zlib qcow2-zstd vhdx"; return ;;
 	--accel) _ashlar_reply "kvm tcg"; return ;;
+	--disk) _ashlar_reply "virtio nvme ide"; return ;;
 	--role) _ashlar_reply "root targets snapshot timestamp"; return ;;
 	--kind) _ashlar_reply "ed25519 ecdsa rsa"; return ;;
 	-k | --key | --add | --passphrase-file | --luks-passphrase-file | --pcr-key | --secure-boot-key | --secure-boot-certificate | --secure-boot-passphrase-file | --secure-boot | --luks-key-file | --credentials | --ca-file | --tls-certificate | --tls-key | --access-log | --database) _ashlar_files; return ;;
