@@ -331,6 +331,14 @@ check_bios(AshImgLoader *loader, const char *file, GError **error)
 				 "a partition with role \"bios-boot\" goes with system \"traditional\" and loader \"grub\" only: nothing else boots by BIOS");
 }
 
+/* GRUB is there by itself. */
+static gboolean
+check_second_stage(AshImgLoader *loader, const char *file, GError **error)
+{
+	return !loader->type->second_stage || loader->type->loader == ASH_BOOT_LOADER_SYSTEMD_BOOT ||
+	       ash_img_throw_key(loader, file, "boot.second_stage", error, "goes with loader \"systemd-boot\" only: with \"grub\" that file is GRUB");
+}
+
 static gboolean
 check_system(AshImgLoader *loader, const char *file, GError **error)
 {
@@ -395,7 +403,8 @@ check_disk(AshImgLoader *loader, const char *file, GError **error)
 	if (!type->swap && ash_layout_find(type->layout, ASH_PARTITION_SWAP, 0) != NULL)
 		return ash_img_throw_key(loader, file, "disk.swap", error, "is false, but there is a partition with role \"swap\"");
 	if (!check_ostree_keys(loader, file, error) || !check_partitions(loader, error) || !check_slots(loader, error) ||
-	    !check_root(loader, file, error) || !check_bios(loader, file, error) || !check_system(loader, file, error))
+	    !check_root(loader, file, error) || !check_bios(loader, file, error) ||
+	    !check_second_stage(loader, file, error) || !check_system(loader, file, error))
 		return FALSE;
 	for (guint i = 0; i < type->layout->partitions->len; i++)
 		finish_partition(g_ptr_array_index(type->layout->partitions, i));

@@ -257,6 +257,7 @@ static const AshImgKey keys[] = {
 	{ "boot.kernel_cmdline", ASH_TOML_STRING, set_string, TYPE(kernel_cmdline) },
 	{ "boot.tries", ASH_TOML_INTEGER, set_int, TYPE(boot_tries), .min = 0, .max = 99 },
 	{ "boot.timeout", ASH_TOML_INTEGER, set_int, TYPE(boot_timeout), .min = 0, .max = 3600 },
+	{ "boot.second_stage", ASH_TOML_BOOLEAN, set_bool, TYPE(second_stage) },
 
 	{ "secure_boot.sign", ASH_TOML_STRINGS, set_signed, TYPE(secure_boot), .choices = "uki loader verity" },
 	{ "secure_boot.keep_signatures", ASH_TOML_BOOLEAN, set_bool, TYPE(secure_boot.keep_signatures) },

@@ -117,6 +117,7 @@ typedef struct {
 	AshRootWriter root_writer;
 	guint boot_tries;   /* tries in the UKI's name (BLS boot counting); 0: none */
 	guint boot_timeout; /* systemd-boot menu, seconds, if the kickstart does not say */
+	bool second_stage;  /* systemd-boot is at the name, too, by which a shim starts what comes after it */
 	AshSecureBoot secure_boot;
 	/* system "ostree" on a disk; NULL: see ashlar.imgtype(5) */
 	char *ostree_osname; /* of the deployment and its /var */

@@ -18,6 +18,7 @@ import zlib
 CHUNK = 1 << 20
 # What Trident's documents list (Composable OS Image, "How Trident Consumes COSI").
 INSTALLED = {"ext4", "ext3", "ext2", "cramfs", "squashfs", "vfat", "msdos", "exfat", "iso9660", "ntfs", "btrfs", "xfs"}
+ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
@@ -57,7 +58,7 @@ def check_file_systems(meta, regions):
             check_image(fs["verity"]["image"], "verity.image")
             matches(fs["verity"]["roothash"], r"[0-9a-f]{64}", "roothash")
             need(regions.get(fs["verity"]["image"]["path"]) == fs["verity"]["image"], "a hash partition is not as its partition")
-    esps = [fs for fs in meta["images"] if fs["partType"].lower() == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"]
+    esps = [fs for fs in meta["images"] if fs["partType"].lower() == ESP]
     need(len(esps) == 1 and esps[0]["fsType"] == "vfat", "not one EFI system partition")
     return esps[0]["mountPoint"], mounts
 
@@ -77,11 +78,19 @@ def check_bootloader(meta, esp):
                 need(f"roothash={fs['verity']['roothash']}" in entry["cmdline"].split(), "another roothash is booted")
 
 
-def check_trident(meta):
+def check_trident(meta, raw_path, esp):
+    """Its ESP is mounted, and read by names; how systems are updated goes by them as well."""
     for fs in meta["images"]:
         need(fs["fsType"] in INSTALLED, f"Trident does not install {fs['fsType']}")
     need(meta["bootloader"]["type"] == "systemd-boot" and meta["bootloader"]["systemdBoot"]["entries"][0]["type"] == "uki-standalone",
          "Trident boots GRUB on Azure Linux 3 only")
+    names = subprocess.run(["mdir", "-/", "-b", "-i", f"{raw_path}@@{esp}", "::/"], check=True, capture_output=True, text=True).stdout
+    names = [name.removeprefix("::").lower() for name in names.split()]
+    for name in ("bootx64.efi", "grubx64.efi"):
+        need(f"/efi/boot/{name}" in names, f"Trident finds no {name} to copy")
+    ukis = [name for name in names if re.fullmatch(r"/efi/linux/[^/]+", name)]
+    path = meta["bootloader"]["systemdBoot"]["entries"][0]["path"].lower()
+    need(len(ukis) == 1 and path.endswith(ukis[0]), "Trident takes no disk with another number of files in EFI/Linux than one")
 
 
 def check_metadata(meta):
@@ -104,6 +113,13 @@ def check_metadata(meta):
         for member in ("name", "version", "release", "arch"):
             need(has(package[member], str, f"osPackages[].{member}"), f"osPackages[].{member} is empty")
     check_bootloader(meta, esp)
+
+
+def check_end(path, last):
+    """Two blocks of zeros behind the last file, and nothing of ours behind them (COSI File Format)."""
+    with open(path, "rb") as file:
+        file.seek(last.offset_data + -(-last.size // 512) * 512)
+        need(file.read() == bytes(1024), "the archive does not end with its mark")
 
 
 def open_image(path, member, image):
@@ -165,12 +181,11 @@ def main(path, raw_path, reader=None):
         members = archive.getmembers()
         meta = json.load(archive.extractfile(members[1]))
     names = [member.name for member in members]
+    check_end(path, members[-1])
     need(names[0] == "cosi-marker" and members[0].size == 0 and members[0].isreg(), "the marker is no empty file")
     need(names[1] == "metadata.json", "the metadata is not the second entry")
     need(len(set(names)) == len(names), "a path is there twice")
     check_metadata(meta)
-    if reader == "trident":
-        check_trident(meta)
     regions = meta["disk"]["gptRegions"]
     need(names[2:] == [region["image"]["path"] for region in regions], "the images are not in the order of the disk")
     end = 0
@@ -190,6 +205,8 @@ def main(path, raw_path, reader=None):
             compare(raw, end, [bytes(start - end)], "what is before a partition")
             compare(raw, start, open_image(path, member, region["image"]), region["image"]["path"])
             end = start + size
+        if reader == "trident":
+            check_trident(meta, raw_path, [start for start, _, kind in partitions.values() if kind == ESP][0])
         backup = backup_table(gpt, meta["disk"]["size"])
         compare(raw, end, [bytes(meta["disk"]["size"] - end - len(backup)), backup], "what is behind the partitions")
 

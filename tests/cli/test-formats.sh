@@ -4,7 +4,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need_distro
-need jq qemu-img zstd python3
+need jq qemu-img zstd python3 mdir
 cd "$work" || exit 1
 store=$cache/test-store
 formats=(cosi vmdk gce qcow2-zlib qcow2-zstd vhdx)
@@ -32,9 +32,13 @@ damage damaged $((size / 2))
 refute "COSI: that reader sees a damaged image" python3 "$top_srcdir/tests/cli/cosi.py" damaged "$raw"
 rm -f damaged
 
-# The type for Trident: nothing that it cannot install.
-check "trident builds" "$ASHLAR" build "$top_srcdir/kickstarts/demo-vm.ks" -t trident -f cosi -f raw --repos "$distro/release" --store "$store" -o trident --progress=plain
+# The type for Trident: nothing that it cannot install. /etc/os-release may be another file than that of the distribution.
+mkdir ks
+printf '%%include %s\n%%post\nrm -f /etc/os-release\nprintf "ID=mortar\\nVARIANT_ID=trident\\n" >/etc/os-release\n%%end\n' "$top_srcdir/kickstarts/demo-vm.ks" >ks/demo-vm.ks
+check "trident builds" "$ASHLAR" build ks/demo-vm.ks -t trident -f cosi -f raw --repos "$distro/release" --store "$store" -o trident --progress=plain
 check "COSI: Trident can install each of its file systems" python3 "$top_srcdir/tests/cli/cosi.py" trident/demo-vm-trident.cosi trident/demo-vm-trident.raw trident
+check_equal "COSI: what it says of the release is /etc/os-release" "ID=mortar VARIANT_ID=trident" \
+	"$(tar xOf trident/demo-vm-trident.cosi metadata.json | jq -r .osRelease | xargs)"
 refute "COSI: and not the erofs of the other" python3 "$top_srcdir/tests/cli/cosi.py" "$cosi" "$raw" trident
 rm -rf trident
 

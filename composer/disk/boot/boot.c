@@ -276,6 +276,8 @@ add_systemd_boot(GPtrArray *list, const AshBootFiles *files, const AshBootOption
 	if (loader == NULL)
 		return FALSE;
 	add_file(list, "EFI/BOOT/BOOTX64.EFI", loader);
+	if (options->second_stage)
+		add_file(list, "EFI/BOOT/grubx64.efi", loader);
 	add_file(list, "EFI/systemd/systemd-bootx64.efi", loader);
 	add_text(list, "loader/loader.conf", conf);
 	return TRUE;

@@ -56,6 +56,7 @@ typedef struct {
 	const char *cmdline;
 	guint tries;
 	guint timeout; /* of the menu, seconds */
+	bool second_stage; /* systemd-boot is at EFI/BOOT/grubx64.efi, too */
 	bool has_entries; /* kernel and initramfs are files, with an entry in the menu (disk/boot/bootentry.h), in place of a kernel image */
 	const AshKey *pcr_key; /* signs what PCR 11 will be (disk/uki/pcr.h); NULL: nobody does */
 	const AshBootSigner *signer; /* signs the kernel image and the loader; NULL: nobody does */

@@ -17,7 +17,9 @@
 /* No number of bytes has more digits than this, which doubles still hold. */
 #define MOST_BYTES     ((guint64) 1 << 53)
 #define LOCK_PATH      "usr/lib/ashlar/packages.lock"
-#define OS_RELEASE     "usr/lib/os-release"
+/* os-release(5): the first is what counts, and most often a link to the second. */
+#define OS_RELEASE     "etc/os-release"
+#define OS_RELEASE_LIB "usr/lib/os-release"
 /* Of the header at sector 1 (UEFI 2.10 5.3.2). */
 #define ENTRIES_LBA_AT 72
 #define N_ENTRIES_AT   80
@@ -186,7 +188,7 @@ load_system(AshCosiMeta *meta, GError **error)
 	const AshFsTree *tree = meta->source->tree;
 	g_autofree char *lock = NULL;
 
-	meta->os_release = load_text(tree, OS_RELEASE, error);
+	meta->os_release = load_text(tree, ash_fs_tree_resolve(tree, OS_RELEASE) != NULL ? OS_RELEASE : OS_RELEASE_LIB, error);
 	if (meta->os_release == NULL)
 		return FALSE;
 	if (ash_fs_tree_resolve(tree, LOCK_PATH) == NULL)

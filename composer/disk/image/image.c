@@ -162,6 +162,7 @@ list_esp(const AshDiskBuild *build, GError **error)
 	    .version = request->version,
 	    .cmdline = cmdline,
 	    .tries = request->type->boot_tries,
+	    .second_stage = request->type->second_stage,
 	    .has_entries = request->type->system == ASH_SYSTEM_TRADITIONAL,
 	    .pcr_key = request->pcr_key,
 	    .signer = request->signer,
