@@ -41,7 +41,7 @@ configured() { # REF
 	check "the clock of the host has its name" grep -q 'hyperv.*SYMLINK.*ptp_hyperv' <(cat_tree "$1" /usr/lib/udev/rules.d/50-udev-default.rules)
 	check_equal "chrony may step, and is told of that clock where it is" "makestep 1.0 -1 confdir /run/chrony-azure" \
 		"$(cat_tree "$1" /etc/chrony/chrony.conf | grep -E '^(makestep|confdir /run)' | xargs)"
-	check "by a unit that is enabled" has_path "$1" /etc/systemd/system/multi-user.target.wants/azure-clock.service
+	check "by a unit that the clock itself starts" grep -q '"hyperv".*SYSTEMD_WANTS.*"azure-clock.service"' <(cat_tree "$1" /etc/udev/rules.d/51-azure-clock.rules)
 	check "interfaces behind others are left alone" grep -q "^Unmanaged=yes" <(cat_tree "$1" /etc/systemd/network/01-azure-vf.network)
 	check_equal "the agents and SSH are enabled" "cloud-init.service ssh.service walinuxagent.service" \
 		"$({ has_path "$1" /etc/systemd/system/cloud-init.target.wants; has_path "$1" /etc/systemd/system/multi-user.target.wants; } |
