@@ -3,7 +3,7 @@
 # A machine that is really switched off and on: one QEMU a boot, started again whenever the guest resets. Source it after lib.sh, in
 # the directory where consoles are to be kept: console.1, console.2 ...
 #
-#   machine_on DISK [OPTION...]  from now on it runs, with these options of "ashlar boot"; its user "demo" has the key in the file "key"
+#   machine_on DISK [OPTION...]  from now on it runs, with these options of "ashlar boot"; $machine_user has the key in the file "key"
 #   machine_off                  its plug is pulled
 #   remote COMMAND               by SSH; as_root COMMAND likewise
 #   up                           it answers
@@ -16,8 +16,11 @@
 #   says REGEX [TIMES]           on the console, since it was switched on
 #   show_console                 the end of the last ones
 #   $machine_input               what its console reads, for machine_on
+#   ${machine_qemu[@]}           options for QEMU itself, likewise
+#   $machine_user                "demo", or another who may use sudo, with the password "demo" or without
 #   $web_port                    free for a web server of the test's own; the guest finds it at 10.0.2.2
-machine='' machine_input=/dev/null consoles_before=0
+machine='' machine_input=/dev/null machine_user=demo consoles_before=0
+machine_qemu=()
 # Other tests run beside, and have other numbers; the kernel gives away those from 32768 on.
 ssh_port=$((20000 + $$ % 12000))
 # shellcheck disable=SC2034
@@ -32,7 +35,7 @@ machine_on() { # DISK [OPTION...]
 		trap '[ -z "$qemu" ] || kill "$qemu" 2>/dev/null; wait; exit' TERM
 		while :; do
 			boot=$((boot + 1))
-			ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg} "$ASHLAR" boot "$@" --keep --ssh $ssh_port -- -no-reboot <"$machine_input" >"console.$boot" 2>&1 &
+			ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg} "$ASHLAR" boot "$@" --keep --ssh $ssh_port -- -no-reboot "${machine_qemu[@]}" <"$machine_input" >"console.$boot" 2>&1 &
 			qemu=$!
 			wait "$qemu" || exit
 			# It is not for us to switch a machine on that switched itself off.
@@ -50,7 +53,7 @@ machine_off() {
 
 remote() {
 	ssh -q -i key -p $ssh_port -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 \
-		-o ServerAliveInterval=20 -o BatchMode=yes demo@127.0.0.1 "$@"
+		-o ServerAliveInterval=20 -o BatchMode=yes "$machine_user@127.0.0.1" "$@"
 }
 as_root() { remote "echo demo | sudo -S -p '' sh -c '$*'"; }
 up() { remote true; }

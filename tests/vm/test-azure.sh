@@ -8,45 +8,11 @@
 need_distro
 need qemu-system-x86_64 swtpm ssh ssh-keygen openssl jq mformat mcopy
 cd "$work" || exit 1
-export ASHLAR_ACCEL=${ASHLAR_ACCEL:-tcg}
-
-vm=
-power_off() {
-	[ -z "$vm" ] || kill "$vm" 2>/dev/null
-	[ -z "$vm" ] || wait "$vm" 2>/dev/null
-	vm=
-}
-on_exit() { power_off; }
+# shellcheck source=tests/vm/machine.sh
+. "$top_srcdir/tests/vm/machine.sh"
+on_exit() { machine_off; }
 build() { "$ASHLAR" build "$@" --repos "$distro/release" --store "$cache/vm-store" -o out --progress=plain; }
-port=$((20000 + $$ % 12000)) user=admin
-power_on() { # CONSOLE IMAGE OPTION...
-	console=$1
-	shift
-	"$ASHLAR" boot "$@" --ssh $port "${extra[@]}" </dev/null >"$console" 2>&1 &
-	vm=$!
-}
-wait_for() { # SECONDS COMMAND...
-	local deadline=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $deadline ] && kill -0 "$vm" 2>/dev/null || return 1
-		sleep 2
-	done
-}
-remote() {
-	ssh -q -i key -p $port -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 -o BatchMode=yes $user@127.0.0.1 "$@"
-}
-as_root() { remote "sudo -n sh -c '$*'"; }
-up() { remote true; }
-show_console() { tail -n 60 "$console" | tr -d '\r' | sed 's/^/# /'; }
-show_failed() { remote "systemctl --failed --no-legend --plain; sudo -n journalctl -b -p warning --no-pager | tail -n 30" 2>&1 | sed 's/^/# /'; }
-running() {
-	local state
-	state=$(remote "systemctl is-system-running --wait")
-	check_equal "the system is running with no failed unit" running "$state"
-	[ "$state" = running ] || show_failed
-	note "$(remote "systemd-analyze time" | head -n 1)"
-}
+took() { note "$(remote "systemd-analyze time" | head -n 1)"; }
 enabled() { remote "systemctl is-enabled walinuxagent cloud-init-local cloud-init cloud-config cloud-final" | xargs; }
 # Why a unit did not run: "no" if a condition of it does not hold, as it does on Hyper-V.
 condition() { remote "systemctl show -P ConditionResult $1"; }
@@ -63,10 +29,9 @@ chmod 600 pcr.pem
 
 # azure-cvm
 # The demo system has Debian's list of modules for cloud-init, among them those for dpkg, which it has not.
-no_dpkg() { printf '%%post\nsed -i "/^ - \(grub-dpkg\|apt-.*\)$/d" /etc/cloud/cloud.cfg\n%%end\n'; }
 {
 	printf '%%include %s\n' "$top_srcdir/kickstarts/demo-vm.ks" "$top_srcdir/kickstarts/azure.ks"
-	no_dpkg
+	printf '%%post\nsed -i "/^ - \(grub-dpkg\|apt-.*\)$/d" /etc/cloud/cloud.cfg\n%%end\n'
 } >demo-azure.ks
 check "the demo system builds as azure-cvm" build demo-azure.ks -t azure-cvm --pcr-key pcr.pem
 vhd=out/demo-azure-azure-cvm.vhd
@@ -76,20 +41,20 @@ mv "$vhd" disk.raw
 truncate -s -512 disk.raw
 truncate -s +1G disk.raw
 # NoCloud: a file system with this label.
+machine_user='admin'
 printf 'instance-id: azure-test\nlocal-hostname: seeded\n' >meta-data
 {
-	printf '#cloud-config\nusers:\n- name: %s\n  shell: /bin/bash\n' $user
+	printf '#cloud-config\nusers:\n- name: %s\n  shell: /bin/bash\n' $machine_user
 	printf '  sudo: ALL=(ALL) NOPASSWD:ALL\n  ssh_authorized_keys: [ "%s" ]\n' "$(cat key.pub)"
 } >user-data
 truncate -s 2M seed.img
 mformat -i seed.img -v CIDATA ::
 mcopy -i seed.img meta-data user-data ::
 # Whoever runs the machine tries to give it a credential, too.
-extra=(-- -drive "if=virtio,format=raw,readonly=on,file=seed.img" -smbios "type=11,value=io.systemd.credential:ashlar.test=untrusted")
-power_on console.1 disk.raw --keep --disk nvme --tpm tpm
-check "azure-cvm comes up, and cloud-init has made its user" wait_for 900 up
-up || { show_console; finish; exit; }
-running
+machine_qemu=(-drive "if=virtio,format=raw,readonly=on,file=seed.img" -smbios "type=11,value=io.systemd.credential:ashlar.test=untrusted")
+machine_on disk.raw --disk nvme --tpm tpm
+comes_up "azure-cvm comes up, and cloud-init has made its user" up
+took
 check_equal "the disk is NVMe" nvme "$(remote "lsblk -dno TRAN \$(readlink -f /dev/disk/by-partlabel/var | sed 's/p[0-9]*\$//')")"
 check_equal "which waits as long as Azure's storage may need" 240 "$(remote "cat /sys/module/nvme_core/parameters/io_timeout")"
 check_equal "cloud-init found the seed by itself" "done DataSourceNoCloud" \
@@ -107,30 +72,26 @@ check "which the kernel image was measured into" remote "grep -qv '^0*\$' /sys/c
 check_equal "a credential from outside was not taken" "" "$(as_root "find /run/credentials -name ashlar.test")"
 check_equal "nothing is swapped to the disk" "" "$(remote "cat /proc/swaps | tail -n +2")"
 
-boot_id=$(remote "cat /proc/sys/kernel/random/boot_id")
-as_root "echo kept > /var/lib/ashlar-test; sync; systemctl reboot" >/dev/null 2>&1
-another() { [ "$(remote "cat /proc/sys/kernel/random/boot_id")" != "$boot_id" ] && up; }
-check "it reboots, and needs nobody" wait_for 900 another
-another || { show_console; finish; exit; }
-running
+as_root "echo kept > /var/lib/ashlar-test; sync" >/dev/null 2>&1
+reboot
+comes_up "it reboots, and needs nobody" up
+took
 check_equal "a file put into /var is there" kept "$(remote "cat /var/lib/ashlar-test")"
-check_equal "so is the user, and the name" "$user seeded" "$(remote "id -un; hostname" | xargs)"
-power_off
+check_equal "so is the user, and the name" "$machine_user seeded" "$(remote "id -un; hostname" | xargs)"
+machine_off
 rm -f disk.raw
 
 # azure-gen1
 {
 	printf '%%include %s\n' "$top_srcdir/kickstarts/demo-grub.ks" "$top_srcdir/kickstarts/azure.ks"
 	echo "sshkey --username=demo \"$(cat key.pub)\""
-	printf '%%post\necho "demo ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/demo\n%%end\n'
 } >demo-gen1.ks
 check "the demo system with GRUB builds as azure-gen1" build demo-gen1.ks -t azure-gen1
-user=demo extra=(-- -machine pc)
-power_on console.2 out/demo-gen1-azure-gen1.vhd --bios --disk ide
-check "azure-gen1 comes up by BIOS" wait_for 900 up
-up || { show_console; finish; exit; }
-check "GRUB says on the serial line which entry it boots" grep -aq "Booting .Mortar Linux" "$console"
-running
+machine_user=demo machine_qemu=(-machine pc)
+machine_on out/demo-gen1-azure-gen1.vhd --bios --disk ide
+comes_up "azure-gen1 comes up by BIOS" up
+took
+check "GRUB says on the serial line which entry it boots" says "Booting .Mortar Linux"
 check_equal "the root is on the IDE disk" "ata_piix sda" \
 	"$(remote "basename \$(readlink -f /sys/block/sda/device/../../../../driver); lsblk -no PKNAME \$(findmnt -n -o SOURCE /)" | xargs)"
 check_equal "there is no UEFI" "" "$(remote "ls -d /sys/firmware/efi 2>/dev/null")"
@@ -138,5 +99,5 @@ check_equal "cloud-init is enabled, has found no cloud, and stood aside" "enable
 	"$(enabled) $(remote "cloud-init status" | xargs)"
 check_equal "with Azure's chassis it would be Azure" "datasource_list: [ Azure, None ]" "$(identify)"
 check_equal "nothing is swapped to the disk" "" "$(remote "cat /proc/swaps | tail -n +2")"
-power_off
+machine_off
 finish
