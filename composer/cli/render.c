@@ -34,6 +34,8 @@ partition_to_json(const AshPartition *partition)
 	json_object_set_string_member(object, "label", partition->label);
 	if (partition->slot != 0)
 		json_object_set_string_member(object, "slot", slot);
+	if (partition->group != NULL)
+		json_object_set_string_member(object, "group", partition->group);
 	json_object_set_int_member(object, "size", (gint64) partition->size);
 	json_object_set_boolean_member(object, "empty", partition->empty);
 	return object;
@@ -51,6 +53,12 @@ type_to_json(const AshImageType *type)
 		json_array_add_object_element(partitions,
 					      partition_to_json(g_ptr_array_index(type->layout->partitions, i)));
 	json_object_set_array_member(object, "partitions", partitions);
+	if (type->layout == NULL || type->layout->volumes->len == 0)
+		return object;
+	JsonArray *volumes = json_array_new();
+	for (guint i = 0; i < type->layout->volumes->len; i++)
+		json_array_add_object_element(volumes, partition_to_json(g_ptr_array_index(type->layout->volumes, i)));
+	json_object_set_array_member(object, "volumes", volumes);
 	return object;
 }
 
@@ -152,6 +160,18 @@ format_partition_size(const AshPartition *partition)
 }
 
 static void
+add_volumes(AshTable *table, const AshLayout *layout)
+{
+	for (guint i = 0; i < layout->volumes->len; i++) {
+		const AshPartition *volume = g_ptr_array_index(layout->volumes, i);
+		g_autofree char *size = volume->percent != 0 ? g_strdup_printf("%d%% of the group", volume->percent) : format_partition_size(volume);
+		g_autofree char *name = g_strdup_printf("  %s, volume", ash_partition_role_to_string(volume->role));
+		g_autofree char *label = g_strdup_printf("%s/%s", volume->group, volume->label);
+		ash_table_add(table, name, "-", ash_fs_kind_to_string(volume->fs), size, label);
+	}
+}
+
+static void
 print_layout(const AshImageType *type)
 {
 	static const char *const headings[] = { "  partition", "slot", "file system", "size", "label", NULL };
@@ -165,6 +185,7 @@ print_layout(const AshImageType *type)
 		ash_table_add(table, name, slot, partition->empty ? "(free)" : ash_fs_kind_to_string(partition->fs),
 			      size, partition->empty ? "_empty" : partition->label);
 	}
+	add_volumes(table, type->layout);
 	ash_table_print(table);
 }
 

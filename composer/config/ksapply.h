@@ -28,5 +28,21 @@ bool ash_ks_apply_can_encrypt(const AshKsApply *apply, const AshPartition *parti
 gboolean ash_ks_apply_encryption(const AshKsApply *apply, AshPartition *partition, const AshEncryptionSpec *said, const char *origin,
 				 const char *command, GError **error);
 
+/** Whether the type's root is one that nobody writes to. */
+bool ash_ks_apply_has_read_only_root(const AshKsApply *apply);
+/** ASH_ERROR_CONFIG for a place where no file system can be mounted. */
+gboolean ash_ks_apply_check_mount_point(const AshKsApply *apply, GError **error);
+/** One for the volume's mount point, with what such a one has unless something is said. Owned. */
+AshPartition *ash_ks_apply_new_partition(const AshKsApply *apply, AshPartitionRole role);
+/** Puts @partition (taken) behind what is there, but before what grows, unless it is to grow itself. */
+void ash_ks_apply_insert(const AshKsApply *apply, AshPartition *partition);
+/** Does what the volume's options say of @partition. */
+gboolean ash_ks_apply_options(const AshKsApply *apply, AshPartition *partition, GError **error);
+
 /** Carries out "part": in a partition that the layout has (every slot of the root is the same), or in a new one. */
 gboolean ash_ks_apply_partition(const AshKsApply *apply, GError **error);
+
+/** Carries out all of "volgroup" and "logvol", with the "part" of their physical volumes (apply->volume is of no account). */
+gboolean ash_ks_apply_groups(const AshKsApply *apply, GError **error);
+/** autopart --type=lvm: the root in a group, with the place and growth that its partition had. */
+gboolean ash_ks_apply_root_group(const AshKsApply *apply, const AshAutopartSpec *autopart, GError **error);

@@ -10,18 +10,23 @@
 /* What is said in place of it. */
 static const char *const instead[] = {
 	[ASH_VOLUME_PARTITION] = "remove the line, and say \"part\" with a mount point for what would be in it",
-	[ASH_VOLUME_LOGICAL] = "say \"part\" with a mount point instead; --grow gives it the rest of the disk",
 	[ASH_VOLUME_RAID] = "an array belongs to a machine and its disks; say \"part\" with a mount point instead",
 	[ASH_VOLUME_BTRFS] = "btrfs cannot be made without mounting it and have the same bytes twice; say \"part\" with --fstype=ext4 or xfs instead",
-	[ASH_VOLUME_GROUP] = "remove the line, and say \"part\" with a mount point for each \"logvol\"",
 	[ASH_VOLUME_MOUNT] = "there is nothing on a new disk that could be mounted; say \"part\" instead",
 };
 
 static bool
 is_member(const char *mount_point)
 {
-	return g_str_has_prefix(mount_point, "pv.") || g_str_has_prefix(mount_point, "raid.") ||
-	       g_str_has_prefix(mount_point, "btrfs.");
+	return g_str_has_prefix(mount_point, "raid.") || g_str_has_prefix(mount_point, "btrfs.");
+}
+
+/* Of LVM: carried out together. */
+static bool
+is_of_group(const AshVolumeSpec *volume)
+{
+	return volume->kind == ASH_VOLUME_LOGICAL || volume->kind == ASH_VOLUME_GROUP ||
+	       (volume->kind == ASH_VOLUME_PARTITION && g_str_has_prefix(volume->mount_point, "pv."));
 }
 
 static bool
@@ -35,6 +40,8 @@ apply_volume(const AshKsApply *apply, GError **error)
 {
 	const AshVolumeSpec *volume = apply->volume;
 
+	if (is_of_group(volume) && (volume->kind != ASH_VOLUME_PARTITION || !volume->existing))
+		return TRUE;
 	if (volume->kind != ASH_VOLUME_PARTITION || is_member(volume->mount_point))
 		return ash_ks_apply_refuse(apply, error, "has partitions only: %s", instead[volume->kind]);
 	if (volume->existing)
@@ -52,7 +59,7 @@ check_autopart(const AshAutopartSpec *autopart, const AshImageType *type, GError
 	const AshPartition *root = ash_layout_find(type->layout, ASH_PARTITION_ROOT, 0);
 	const char *scheme = ash_autopart_scheme_to_string(autopart->scheme);
 
-	if (scheme != NULL && autopart->scheme != ASH_AUTOPART_PLAIN)
+	if (scheme != NULL && autopart->scheme != ASH_AUTOPART_PLAIN && autopart->scheme != ASH_AUTOPART_LVM)
 		return ash_throw(error, ASH_ERROR_CONFIG,
 				 "%s: autopart: image type \"%s\" has plain partitions: remove --type=%s", autopart->origin, type->name,
 				 scheme);
@@ -62,12 +69,14 @@ check_autopart(const AshAutopartSpec *autopart, const AshImageType *type, GError
 	return TRUE;
 }
 
-/* autopart --encrypted: all that can be, which is /var, or the root that has it. */
+/* autopart --type=lvm; autopart --encrypted: all that can be, which is /var, or the root that has it. */
 static gboolean
-encrypt_automatically(const AshKsApply *apply, const AshAutopartSpec *autopart, GError **error)
+apply_autopart(const AshKsApply *apply, const AshAutopartSpec *autopart, GError **error)
 {
 	AshPartition *data = ash_layout_find(apply->type->layout, ASH_PARTITION_VAR, 0);
 
+	if (autopart->scheme == ASH_AUTOPART_LVM)
+		return ash_ks_apply_root_group(apply, autopart, error);
 	if (!autopart->encryption.encrypted)
 		return TRUE;
 	if (data == NULL)
@@ -156,7 +165,7 @@ ash_kslayout_apply(const AshSpec *spec, AshImageType *type, GPtrArray *notices, 
 		return TRUE;
 	}
 	if (storage->autopart.set && (!check_autopart(&storage->autopart, type, error) ||
-				      !encrypt_automatically(&apply, &storage->autopart, error)))
+				      !apply_autopart(&apply, &storage->autopart, error)))
 		return FALSE;
 	if (!check_disks(&apply, storage, error))
 		return FALSE;
@@ -165,6 +174,8 @@ ash_kslayout_apply(const AshSpec *spec, AshImageType *type, GPtrArray *notices, 
 		if (!apply_volume(&apply, error))
 			return FALSE;
 	}
+	if (!ash_ks_apply_groups(&apply, error))
+		return FALSE;
 	ash_image_type_finish_layout(type);
 	if (changes->len > 0)
 		change_digest(type, changes->str);

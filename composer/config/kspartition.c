@@ -22,8 +22,8 @@ get_root(const AshKsApply *apply)
 	return ash_layout_find(apply->type->layout, ASH_PARTITION_ROOT, 0);
 }
 
-static bool
-has_read_only_root(const AshKsApply *apply)
+bool
+ash_ks_apply_has_read_only_root(const AshKsApply *apply)
 {
 	const AshPartition *root = get_root(apply);
 
@@ -83,7 +83,7 @@ static gboolean
 set_options(const AshKsApply *apply, AshPartition *partition, GError **error)
 {
 	const char *options = apply->volume->fsoptions;
-	bool is_fixed = partition->role == ASH_PARTITION_VAR && has_read_only_root(apply);
+	bool is_fixed = partition->role == ASH_PARTITION_VAR && ash_ks_apply_has_read_only_root(apply);
 	bool is_found = partition->role == ASH_PARTITION_ESP && partition->mount_point == NULL;
 
 	if (options == NULL || *options == '\0' || strcmp(options, "defaults") == 0)
@@ -108,6 +108,12 @@ set_growth(const AshKsApply *apply, AshPartition *partition)
 
 	if (!apply->volume->grow || partition->empty)
 		return;
+	/* Of what its group has. */
+	if (ash_partition_is_volume(partition)) {
+		partition->grow = true;
+		partition->max_size = apply->volume->max_size;
+		return;
+	}
 	if (partition != last || !ash_fs_kind_get_traits(partition->fs)->grows) {
 		ash_ks_apply_note(apply, "keeps its size: the rest of the disk is for %s", ash_partition_get_mount_point(last) != NULL
 												 ? ash_partition_get_mount_point(last)
@@ -123,6 +129,7 @@ set_size(const AshKsApply *apply, AshPartition *partition)
 {
 	const AshVolumeSpec *volume = apply->volume;
 
+	partition->percent = MAX(volume->percent, 0);
 	if (volume->size != 0) {
 		partition->size = volume->size;
 		partition->min_size = 0;
@@ -136,8 +143,8 @@ set_size(const AshKsApply *apply, AshPartition *partition)
 	}
 }
 
-static gboolean
-set_everything(const AshKsApply *apply, AshPartition *partition, GError **error)
+gboolean
+ash_ks_apply_options(const AshKsApply *apply, AshPartition *partition, GError **error)
 {
 	const AshVolumeSpec *volume = apply->volume;
 
@@ -150,6 +157,8 @@ set_everything(const AshKsApply *apply, AshPartition *partition, GError **error)
 		return ash_ks_apply_refuse(apply, error, "does not encrypt it, as it must be read before anything is opened: remove --encrypted");
 	set_size(apply, partition);
 	set_growth(apply, partition);
+	if (partition->group != NULL)
+		g_string_append_printf(apply->changes, "volume %s %d ", partition->group, partition->percent);
 	g_string_append_printf(apply->changes, "%s %" G_GUINT64_FORMAT " %d %" G_GUINT64_FORMAT " %s %s %s %s\n", partition->label, partition->size,
 			       partition->grow, partition->max_size, ash_fs_kind_to_string(partition->fs), volume->mount_point,
 			       partition->mount_options != NULL ? partition->mount_options : "",
@@ -165,7 +174,7 @@ apply_to_slots(const AshKsApply *apply, AshPartitionRole role, GError **error)
 	for (guint i = 0; i < apply->type->layout->partitions->len; i++) {
 		AshPartition *partition = g_ptr_array_index(apply->type->layout->partitions, i);
 
-		if (partition->role == role && !set_everything(apply, partition, error))
+		if (partition->role == role && !ash_ks_apply_options(apply, partition, error))
 			return FALSE;
 	}
 	return TRUE;
@@ -201,38 +210,47 @@ choose_file_system(const AshKsApply *apply, AshPartitionRole role)
 	return root != NULL && !is_read_only(root) && ash_partition_role_can_hold(role, root->fs) ? root->fs : ASH_FS_EXT4;
 }
 
-/* Behind what is there, but before what grows, unless it is to grow itself. */
-static void
-insert(const AshKsApply *apply, AshPartition *partition)
+void
+ash_ks_apply_insert(const AshKsApply *apply, AshPartition *partition)
 {
 	GPtrArray *partitions = apply->type->layout->partitions;
-	AshPartition *last = g_ptr_array_index(partitions, partitions->len - 1);
-	const AshVolumeSpec *said = ash_storage_spec_find(apply->storage, ash_partition_get_mount_point(last));
-	bool is_taken = last->encryption.tpm2 || (said != NULL && said->grow);
+	AshPartition *last = partitions->len > 0 ? g_ptr_array_index(partitions, partitions->len - 1) : NULL;
+	const char *mount_point = last != NULL ? ash_partition_get_mount_point(last) : NULL;
+	const AshVolumeSpec *said = mount_point != NULL ? ash_storage_spec_find(apply->storage, mount_point) : NULL;
+	bool is_taken = last != NULL && (last->encryption.tpm2 || last->role == ASH_PARTITION_LVM || (said != NULL && said->grow));
 
-	if (!last->grow || (apply->volume->grow && !is_taken)) {
+	if (last == NULL || !last->grow || (apply->volume->grow && !is_taken)) {
 		/* It would grow over the new one. */
-		last->grow = false;
+		if (last != NULL)
+			last->grow = false;
 		g_ptr_array_add(partitions, partition);
 	} else {
 		g_ptr_array_insert(partitions, (int) partitions->len - 1, partition);
 	}
 }
 
-static gboolean
-add_partition(const AshKsApply *apply, AshPartitionRole role, GError **error)
+AshPartition *
+ash_ks_apply_new_partition(const AshKsApply *apply, AshPartitionRole role)
 {
 	const char *mount_point = apply->volume->mount_point;
 	AshPartition *partition = ash_partition_new(role);
 
 	partition->fs = choose_file_system(apply, role);
-	partition->label = make_label(apply);
 	if (role == ASH_PARTITION_LINUX)
 		partition->mount_point = g_strdup(mount_point);
 	partition->min_size = DEFAULT_DATA_BYTES;
 	partition->headroom_percent = 25;
-	insert(apply, partition);
-	return set_everything(apply, partition, error);
+	return partition;
+}
+
+static gboolean
+add_partition(const AshKsApply *apply, AshPartitionRole role, GError **error)
+{
+	AshPartition *partition = ash_ks_apply_new_partition(apply, role);
+
+	partition->label = make_label(apply);
+	ash_ks_apply_insert(apply, partition);
+	return ash_ks_apply_options(apply, partition, error);
 }
 
 static gboolean
@@ -248,6 +266,16 @@ apply_swap(const AshKsApply *apply, GError **error)
 }
 
 gboolean
+ash_ks_apply_check_mount_point(const AshKsApply *apply, GError **error)
+{
+	const char *mount_point = apply->volume->mount_point;
+
+	if (*mount_point == '/' && ash_mount_point_is_possible(mount_point) && strpbrk(mount_point, " \t\\") == NULL)
+		return TRUE;
+	return ash_ks_apply_refuse(apply, error, "cannot have it as a partition of its own: it is a directory there; remove the line");
+}
+
+gboolean
 ash_ks_apply_partition(const AshKsApply *apply, GError **error)
 {
 	const AshVolumeSpec *volume = apply->volume;
@@ -255,18 +283,16 @@ ash_ks_apply_partition(const AshKsApply *apply, GError **error)
 
 	if (partition != NULL && partition->role != ASH_PARTITION_SWAP)
 		return partition->slot != 0 ? apply_to_slots(apply, partition->role, error)
-					    : set_everything(apply, (AshPartition *) partition, error);
+					    : ash_ks_apply_options(apply, (AshPartition *) partition, error);
 	if (strcmp(volume->mount_point, "swap") == 0)
-		return partition != NULL ? set_everything(apply, (AshPartition *) partition, error) : apply_swap(apply, error);
-	if (g_strcmp0(volume->fstype, "tmpfs") == 0 && strcmp(volume->mount_point, "/tmp") == 0 && has_read_only_root(apply)) {
+		return partition != NULL ? ash_ks_apply_options(apply, (AshPartition *) partition, error) : apply_swap(apply, error);
+	if (g_strcmp0(volume->fstype, "tmpfs") == 0 && strcmp(volume->mount_point, "/tmp") == 0 && ash_ks_apply_has_read_only_root(apply)) {
 		ash_ks_apply_note(apply, "has that already");
 		return TRUE;
 	}
-	if (strcmp(volume->mount_point, "/boot") == 0 && has_read_only_root(apply)) {
+	if (strcmp(volume->mount_point, "/boot") == 0 && ash_ks_apply_has_read_only_root(apply)) {
 		ash_ks_apply_note(apply, "boots a kernel in its EFI system partition and needs none");
 		return TRUE;
 	}
-	if (*volume->mount_point != '/' || !ash_mount_point_is_possible(volume->mount_point) || strpbrk(volume->mount_point, " \t\\") != NULL)
-		return ash_ks_apply_refuse(apply, error, "cannot have it as a partition of its own: it is a directory there; remove the line");
-	return add_partition(apply, ash_partition_role_for_mount_point(volume->mount_point), error);
+	return ash_ks_apply_check_mount_point(apply, error) && add_partition(apply, ash_partition_role_for_mount_point(volume->mount_point), error);
 }

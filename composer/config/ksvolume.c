@@ -128,6 +128,10 @@ take_values(AshVolumeSpec *volume, AshKsVolumeValues *values)
 	volume->max_size = values->maxsize > 0 ? (guint64) values->maxsize * MIB : 0;
 	volume->percent = said(values->percent);
 	volume->grow = values->grow;
+	volume->thin = values->thin || values->thinpool;
+	volume->reserved = values->reserved_space > 0 || values->reserved_percent > 0;
+	if (volume->kind == ASH_VOLUME_GROUP && values->chunksize > 0)
+		volume->extent_bytes = (guint64) values->chunksize * 1024;
 	volume->recommended = values->recommended;
 	volume->label = g_steal_pointer(&values->label);
 	volume->fsoptions = g_steal_pointer(&values->fsoptions);

@@ -243,12 +243,28 @@ finish_encryption(AshImageType *type)
 	}
 }
 
+/* Who has logical volumes has the programs that activate them; a root is activated by the initramfs. */
+static void
+finish_volumes(AshImageType *type)
+{
+	if (type->layout == NULL || ash_layout_find(type->layout, ASH_PARTITION_LVM, 0) == NULL)
+		return;
+	ash_strv_add_unique(&type->packages_add, "lvm2");
+	for (guint i = 0; i < type->layout->volumes->len; i++) {
+		const AshPartition *volume = g_ptr_array_index(type->layout->volumes, i);
+
+		if (volume->role == ASH_PARTITION_ROOT)
+			ash_strv_add_unique(&type->initramfs_modules, "lvm");
+	}
+}
+
 void
 ash_image_type_finish_layout(AshImageType *type)
 {
 	const AshPartition *root = type->layout != NULL ? ash_layout_find(type->layout, ASH_PARTITION_ROOT, 0) : NULL;
 
 	finish_encryption(type);
+	finish_volumes(type);
 	type->bios_esp = type->layout != NULL && ash_layout_find(type->layout, ASH_PARTITION_BIOS_BOOT, 0) != NULL
 				 ? (int) ash_layout_find_number(type->layout, ASH_PARTITION_ESP)
 				 : 0;

@@ -160,7 +160,7 @@ bool ash_image_type_is_encrypted(const AshImageType *type);
 
 /**
  * What follows from the layout as it is now: mounts; numbers of encryption that are not said, the dracut module "crypt" for what the initramfs
- * has to open, var_encrypted; the kernel's driver for the root; bios_esp.
+ * has to open, var_encrypted; for logical volumes the package "lvm2", and the dracut module "lvm" if the root is one; the kernel's driver for the root; bios_esp.
  */
 void ash_image_type_finish_layout(AshImageType *type);
 

@@ -29,6 +29,8 @@ static const struct {
     [ASH_PARTITION_SWAP] = {"swap", "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f", "swap", NULL, ASH_FS_BIT(ASH_FS_SWAP)},
     /* Not of the DPS: GRUB manual, "BIOS installation". */
     [ASH_PARTITION_BIOS_BOOT] = {"bios-boot", "21686148-6449-6e6f-744e-656564454649", "21686148-6449-6e6f-744e-656564454649", NULL, ASH_FS_BIT(ASH_FS_NONE)},
+    /* Not of the DPS: the type that LVM2 and Linux' other programs know. */
+    [ASH_PARTITION_LVM] = {"lvm", "e6d6d379-f507-44c2-a23c-238f2a3df928", "e6d6d379-f507-44c2-a23c-238f2a3df928", NULL, ASH_FS_BIT(ASH_FS_NONE)},
 };
 
 const char *
@@ -42,7 +44,7 @@ gboolean
 ash_partition_role_parse(const char *text, AshPartitionRole *ret_role)
 {
 	for (guint i = 0; i < G_N_ELEMENTS(roles); i++) {
-		if (strcmp(roles[i].name, text) == 0) {
+		if (i != ASH_PARTITION_LVM && strcmp(roles[i].name, text) == 0) {
 			*ret_role = (AshPartitionRole) i;
 			return TRUE;
 		}
@@ -126,6 +128,7 @@ ash_partition_copy(const AshPartition *partition)
 	copy->mount_point = g_strdup(partition->mount_point);
 	copy->mount_options = g_strdup(partition->mount_options);
 	copy->fs_label = g_strdup(partition->fs_label);
+	copy->group = g_strdup(partition->group);
 	return copy;
 }
 
@@ -138,6 +141,7 @@ ash_partition_free(AshPartition *partition)
 	g_free(partition->mount_point);
 	g_free(partition->mount_options);
 	g_free(partition->fs_label);
+	g_free(partition->group);
 	g_free(partition);
 }
 
@@ -147,6 +151,7 @@ ash_layout_new(void)
 	AshLayout *layout = g_new0(AshLayout, 1);
 
 	layout->partitions = g_ptr_array_new_with_free_func((GDestroyNotify) ash_partition_free);
+	layout->volumes = g_ptr_array_new_with_free_func((GDestroyNotify) ash_partition_free);
 	return layout;
 }
 
@@ -159,6 +164,8 @@ ash_layout_copy(const AshLayout *layout)
 	copy->size = layout->size;
 	for (guint i = 0; i < layout->partitions->len; i++)
 		g_ptr_array_add(copy->partitions, ash_partition_copy(layout->partitions->pdata[i]));
+	for (guint i = 0; i < layout->volumes->len; i++)
+		g_ptr_array_add(copy->volumes, ash_partition_copy(layout->volumes->pdata[i]));
 	return copy;
 }
 
@@ -168,19 +175,28 @@ ash_layout_free(AshLayout *layout)
 	if (layout == NULL)
 		return;
 	g_ptr_array_unref(layout->partitions);
+	g_ptr_array_unref(layout->volumes);
 	g_free(layout);
 }
 
-AshPartition *
-ash_layout_find(const AshLayout *layout, AshPartitionRole role, char slot)
+static AshPartition *
+find_role(const GPtrArray *partitions, AshPartitionRole role, char slot)
 {
-	for (guint i = 0; i < layout->partitions->len; i++) {
-		AshPartition *partition = layout->partitions->pdata[i];
+	for (guint i = 0; i < partitions->len; i++) {
+		AshPartition *partition = partitions->pdata[i];
 
 		if (partition->role == role && (slot == 0 || partition->slot == slot))
 			return partition;
 	}
 	return NULL;
+}
+
+AshPartition *
+ash_layout_find(const AshLayout *layout, AshPartitionRole role, char slot)
+{
+	AshPartition *partition = find_role(layout->partitions, role, slot);
+
+	return partition != NULL ? partition : find_role(layout->volumes, role, slot);
 }
 
 guint
@@ -200,13 +216,49 @@ ash_partition_get_mount_point(const AshPartition *partition)
 	return ash_partition_role_get_mount_point(partition->role);
 }
 
+static AshPartition *
+find_mount_point(const GPtrArray *partitions, const char *mount_point)
+{
+	for (guint i = 0; i < partitions->len; i++) {
+		AshPartition *partition = partitions->pdata[i];
+
+		if (g_strcmp0(ash_partition_get_mount_point(partition), mount_point) == 0)
+			return partition;
+	}
+	return NULL;
+}
+
 AshPartition *
 ash_layout_find_mount_point(const AshLayout *layout, const char *mount_point)
+{
+	AshPartition *partition = find_mount_point(layout->partitions, mount_point);
+
+	return partition != NULL ? partition : find_mount_point(layout->volumes, mount_point);
+}
+
+bool
+ash_partition_is_volume(const AshPartition *partition)
+{
+	return partition->group != NULL && partition->role != ASH_PARTITION_LVM;
+}
+
+char *
+ash_partition_dup_mapper_name(const AshPartition *volume)
+{
+	g_autoptr(GString) group = g_string_new(volume->group), name = g_string_new(volume->label);
+
+	g_string_replace(group, "-", "--", 0);
+	g_string_replace(name, "-", "--", 0);
+	return g_strdup_printf("%s-%s", group->str, name->str);
+}
+
+AshPartition *
+ash_layout_find_group(const AshLayout *layout, const char *group)
 {
 	for (guint i = 0; i < layout->partitions->len; i++) {
 		AshPartition *partition = layout->partitions->pdata[i];
 
-		if (g_strcmp0(ash_partition_get_mount_point(partition), mount_point) == 0)
+		if (partition->role == ASH_PARTITION_LVM && g_strcmp0(partition->group, group) == 0)
 			return partition;
 	}
 	return NULL;

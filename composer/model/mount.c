@@ -32,6 +32,9 @@ ash_mount_free(AshMount *mount)
 	g_free(mount->mount_point);
 	g_free(mount->fs);
 	g_free(mount->options);
+	g_free(mount->volume);
+	g_free(mount->device);
+	g_free(mount->grows_on);
 	g_free(mount);
 }
 
@@ -68,6 +71,36 @@ make_mount(const AshPartition *partition)
 	return mount;
 }
 
+/* One takes all that its group gets later. */
+static const AshPartition *
+find_growing(const AshLayout *layout, const char *group)
+{
+	for (guint i = 0; i < layout->volumes->len; i++) {
+		const AshPartition *volume = g_ptr_array_index(layout->volumes, i);
+
+		if (g_strcmp0(volume->group, group) == 0 && volume->grow && volume->max_size == 0 && ash_fs_kind_get_traits(volume->fs)->grows)
+			return volume;
+	}
+	return NULL;
+}
+
+/* Who grows takes what its group gets, which is what the partition gets. */
+static AshMount *
+make_volume_mount(const AshLayout *layout, const AshPartition *volume)
+{
+	const AshPartition *physical = ash_layout_find_group(layout, volume->group);
+	g_autofree char *name = ash_partition_dup_mapper_name(volume);
+	AshMount *mount = make_mount(volume);
+
+	mount->volume = g_strdup_printf("%s/%s", volume->group, volume->label);
+	mount->device = g_strconcat("/dev/mapper/", name, NULL);
+	mount->grow = physical != NULL && physical->grow && find_growing(layout, volume->group) == volume;
+	if (mount->grow)
+		mount->grows_on = g_strdup(physical->label);
+	mount->max_size = mount->grow ? physical->max_size : 0;
+	return mount;
+}
+
 /* By the bytes of paths: what is above something comes before it. */
 static int
 compare_mounts(gconstpointer a, gconstpointer b)
@@ -89,6 +122,12 @@ ash_mounts_from_layout(const AshLayout *layout)
 
 		if (is_mounted(partition))
 			g_ptr_array_add(mounts, make_mount(partition));
+	}
+	for (guint i = 0; layout != NULL && i < layout->volumes->len; i++) {
+		const AshPartition *volume = g_ptr_array_index(layout->volumes, i);
+
+		if (is_mounted(volume))
+			g_ptr_array_add(mounts, make_volume_mount(layout, volume));
 	}
 	g_ptr_array_sort(mounts, compare_mounts);
 	return mounts;

@@ -3,7 +3,7 @@
 
 #include "model/layout.h"
 
-/** A partition as the system on the disk knows it: a line of fstab(5), perhaps one of crypttab(5), perhaps a file of repart.d(5). */
+/** A partition, or a logical volume, as the system on the disk knows it: a line of fstab(5), perhaps one of crypttab(5), perhaps a file of repart.d(5). */
 typedef struct {
 	char *label;       /* of the partition, by which it is found */
 	char *mount_point; /* absolute; NULL: swap */
@@ -14,6 +14,9 @@ typedef struct {
 	bool grow;         /* to the end of the disk, at first boot */
 	guint64 max_size;  /* bytes, then; 0: no limit */
 	bool encrypted;
+	char *volume;      /* of a logical volume: "GROUP/NAME", as programs of LVM take it; else NULL */
+	char *device;      /* of that: its path below /dev */
+	char *grows_on;    /* of one that grows: label of the partition with its group, which grows first; else NULL */
 } AshMount;
 
 /** Whether a partition can be mounted at @path, absolute: not what is needed to mount anything, and not what the kernel has there. */

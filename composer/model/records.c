@@ -141,6 +141,9 @@ static const AshField mount_fields[] = {
 	ASH_FIELD(AshMount, grow, ASH_FIELD_BOOL),
 	ASH_FIELD(AshMount, max_size, ASH_FIELD_UINT64),
 	ASH_FIELD(AshMount, encrypted, ASH_FIELD_BOOL),
+	ASH_FIELD(AshMount, volume, ASH_FIELD_STRING),
+	ASH_FIELD(AshMount, device, ASH_FIELD_STRING),
+	ASH_FIELD(AshMount, grows_on, ASH_FIELD_STRING),
 	{ NULL },
 };
 

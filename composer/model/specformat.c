@@ -262,6 +262,9 @@ put_volume(GString *out, const AshVolumeSpec *volume)
 	put_number(out, "  percent", volume->percent);
 	put_flag(out, "  grow", volume->grow, false);
 	put_flag(out, "  recommended", volume->recommended, false);
+	put_bytes(out, "  extent-bytes", volume->extent_bytes);
+	put_flag(out, "  thin", volume->thin, false);
+	put_flag(out, "  reserved", volume->reserved, false);
 	put_flag(out, "  existing", volume->existing, false);
 	put_string(out, "  label", volume->label);
 	put_string(out, "  fsoptions", volume->fsoptions);

@@ -188,11 +188,32 @@ add_autopart(GString *text, const AshAutopartSpec *autopart)
 }
 
 static void
-add_partition(GString *text, const AshVolumeSpec *volume)
+add_group(GString *text, const AshVolumeSpec *group)
+{
+	g_autofree char *name = g_shell_quote(group->name);
+
+	g_string_append_printf(text, "volgroup %s", name);
+	/* The unit of the option is the KiB. */
+	add_number(text, "pesize", (gint64) (group->extent_bytes / 1024), 0);
+	for (char **member = group->members; *member != NULL; member++) {
+		g_autofree char *quoted = g_shell_quote(*member);
+		g_string_append_printf(text, " %s", quoted);
+	}
+	g_string_append_c(text, '\n');
+}
+
+/* "part", or "logvol". */
+static void
+add_volume(GString *text, const AshVolumeSpec *volume)
 {
 	g_autofree char *mount_point = g_shell_quote(volume->mount_point);
 
-	g_string_append_printf(text, "part %s", mount_point);
+	g_string_append_printf(text, "%s %s", ash_volume_kind_to_string(volume->kind), mount_point);
+	if (volume->kind == ASH_VOLUME_LOGICAL) {
+		add_option(text, "vgname", volume->group);
+		add_option(text, "name", volume->name);
+		add_number(text, "percent", volume->percent, -1);
+	}
 	add_option(text, "fstype", volume->fstype);
 	/* The unit of the language is the MiB. */
 	add_number(text, "size", (gint64) (volume->size / (1024 * 1024)), 0);
@@ -215,8 +236,10 @@ ash_storage_spec_to_kickstart(const AshStorageSpec *storage)
 	for (guint i = 0; i < storage->volumes->len; i++) {
 		const AshVolumeSpec *volume = g_ptr_array_index(storage->volumes, i);
 
-		if (volume->kind == ASH_VOLUME_PARTITION && volume->mount_point != NULL)
-			add_partition(text, volume);
+		if (volume->kind == ASH_VOLUME_GROUP)
+			add_group(text, volume);
+		else if (volume->mount_point != NULL && (volume->kind == ASH_VOLUME_PARTITION || volume->kind == ASH_VOLUME_LOGICAL))
+			add_volume(text, volume);
 	}
 	return text->len > 0 ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
 }

@@ -44,6 +44,9 @@ typedef struct {
 	char *mkfsoptions;  /* words for the program that makes the file system */
 	char *disk;         /* --ondisk */
 	char *name;         /* of volume group, logical volume, array or subvolume; device of "mount" and --onpart */
+	guint64 extent_bytes; /* volgroup --pesize; 0: not said */
+	bool thin;          /* logvol --thin, --thinpool */
+	bool reserved;      /* volgroup --reserved-space, --reserved-percent */
 	char *group;        /* logvol --vgname, btrfs --parent */
 	char *level;        /* raid --level, btrfs --data */
 	char **members;     /* of volgroup, raid, btrfs; never NULL */

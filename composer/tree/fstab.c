@@ -56,7 +56,11 @@ add_line(GString *text, const GPtrArray *mounts, const AshMount *mount)
 	g_autofree char *options = dup_options(mounts, mount);
 	bool is_early = is_early_var(mounts, mount);
 
-	g_string_append_printf(text, "%s%s\t%s\t%s\t%s\t0\t%d\n", mount->encrypted ? "/dev/mapper/" : "PARTLABEL=", mount->label,
+	g_string_append_printf(text, "%s%s\t%s\t%s\t%s\t0\t%d\n",
+			       mount->device != NULL   ? ""
+			       : mount->encrypted ? "/dev/mapper/"
+						  : "PARTLABEL=",
+			       mount->device != NULL ? mount->device : mount->label,
 			       mount->mount_point != NULL ? mount->mount_point : "none", mount->fs, options,
 			       is_early ? 0 : mount->check_pass);
 }
@@ -152,6 +156,67 @@ ash_step_growth_ostree(AshTreeRoot *root, GError **error)
 	       ash_tree_root_link(root, "usr/lib/systemd/system/sysinit.target.wants/" GROW_UNIT, "../" GROW_UNIT, error);
 }
 
+/*
+ * A volume group grows with its partition: then one logical volume gets all that is free, before its file system is mounted and grown
+ * (x-systemd.growfs). Nothing is free at later boots, which is no failure. Only the last partition of a disk grows, so there is one such volume.
+ */
+#define LVM           "usr/sbin/lvm"
+#define LVM_GROW_UNIT "ashlar-grow-lvm.service"
+
+/* systemd.unit(5), "STRING ESCAPING FOR INCLUSION IN UNIT NAMES"; ours has no slash, and no dot in front. Owned. */
+static char *
+escape(const char *name)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	for (; *name != '\0'; name++) {
+		if (g_ascii_isalnum(*name) || strchr(":_.", *name) != NULL)
+			g_string_append_c(text, *name);
+		else
+			g_string_append_printf(text, "\\x%02x", (guchar) *name);
+	}
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* Owned. */
+static char *
+make_volume_unit(const AshMount *mount)
+{
+	g_autofree char *label = escape(mount->grows_on);
+
+	return g_strdup_printf("[Unit]\n"
+			       "Description=Grow a volume group to the end of its partition\n"
+			       "DefaultDependencies=no\n"
+			       "Conflicts=shutdown.target\n"
+			       "Wants=dev-disk-by\\x2dpartlabel-%s.device local-fs-pre.target\n"
+			       "After=dev-disk-by\\x2dpartlabel-%s.device systemd-repart.service systemd-remount-fs.service\n"
+			       "Before=local-fs-pre.target systemd-growfs-root.service shutdown.target\n"
+			       "\n"
+			       "[Service]\n"
+			       "Type=oneshot\n"
+			       "RemainAfterExit=yes\n"
+			       "ExecStart=-/" LVM " pvresize /dev/disk/by-partlabel/%s\n"
+			       "ExecStart=-/" LVM " lvextend -l +100%%%%FREE %s\n"
+			       "TimeoutSec=0\n",
+			       label, label, mount->grows_on, mount->volume);
+}
+
+static gboolean
+save_volume_growth(AshTreeRoot *root, const AshMount *mount, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("usr/lib/repart.d/50-%s.conf", mount->grows_on);
+	g_autofree char *unit = make_volume_unit(mount);
+	g_autoptr(GString) text = g_string_new("[Partition]\n");
+
+	g_string_append_printf(text, "Type=%s\nLabel=%s\n", ash_partition_role_get_repart_type(ASH_PARTITION_LVM), mount->grows_on);
+	if (mount->max_size != 0)
+		g_string_append_printf(text, "SizeMaxBytes=%" G_GUINT64_FORMAT "\n", mount->max_size);
+	return ash_tree_root_save(root, path, text->str, 0644, error) &&
+	       ash_tree_root_save(root, "usr/lib/systemd/system/" LVM_GROW_UNIT, unit, 0644, error) &&
+	       ash_tree_root_mkdirs(root, "usr/lib/systemd/system/sysinit.target.wants", 0755, error) &&
+	       ash_tree_root_link(root, "usr/lib/systemd/system/sysinit.target.wants/" LVM_GROW_UNIT, "../" LVM_GROW_UNIT, error);
+}
+
 /* repart.d(5): at boot the last partition is grown to the end of the disk, if systemd-repart is there. */
 gboolean
 ash_step_growth(AshTreeRoot *root, GError **error)
@@ -165,7 +230,9 @@ ash_step_growth(AshTreeRoot *root, GError **error)
 		const AshMount *mount = g_ptr_array_index(type->mounts, i);
 		bool by_tpm2 = type->var_tpm2 && g_strcmp0(mount->mount_point, VAR) == 0;
 
-		if (mount->grow && !save_growth(root, mount, by_tpm2, error))
+		if (!mount->grow)
+			continue;
+		if (!(mount->volume != NULL ? save_volume_growth(root, mount, error) : save_growth(root, mount, by_tpm2, error)))
 			return FALSE;
 	}
 	return TRUE;

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A kickstart's partitions: swap, /srv and /var/log in ext4, /home in xfs, a root in squashfs; other people's programs look into each.
+# A kickstart's partitions: swap, /srv and /var/log in ext4, /home in xfs, a root in squashfs, /opt and one more swap in LVM; other people's programs look into each.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 need_distro
-need jq sfdisk blkid debugfs e2fsck mkfs.xfs xfs_repair xfs_db unsquashfs veritysetup
+need jq sfdisk blkid debugfs e2fsck mkfs.xfs xfs_repair xfs_db unsquashfs veritysetup pvck
 cd "$work" || exit 1
 store=$cache/test-store
 
@@ -17,6 +17,11 @@ part /srv --size=40 --fstype=ext4 --label=files --fsoptions=nodev,noatime
 part /var/log --size=32 --fsoptions=nodev,nosuid,noexec
 part /home --fstype=xfs --size=320 --grow --maxsize=4096
 part /boot --size=500
+part pv.01 --size=90
+volgroup vg-1 pv.01
+logvol /opt --vgname=vg-1 --name=opt --percent=50 --fsoptions=nodev --label=added
+logvol swap --vgname=vg-1 --name=paging --size=16
+logvol /var/spool --vgname=vg-1 --name=spool --size=1 --grow
 END
 	sed -n '/^%packages/,$p' "$top_srcdir/kickstarts/demo-vm.ks"
 } >parts.ks
@@ -67,7 +72,7 @@ refuses() {
 }
 refuses 'part /srv --size=40 --fstype=btrfs' 'say --fstype=ext4 or --fstype=xfs'
 refuses 'part /usr --size=40' 'cannot have it as a partition of its own'
-refuses 'logvol /srv --vgname=v --name=n --size=40' 'say "part" with a mount point instead'
+refuses 'logvol /srv --vgname=v --name=n --size=40' 'has no volume group "v": say "volgroup v pv.N"'
 refuses 'raid /srv --device=0 --level=1 raid.1 raid.2' 'an array belongs to a machine and its disks'
 
 check "images are written" build one ./squash.toml parts.ks
@@ -115,6 +120,28 @@ xfs_db -r -c 'path /demo' -c print home.part >demo 2>&1
 check "/home: the user's directory, and whose it is" has demo 'core.uid = 1000'
 xfs_db -r -c 'path /demo/.bashrc' -c print home.part >bashrc 2>&1
 check "/home: what is in it" has bashrc 'core.mode = 0100644'
+slice pv.01 pv.part
+check "LVM: lvm2 finds no fault in the headers" sh -c 'pvck --dump headers pv.part >headers 2>&1 && ! grep -Ei "invalid|bad|wrong|error" headers'
+pvck --dump metadata -f metadata pv.part >/dev/null 2>&1
+# lv NAME FILE: the logical volume, whose place is that which lvm2 reads
+lv() {
+	local first count
+	read -r first count < <(awk -v name="$1" '$2 == "{" { at = $1 } at != "" && /^\t*[a-z_-]+ \{/ { if ($1 !~ /^segment/) lv = $1 }
+		lv == name && $1 == "extent_count" { count = $3 } lv == name && /"pv0", / { print $2, count; exit }' metadata)
+	dd if=pv.part of="$2" bs=1M skip=$((1 + first * 4)) count=$((count * 4)) conv=sparse status=none
+	truncate -s $((count * 4))M "$2"
+}
+lv opt opt.part
+check "LVM: /opt has half of the group" test "$(stat -c %s opt.part)" = $((11 * 4 * 1024 * 1024))
+check "LVM: /opt" tells opt.part 'TYPE="ext4"' 'LABEL="added"'
+check "LVM: /opt: e2fsck" e2fsck -fn opt.part
+lv paging paging.part
+check "LVM: swap" tells paging.part 'TYPE="swap"' 'LABEL="paging"'
+lv spool spool.part
+check "LVM: /var/spool has the rest" test "$(stat -c %s spool.part)" = $((7 * 4 * 1024 * 1024))
+check "LVM: /var/spool: e2fsck" e2fsck -fn spool.part
+"$ASHLAR" inspect "$image" >told 2>&1
+check "inspect says what the partition is" has told lvm2
 slice 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root.part
 slice 2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5 verity.part
 check "/: squashfs" tells root.part 'TYPE="squashfs"'
@@ -129,6 +156,9 @@ PARTLABEL=swap	none	swap	pri=5	0	0
 END
 grep '^PARTLABEL' fstab >found
 check "/etc/fstab" cmp expected found
+check_equal "/etc/fstab names volumes" "/dev/mapper/vg--1-opt /opt ext4 nodev /dev/mapper/vg--1-paging none swap defaults /dev/mapper/vg--1-spool /var/spool ext4 defaults" \
+	"$(awk '/^.dev.mapper/ { print $1, $2, $3, $4 }' fstab | sort | xargs)"
+check "lvm2 is in the system" sh -c 'unsquashfs -l root.part usr/sbin/lvm | grep -q lvm'
 check "what is elsewhere is an empty directory" test "$(unsquashfs -ll -d '' root.part home | awk '{ print $NF }' | grep -c '^/home')" = 1
 check "growth has its limit" test "$(unsquashfs -cat root.part usr/lib/repart.d/50-home.conf | grep SizeMaxBytes)" = SizeMaxBytes=4294967296
 

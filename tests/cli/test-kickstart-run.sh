@@ -79,7 +79,8 @@ check "a %pre that fails stops the build if it says so" failing $'%pre --erroron
 check "a link that %pre made does not lead out" failing $'%pre\nln -s /etc/passwd /tmp/x\n%end\n%include /tmp/x' 3 "bad.ks:10: %include"
 check "a file that %pre did not write is missed" failing $'%pre\ntrue\n%end\n%include /tmp/x' 3 "bad.ks:10: %include"
 check "an error in what it wrote has a line" failing $'%pre\nprintf "lang C\\nlnag C\\n" >/tmp/x\n%end\n%include /tmp/x' 3 ":2: lnag: unknown command"
-check "LVM is no image type's" failing $'part pv.1 --size=10\nvolgroup v pv.1\nlogvol / --name=r --vgname=v --size=9' 3 'bad.ks:7: part: "pv.1": image type "qemu-vm" has partitions only' qemu-vm
+check "a root in LVM is for package-managed types" failing $'part pv.1 --size=10\nvolgroup v pv.1\nlogvol / --name=r --vgname=v --size=9' 3 'bad.ks:9: logvol: "/": image type "qemu-vm" has its root in a partition' qemu-vm
+check "one volume group is on one partition" failing $'part pv.1 --size=10\npart pv.2 --size=10\nvolgroup v pv.1 pv.2' 3 'bad.ks:9: volgroup: "v": image type "qemu-vm" is one disk' qemu-vm
 check "nor is another file system for /" failing 'part / --fstype=xfs --size=100' 3 'has it in erofs: remove --fstype=xfs' qemu-vm
 check "swap needs a size, and is given one" failing 'part swap --recommended' 0 'swap         2.0 GiB' qemu-vm
 check "nor a disk that exists" failing 'part /var --onpart=sda1' 3 'makes a new disk' qemu-vm

@@ -199,9 +199,9 @@ test_impossible(Fixture *fixture, gconstpointer data)
 		{ "part /var --size=9 --mkfsoptions=-K", "remove --mkfsoptions" },
 		{ "part /var --size=9 --fsoptions=noatime", "remove --fsoptions" },
 		{ "part /var --onpart=sda1", "remove --onpart" },
-		{ "part pv.1 --size=9", "has partitions only" },
-		{ "volgroup vg pv.1", "x.ks:1: volgroup: \"vg\": image type \"vm\" has partitions only" },
-		{ "logvol / --vgname=a --name=b --size=9", "logvol: \"/\"" },
+		{ "part pv.1 --size=9", "has no volume group on it" },
+		{ "volgroup vg pv.1", "x.ks:1: volgroup: \"vg\": image type \"vm\" has no partition \"pv.1\": say \"part pv.N --size=MIB\"" },
+		{ "logvol / --vgname=a --name=b --size=9", "logvol: \"/\": image type \"vm\" has its root in a partition, which is changed as a whole" },
 		{ "raid / --device=md0 --level=1 raid.1 raid.2", "raid: \"/\"" },
 		{ "btrfs / btrfs.1", "btrfs: \"/\"" },
 		{ "mount /dev/sda1 /", "mount: \"/\"" },
@@ -215,7 +215,8 @@ test_impossible(Fixture *fixture, gconstpointer data)
 		{ "part /var --size=9 --encrypted --pbkdf=pbkdf2 --pbkdf-memory=1000", "goes with --pbkdf=argon2id" },
 		{ "part /var --size=9 --encrypted --pbkdf=argon2id --pbkdf-memory=1", "takes 32 to" },
 		{ "part /var --size=9 --encrypted --pbkdf=pbkdf2 --pbkdf-iterations=9", "takes 1000 at least" },
-		{ "autopart --type=lvm", "x.ks:1: autopart: image type \"vm\" has plain partitions: remove --type=lvm" },
+		{ "autopart --type=lvm", "x.ks:1: autopart: image type \"vm\" has its root in a partition, which is changed as a whole: remove --type=lvm" },
+		{ "autopart --type=thinp", "x.ks:1: autopart: image type \"vm\" has plain partitions: remove --type=thinp" },
 		{ "autopart --fstype=xfs", "remove --fstype=xfs" },
 		{ "ostreecontainer --url=x.example/y", "x.ks:1: ostreecontainer: image type \"vm\" is made of packages: use one with system \"ostree\"" },
 	};
@@ -303,6 +304,8 @@ test_kept(Fixture *fixture, gconstpointer data)
 		"--pbkdf=pbkdf2 --pbkdf-iterations=5000\npart /boot/efi --fstype=efi --size=300 --fsoptions=\"umask=0077,shortname=winnt\"\n",
 		"autopart --type=plain --nohome --noswap --encrypted --passphrase=secret --luks-version=luks2 --pbkdf=argon2id --pbkdf-memory=65536 "
 		"--pbkdf-iterations=6\n",
+		"part /var --size=700 --encrypted\npart pv.1 --size=200\nvolgroup v --pesize=8192 pv.1\nlogvol /home --vgname=v --name=h --percent=50 --fstype=xfs\n"
+		"logvol swap --vgname=v --name=s --size=10 --label=l\n",
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
@@ -331,6 +334,151 @@ test_kept(Fixture *fixture, gconstpointer data)
 	ash_storage_spec_clear(&nothing);
 }
 
+/* A type whose packages are managed: its root can be in a group. */
+static void
+make_traditional(Fixture *fixture)
+{
+	AshImageType *type = fixture->type;
+
+	type->system = ASH_SYSTEM_TRADITIONAL;
+	ash_layout_free(type->layout);
+	type->layout = ash_layout_new();
+	add(type->layout, ASH_PARTITION_ESP, ASH_FS_VFAT, 0, false);
+	add(type->layout, ASH_PARTITION_ROOT, ASH_FS_EXT4, 0, false);
+	AshPartition *root = ash_layout_find(type->layout, ASH_PARTITION_ROOT, 0);
+	root->grow = true;
+	root->headroom_percent = 50;
+}
+
+static void
+test_root_volume(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	const AshPartition *physical, *root, *home;
+
+	make_traditional(fixture);
+	g_assert_true(apply(fixture,
+			    "part pv.01 --size=900 --grow\nvolgroup vg-a --pesize=8192 pv.01\n"
+			    "logvol /home --vgname=vg-a --name=home --percent=25 --fsoptions=nodev\n"
+			    "logvol / --vgname=vg-a --name=root --size=500 --grow\nlogvol swap --vgname=vg-a --name=s --size=64\n",
+			    &error));
+	g_assert_no_error(error);
+	g_assert_cmpuint(fixture->type->layout->partitions->len, ==, 2);
+	g_assert_cmpuint(fixture->type->layout->volumes->len, ==, 3);
+	physical = find(fixture, ASH_PARTITION_LVM, 0);
+	g_assert_cmpstr(physical->label, ==, "pv.01");
+	g_assert_cmpstr(physical->group, ==, "vg-a");
+	g_assert_cmpuint(physical->extent_bytes, ==, 8 * MIB);
+	g_assert_cmpuint(physical->min_size, ==, 900 * MIB);
+	g_assert_true(physical->grow);
+	root = find(fixture, ASH_PARTITION_ROOT, 0);
+	g_assert_true(ash_partition_is_volume(root));
+	g_assert_cmpstr(root->label, ==, "root");
+	g_assert_cmpuint(root->size, ==, 0);
+	g_assert_cmpuint(root->min_size, ==, 500 * MIB);
+	home = ash_layout_find_mount_point(fixture->type->layout, "/home");
+	g_assert_cmpint(home->percent, ==, 25);
+	/* What the system and its initramfs need for it. */
+	g_assert_true(g_strv_contains((const char *const *) fixture->type->packages_add, "lvm2"));
+	g_assert_true(g_strv_contains((const char *const *) fixture->type->initramfs_modules, "lvm"));
+	const AshMount *mount = ash_mounts_find(fixture->type->mounts, "/");
+	g_assert_cmpstr(mount->device, ==, "/dev/mapper/vg--a-root");
+	g_assert_cmpstr(mount->grows_on, ==, "pv.01");
+	mount = ash_mounts_find(fixture->type->mounts, "/home");
+	g_assert_cmpstr(mount->options, ==, "nodev");
+	g_assert_null(mount->grows_on);
+}
+
+/* Beside partitions of the type, which stay; /var keeps what is left of the disk. */
+static void
+test_data_volumes(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	fixture->type->swap = false;
+	((AshPartition *) ash_layout_find(fixture->type->layout, ASH_PARTITION_VAR, 0))->grow = true;
+	g_assert_true(apply(fixture, "part pv.1 --size=300\nvolgroup v pv.1\nlogvol /srv --vgname=v --name=files --size=100 --fstype=xfs\nlogvol swap --vgname=v --name=s --size=9\n",
+			    &error));
+	g_assert_no_error(error);
+	g_assert_cmpuint(fixture->type->layout->partitions->len, ==, 5);
+	g_assert_true(((AshPartition *) g_ptr_array_index(fixture->type->layout->partitions, 4))->role == ASH_PARTITION_VAR);
+	g_assert_cmpuint(fixture->type->layout->volumes->len, ==, 1);
+	g_assert_cmpuint(fixture->notices->len, ==, 1);
+	g_assert_nonnull(strstr(g_ptr_array_index(fixture->notices, 0), "has no swap"));
+	g_assert_false(g_strv_contains((const char *const *) fixture->type->initramfs_modules, "lvm"));
+	g_assert_cmpstr(ash_mounts_find(fixture->type->mounts, "/srv")->volume, ==, "v/files");
+}
+
+static void
+test_autopart_lvm(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+
+	make_traditional(fixture);
+	g_assert_true(apply(fixture, "autopart --type=lvm\n", &error));
+	g_assert_no_error(error);
+	const AshMount *mount = ash_mounts_find(fixture->type->mounts, "/");
+	g_assert_cmpstr(mount->volume, ==, "system/root");
+	g_assert_cmpstr(mount->grows_on, ==, "pv.system");
+	g_assert_cmpuint(find(fixture, ASH_PARTITION_ROOT, 0)->headroom_percent, ==, 50);
+}
+
+static void
+test_wrong_volumes(Fixture *fixture, gconstpointer data)
+{
+#define GROUP "part pv.1 --size=100\nvolgroup v pv.1\n"
+	static const struct {
+		const char *text, *expected;
+	} wrong[] = {
+		{ "part pv.1 --size=9", "x.ks:1: part: \"pv.1\": image type \"vm\" has no volume group on it" },
+		{ "logvol /srv --vgname=v --name=n --size=40", "logvol: \"/srv\": image type \"vm\" has no volume group \"v\": say \"volgroup v pv.N\"" },
+		{ "part pv.1 --size=9\npart pv.2 --size=9\nvolgroup v pv.1 pv.2", "x.ks:3: volgroup: \"v\": image type \"vm\" is one disk, and has a group on one partition" },
+		{ GROUP "volgroup w pv.1", "has \"pv.1\" in the group \"v\" already" },
+		{ GROUP "part pv.2 --size=9\nvolgroup v pv.2", "has that group already" },
+		{ "part pv.1 --size=9\nvolgroup v --pesize=3000 pv.1", "a power of two: say --pesize=4096" },
+		{ "part pv.1 --size=9\nvolgroup v --reserved-percent=10 pv.1", "remove --reserved-space and --reserved-percent" },
+		{ "volgroup v --useexisting", "makes a new disk" },
+		{ "part pv.1 --size=9\nvolgroup a:b pv.1", "has no volume named \"a:b\"" },
+		{ GROUP "logvol /srv --vgname=v --name=x_tmeta --size=9", "has no volume named \"x_tmeta\"" },
+		{ GROUP "logvol /srv --vgname=v --name=n --size=9\nlogvol /home --vgname=v --name=n --size=9", "has \"v/n\" already" },
+		{ GROUP "logvol none --thinpool --vgname=v --name=n --size=9", "has no thin pools" },
+		{ GROUP "logvol /srv --thin --poolname=p --vgname=v --name=n --size=9", "has no thin pools" },
+		{ GROUP "logvol /srv --vgname=v --name=n --useexisting", "makes a new disk" },
+		{ GROUP "logvol /srv --vgname=v --name=n --size=9 --encrypted", "does not encrypt logical volumes" },
+		{ "part pv.1 --size=9 --encrypted\nvolgroup v pv.1", "does not encrypt volume groups" },
+		{ "part pv.1 --size=9 --fstype=ext4\nvolgroup v pv.1", "remove --fstype=ext4" },
+		{ "part pv.1 --onpart=sda1\nvolgroup v pv.1", "makes a new disk" },
+		{ GROUP "logvol /boot --vgname=v --name=n --size=9", "know no logical volumes: say \"part\" in place of \"logvol\"" },
+		{ GROUP "logvol /usr --vgname=v --name=n --size=9", "it is a directory there" },
+		{ GROUP "logvol swap --vgname=v --name=n --recommended --fstype=ext4", "remove --fstype=ext4" },
+		{ GROUP "logvol /srv --vgname=v --name=n --size=9 --mkfsoptions=x", "remove --mkfsoptions" },
+		{ GROUP "logvol none --vgname=v --name=n --size=9", "it is a directory there" },
+		{ "autopart --type=lvm --encrypted", "does not encrypt volume groups" },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		g_autoptr(GError) error = NULL;
+
+		tear_down(fixture, NULL);
+		set_up(fixture, NULL);
+		make_traditional(fixture);
+		g_assert_false(apply(fixture, wrong[i].text, &error));
+		g_assert_error(error, ASH_ERROR, ASH_ERROR_CONFIG);
+		if (strstr(error->message, wrong[i].expected) == NULL)
+			g_error("\"%s\" is not in \"%s\"", wrong[i].expected, error->message);
+	}
+#undef GROUP
+	/* Of a system that is changed as a whole, and of one that is a commit. */
+	g_autoptr(GError) var = NULL, commit = NULL;
+	tear_down(fixture, NULL);
+	set_up(fixture, NULL);
+	g_assert_false(apply(fixture, "logvol /var --vgname=v --name=n --size=9", &var));
+	g_assert_nonnull(strstr(var->message, "mounts it in the initramfs by its partition"));
+	fixture->type->system = ASH_SYSTEM_OSTREE;
+	g_assert_false(apply(fixture, "part pv.1 --size=9\nvolgroup v pv.1", &commit));
+	g_assert_nonnull(strstr(commit->message, "for disks of any layout"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -347,6 +495,10 @@ main(int argc, char **argv)
 	TEST("encryption", test_encryption);
 	TEST("autopart-encryption", test_autopart_encryption);
 	TEST("root-encryption", test_root_encryption);
+	TEST("root-volume", test_root_volume);
+	TEST("data-volumes", test_data_volumes);
+	TEST("autopart-lvm", test_autopart_lvm);
+	TEST("wrong-volumes", test_wrong_volumes);
 	TEST("no-disk", test_no_disk);
 	return g_test_run();
 }

@@ -607,6 +607,45 @@ test_fstab_writable(Fixture *fixture, gconstpointer data)
 	g_assert_true(ash_tree_root_has(&fixture->root, "boot/efi"));
 }
 
+/* The group grows with its partition, and one volume with the group. */
+static void
+test_fstab_volumes(Fixture *fixture, gconstpointer data)
+{
+	AshPartition *physical = add_partition(fixture, ASH_PARTITION_LVM, ASH_FS_NONE, "pv.0-1");
+	AshPartition *root = ash_partition_new(ASH_PARTITION_ROOT), *swap = ash_partition_new(ASH_PARTITION_SWAP);
+
+	physical->group = g_strdup("vg");
+	physical->grow = true;
+	physical->max_size = 1 << 30;
+	root->fs = ASH_FS_EXT4;
+	root->label = g_strdup("the-root");
+	root->grow = true;
+	swap->fs = ASH_FS_SWAP;
+	swap->label = g_strdup("swap");
+	swap->grow = true;
+	g_ptr_array_add(fixture->type->layout->volumes, swap);
+	g_ptr_array_add(fixture->type->layout->volumes, root);
+	root->group = g_strdup("vg");
+	swap->group = g_strdup("vg");
+	ash_image_type_finish_layout(fixture->type);
+	make(fixture, "usr/bin/systemd-repart", "");
+	run(fixture, ash_step_fstab);
+	run(fixture, ash_step_growth);
+	assert_file(fixture, "etc/fstab",
+		    "/dev/mapper/vg-the--root\t/\text4\tdefaults,x-systemd.growfs\t0\t1\n"
+		    "/dev/mapper/vg-swap\tnone\tswap\tdefaults\t0\t0\n");
+	assert_file(fixture, "usr/lib/repart.d/50-pv.0-1.conf",
+		    "[Partition]\nType=e6d6d379-f507-44c2-a23c-238f2a3df928\nLabel=pv.0-1\nSizeMaxBytes=1073741824\n");
+	assert_file(fixture, "usr/lib/systemd/system/ashlar-grow-lvm.service",
+		    "[Unit]\nDescription=Grow a volume group to the end of its partition\nDefaultDependencies=no\nConflicts=shutdown.target\n"
+		    "Wants=dev-disk-by\\x2dpartlabel-pv.0\\x2d1.device local-fs-pre.target\n"
+		    "After=dev-disk-by\\x2dpartlabel-pv.0\\x2d1.device systemd-repart.service systemd-remount-fs.service\n"
+		    "Before=local-fs-pre.target systemd-growfs-root.service shutdown.target\n\n"
+		    "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+		    "ExecStart=-/usr/sbin/lvm pvresize /dev/disk/by-partlabel/pv.0-1\n"
+		    "ExecStart=-/usr/sbin/lvm lvextend -l +100%%FREE vg/the-root\nTimeoutSec=0\n");
+}
+
 static void
 test_ostree_growth(Fixture *fixture, gconstpointer data)
 {
@@ -673,6 +712,7 @@ main(int argc, char **argv)
 	TEST("kernel", test_kernel);
 	TEST("fstab", test_fstab);
 	TEST("fstab-writable", test_fstab_writable);
+	TEST("fstab-volumes", test_fstab_volumes);
 	TEST("cleanup", test_cleanup);
 	TEST("var", test_var);
 	TEST("var-with-systemd", test_var_with_systemd);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A package-managed disk (qemu-traditional): its root is writable and grown; dnf installs, removes and updates packages over HTTP. A new kernel
+# A package-managed disk (qemu-traditional): its root is writable, a logical volume and grown with its group; dnf installs, removes and updates packages over HTTP. A new kernel
 # gets an entry of its own, boots, and goes on when the old one is removed. Two boots, from power off each. Then the disk of qemu-grub, once by BIOS and
 # once by UEFI, to the login prompt.
 # shellcheck source=tests/lib.sh
@@ -23,7 +23,7 @@ old=$(kernel release) new=$(kernel updates)
 
 ssh-keygen -q -t ed25519 -N '' -f key
 {
-	echo "%include $top_srcdir/kickstarts/demo-vm.ks"
+	echo "%include $top_srcdir/kickstarts/demo-lvm.ks"
 	echo "sshkey --username=demo \"$(cat key.pub)\""
 	echo "%post --erroronfail"
 	echo "mkdir -p /etc/yum.repos.d"
@@ -48,6 +48,11 @@ comes_up "SSH answers" up
 check_equal "its kernel" "$old" "$(remote "uname -r")"
 check_equal "the root is ext4, read-write" "ext4 rw" "$(remote "findmnt -n -o FSTYPE,OPTIONS / | awk '{ split(\$2, o, \",\"); print \$1, o[1] }'")"
 check "and has grown over the room that the disk has" remote "test \$(df --output=size -k / | tail -n 1) -gt 1700000"
+check_equal "root and /home are logical volumes" "/dev/mapper/system-root /dev/mapper/system-home" \
+	"$(remote "findmnt -n -o SOURCE /; findmnt -n -o SOURCE /home" | xargs)"
+check_equal "swap, too" "33550336" "$(remote "tail -n 1 /proc/swaps" | awk '{ print $3 * 1024 }')"
+check "lvm2 finds no fault in the group" as_root "vgck system"
+check_equal "and nothing is free in it" "1 3 0" "$(as_root "vgs --noheadings -o pv_count,lv_count,vg_free_count system" | xargs)"
 check_equal "/var and /etc are parts of it" "/ /" "$(remote "stat -c %m /var /etc | xargs")"
 check_equal "the boot partition is at /boot" vfat "$(remote "findmnt -n -o FSTYPE /boot")"
 check_equal "rpm has nothing to say of its files" "" "$(as_root "rpm -V systemd bash dnf" 2>&1)"

@@ -110,6 +110,13 @@ describe_swap(const Source *source, AshProbe *probe)
 	probe->label = get_text(source->head + 1052, 16);
 }
 
+/* lvm2: lib/format_text/layout.h, pv_header. */
+static void
+describe_lvm2(const Source *source, AshProbe *probe)
+{
+	probe->uuid = get_text(source->head + 544, 32);
+}
+
 static void
 describe_squashfs(const Source *source, AshProbe *probe)
 {
@@ -152,6 +159,7 @@ static const struct {
     {4086, "SWAPSPACE2", 10, "swap", describe_swap},
     {0, "hsqs", 4, "squashfs", describe_squashfs},
     {0, "XFSB", 4, "xfs", describe_xfs},
+    {512 + 24, "LVM2 001", 8, "lvm2", describe_lvm2},
 };
 
 void

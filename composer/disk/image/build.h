@@ -16,6 +16,7 @@ typedef struct {
 	AshLayout *layout;
 	AshBootFiles *boot; /* NULL if the type does not boot */
 	guint64 *content;   /* bytes per partition */
+	guint64 *volume_content; /* bytes per logical volume */
 	AshFsTree *root_tree; /* what the root has if it is not the request's tree; else NULL */
 	AshFsNode *initrd;  /* taken out of the tree meanwhile; NULL: none was */
 	char **mount_points;     /* of other partitions than the root, with something of the tree */

@@ -33,7 +33,11 @@ static char *
 make_root_argument(const AshDiskBuild *build, const AshPartition *root)
 {
 	g_autofree char *source = make_source(build, root);
+	g_autofree char *name = ash_partition_is_volume(root) ? ash_partition_dup_mapper_name(root) : NULL;
 
+	/* dracut.cmdline(7): the one volume that the initramfs activates. */
+	if (name != NULL)
+		return g_strdup_printf("root=/dev/mapper/%s rd.lvm.lv=%s/%s rw", name, root->group, root->label);
 	return g_strdup_printf("root=%s rw", source);
 }
 

@@ -7,6 +7,7 @@
 #include "disk/boot/ostree.h"
 #include "disk/format/formats.h"
 #include "disk/gpt/gpt.h"
+#include "disk/lvm/lvm.h"
 #include "disk/verity/signature.h"
 #include "disk/vfat/vfat.h"
 
@@ -26,6 +27,7 @@ build_clear(AshDiskBuild *build)
 	g_clear_pointer(&build->layout, ash_layout_free);
 	g_clear_pointer(&build->boot, ash_boot_files_free);
 	g_clear_pointer(&build->content, g_free);
+	g_clear_pointer(&build->volume_content, g_free);
 	g_clear_pointer(&build->erofs, ash_erofs_free);
 	g_clear_pointer(&build->partial, g_free);
 	g_clear_pointer(&build->root_tree, ash_fs_tree_free);
@@ -219,6 +221,9 @@ write_content(AshDiskBuild *build, AshPartition *partition, guint index, GError 
 	if (partition->role == ASH_PARTITION_BIOS_BOOT)
 		return ash_grub_bios_write_core(build->boot->grub->bios, build->fd, build->used, partition, error) ||
 		       ash_prefix(error, "partition \"%s\"", partition->label);
+	if (partition->role == ASH_PARTITION_LVM)
+		return ash_lvm_write(build->layout, partition, &build->request->seed, build->request->epoch, build->fd, error) ||
+		       ash_prefix(error, "partition \"%s\"", partition->label);
 	if (partition->role == ASH_PARTITION_ESP)
 		return write_esp(build, partition, error) || ash_prefix(error, "EFI system partition");
 	return ash_disk_build_write_filesystem(build, partition, error) || ash_prefix(error, "partition \"%s\"", partition->label);
@@ -276,6 +281,13 @@ write_turn(AshDiskBuild *build, int turn, GError **error)
 		ok = partition->encryption.kind != ASH_ENCRYPTION_NONE ? write_sealed(build, partition, i, error)
 								       : write_content(build, partition, i, error);
 		if (!ok)
+			return FALSE;
+	}
+	/* The index is that of a root with a hash tree, which no volume is. */
+	for (guint i = 0; i < build->layout->volumes->len; i++) {
+		AshPartition *volume = build->layout->volumes->pdata[i];
+
+		if (get_turn(volume) == turn && !write_content(build, volume, G_MAXUINT, error))
 			return FALSE;
 	}
 	return TRUE;

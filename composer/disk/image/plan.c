@@ -7,6 +7,7 @@
 #include "disk/filesystem/filesystem.h"
 #include "disk/gpt/gpt.h"
 #include "disk/gpt/place.h"
+#include "disk/lvm/lvm.h"
 #include "disk/squashfs/squashfs.h"
 #include "disk/verity/signature.h"
 #include "disk/vfat/vfat.h"
@@ -23,6 +24,11 @@ ash_disk_build_uuid(const AshDiskBuild *build, const AshPartition *partition, co
 	const char *role = ash_partition_role_to_string(partition->role);
 	/* There may be several of them. */
 	bool is_one = partition->role != ASH_PARTITION_LINUX;
+
+	if (ash_partition_is_volume(partition)) {
+		g_autofree char *of_volume = g_strdup_printf("volume-%s/%s-%s", partition->group, partition->label, what);
+		return ash_uuid_derive(&build->request->seed, of_volume);
+	}
 	g_autofree char *purpose = is_one ? g_strdup_printf("%s-%s", role, what)
 					  : g_strdup_printf("%s-%s-%s", role, partition->label != NULL ? partition->label : "", what);
 
@@ -185,6 +191,8 @@ measure_partition(AshDiskBuild *build, const AshPartition *partition, guint64 *r
 	*ret_bytes = 0;
 	if (partition->empty)
 		return TRUE;
+	if (partition->role == ASH_PARTITION_LVM)
+		return ash_lvm_measure(build->layout, partition, build->volume_content, ret_bytes, error);
 	if (partition->role == ASH_PARTITION_ROOT && ash_fs_kind_get_traits(partition->fs)->read_only)
 		return plan_whole(build, partition, ret_bytes, error) || ash_prefix(error, "root file system");
 	if (partition->role == ASH_PARTITION_ESP && build->boot != NULL)
@@ -198,15 +206,20 @@ measure_partition(AshDiskBuild *build, const AshPartition *partition, guint64 *r
 	return TRUE;
 }
 
-/* COSI names file systems by their UUIDs. */
+/* COSI is a list of partitions, and names file systems by their UUIDs. */
 static gboolean
 check_formats(const AshImageType *type, GError **error)
 {
 	const AshPartition *root = ash_layout_find(type->layout, ASH_PARTITION_ROOT, 0);
 
-	for (guint i = 0; i < type->formats->len; i++)
-		if (g_array_index(type->formats, AshDiskFormat, i) == ASH_DISK_COSI && root != NULL && root->fs == ASH_FS_SQUASHFS)
+	for (guint i = 0; i < type->formats->len; i++) {
+		if (g_array_index(type->formats, AshDiskFormat, i) != ASH_DISK_COSI)
+			continue;
+		if (type->layout->volumes->len > 0)
+			return ash_throw(error, ASH_ERROR_CONFIG, "COSI has partitions only: say \"part\" in place of \"logvol\", or take another format");
+		if (root != NULL && root->fs == ASH_FS_SQUASHFS)
 			return ash_throw(error, ASH_ERROR_CONFIG, "COSI wants a root with a UUID, which squashfs does not have: take \"erofs\"");
+	}
 	return TRUE;
 }
 
@@ -320,6 +333,23 @@ prepare(guint index, gpointer user_data, GError **error)
 	return index == PREPARE_BOOT ? prepare_boot(user_data, error) : prepare_root(user_data, error);
 }
 
+/* Logical volumes before the partitions that hold them. */
+static gboolean
+measure_all(AshDiskBuild *build, GError **error)
+{
+	const GPtrArray *partitions = build->layout->partitions, *volumes = build->layout->volumes;
+
+	for (guint i = 0; i < volumes->len; i++)
+		if (!measure_partition(build, volumes->pdata[i], &build->volume_content[i], error))
+			return FALSE;
+	for (guint i = 0; i < partitions->len; i++) {
+		if (!measure_partition(build, partitions->pdata[i], &build->content[i], error))
+			return FALSE;
+		build->content[i] += ash_seal_overhead(partitions->pdata[i]);
+	}
+	return TRUE;
+}
+
 gboolean
 ash_disk_build_plan(AshDiskBuild *build, GError **error)
 {
@@ -332,6 +362,7 @@ ash_disk_build_plan(AshDiskBuild *build, GError **error)
 	build->layout->disk_uuid = ash_uuid_derive(&request->seed, "disk");
 	n = build->layout->partitions->len;
 	build->content = g_new0(guint64, n + 1);
+	build->volume_content = g_new0(guint64, build->layout->volumes->len + 1);
 	if (!load_boot_files(build, error))
 		return FALSE;
 	hide_initrd(build);
@@ -341,12 +372,6 @@ ash_disk_build_plan(AshDiskBuild *build, GError **error)
 		return FALSE;
 	if (!ash_parallel_run(build->ctx, N_PREPARED, prepare, build, error))
 		return FALSE;
-	for (guint i = 0; i < n; i++) {
-		const AshPartition *partition = build->layout->partitions->pdata[i];
-
-		if (!measure_partition(build, partition, &build->content[i], error))
-			return FALSE;
-		build->content[i] += ash_seal_overhead(partition);
-	}
-	return ash_place_layout(build->layout, build->content, error);
+	return measure_all(build, error) && ash_place_layout(build->layout, build->content, error) &&
+	       ash_lvm_place(build->layout, build->volume_content, error);
 }
