@@ -50,17 +50,22 @@ dup_options(const GPtrArray *mounts, const AshMount *mount)
 	return mount->grow ? g_strconcat(options, "," GROW, NULL) : g_strdup(options);
 }
 
+/* First field of a line: a logical volume and what is opened have a name of their own. */
+static char *
+dup_source(const AshMount *mount)
+{
+	if (mount->device != NULL)
+		return g_strdup(mount->device);
+	return g_strconcat(mount->encrypted ? "/dev/mapper/" : "PARTLABEL=", mount->label, NULL);
+}
+
 static void
 add_line(GString *text, const GPtrArray *mounts, const AshMount *mount)
 {
-	g_autofree char *options = dup_options(mounts, mount);
+	g_autofree char *source = dup_source(mount), *options = dup_options(mounts, mount);
 	bool is_early = is_early_var(mounts, mount);
 
-	g_string_append_printf(text, "%s%s\t%s\t%s\t%s\t0\t%d\n",
-			       mount->device != NULL   ? ""
-			       : mount->encrypted ? "/dev/mapper/"
-						  : "PARTLABEL=",
-			       mount->device != NULL ? mount->device : mount->label,
+	g_string_append_printf(text, "%s\t%s\t%s\t%s\t0\t%d\n", source,
 			       mount->mount_point != NULL ? mount->mount_point : "none", mount->fs, options,
 			       is_early ? 0 : mount->check_pass);
 }
@@ -178,7 +183,7 @@ escape(const char *name)
 	return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* Owned. */
+/* The root has one of two units, by the version of systemd; other mounts are after local-fs-pre.target. Owned. */
 static char *
 make_volume_unit(const AshMount *mount)
 {
@@ -190,7 +195,7 @@ make_volume_unit(const AshMount *mount)
 			       "Conflicts=shutdown.target\n"
 			       "Wants=dev-disk-by\\x2dpartlabel-%s.device local-fs-pre.target\n"
 			       "After=dev-disk-by\\x2dpartlabel-%s.device systemd-repart.service systemd-remount-fs.service\n"
-			       "Before=local-fs-pre.target systemd-growfs-root.service shutdown.target\n"
+			       "Before=local-fs-pre.target systemd-growfs@-.service systemd-growfs-root.service shutdown.target\n"
 			       "\n"
 			       "[Service]\n"
 			       "Type=oneshot\n"

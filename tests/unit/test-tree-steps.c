@@ -640,7 +640,7 @@ test_fstab_volumes(Fixture *fixture, gconstpointer data)
 		    "[Unit]\nDescription=Grow a volume group to the end of its partition\nDefaultDependencies=no\nConflicts=shutdown.target\n"
 		    "Wants=dev-disk-by\\x2dpartlabel-pv.0\\x2d1.device local-fs-pre.target\n"
 		    "After=dev-disk-by\\x2dpartlabel-pv.0\\x2d1.device systemd-repart.service systemd-remount-fs.service\n"
-		    "Before=local-fs-pre.target systemd-growfs-root.service shutdown.target\n\n"
+		    "Before=local-fs-pre.target systemd-growfs@-.service systemd-growfs-root.service shutdown.target\n\n"
 		    "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
 		    "ExecStart=-/usr/sbin/lvm pvresize /dev/disk/by-partlabel/pv.0-1\n"
 		    "ExecStart=-/usr/sbin/lvm lvextend -l +100%%FREE vg/the-root\nTimeoutSec=0\n");

@@ -252,6 +252,8 @@ fill_from_layout(Image *image, AshFsTree *tree, const AshLayout *layout, GPtrArr
 		g_autoptr(GError) local = NULL;
 		const char *kind = NULL;
 
+		if (partition->role == ASH_PARTITION_LVM)
+			g_ptr_array_add(notices, g_strdup_printf("partition \"%s\": lvm2 is not looked into: audit the commit", partition->label));
 		if (partition->role != ASH_PARTITION_ROOT)
 			continue;
 		if (fill(image, tree->root, partition->offset, partition->size, &kind, &local))
