@@ -196,7 +196,7 @@ test_shipped_commit(void)
 static void
 test_shipped(void)
 {
-	static const char *const names[] = { "azurelinux-4.ks", "branch-office.ks", "demo-vm.ks", "fedora.ks" };
+	static const char *const names[] = { "azurelinux-4.ks", "branch-office.ks", "demo-lvm.ks", "demo-vm.ks", "fedora.ks" };
 	static const char *const urls[] = { "azurelinux-base=file:///a", "demo=file:///d", "fedora=file:///f",
 					    "updates=file:///u", NULL };
 	const AshKickstartOptions options = { .repo_urls = urls };
