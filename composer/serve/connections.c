@@ -20,6 +20,7 @@ typedef struct {
 	AshKeptStream *turn; /* borrowed; NULL: there is none now */
 	bool keep;           /* after this turn */
 	bool was_kept;       /* this is not its first turn */
+	bool asked;          /* bytes of the next request came with those of this one */
 	bool leaving;        /* was cut, and does not count any more */
 	GList link;     /* in AshConnections.open */
 } Connection;
@@ -182,7 +183,7 @@ hand_over(Connection *connection, GIOStream *stream, GBytes *ahead)
 	g_autoptr(AshKeptStream) turn = ash_kept_stream_new(stream, ahead, turn_closed, connection);
 	g_object_set_data(G_OBJECT(turn), QDATA, connection);
 	connection->turn = turn;
-	connection->keep = false;
+	connection->keep = connection->asked = false;
 	GWeakRef *ref = g_new0(GWeakRef, 1);
 	g_weak_ref_init(ref, turn);
 	g_object_set_data_full(G_OBJECT(remote), QDATA, ref, weak_ref_free);
@@ -227,6 +228,7 @@ turn_closed(AshKeptStream *turn, gpointer data)
 	connection->turn = NULL;
 	if (connection->keep && !connection->leaving && connection->connections != NULL && ash_kept_stream_can_follow(turn, &ahead)) {
 		NextTurn next = { connection, g_object_ref(base), ahead };
+		connection->asked = ahead != NULL;
 		g_idle_add_full(G_PRIORITY_DEFAULT, begin_next, g_memdup2(&next, sizeof(next)), next_turn_free);
 		return;
 	}
@@ -282,6 +284,20 @@ begin_tls(AshConnections *connections, GIOStream *base, Connection *connection)
 	g_tls_connection_handshake_async(G_TLS_CONNECTION(tls), G_PRIORITY_DEFAULT, NULL, handshake_done, NULL);
 }
 
+/*
+ * Waits for another request: the turn of one is over, be the next begun or not, and nothing came since. What the kernel holds counts, as it may be that
+ * we have not come to read it yet.
+ */
+static bool
+waits(const Connection *connection)
+{
+	if (connection->leaving || g_socket_get_available_bytes(connection->socket) > 0)
+		return false;
+	if (connection->turn == NULL)
+		return connection->keep && !connection->asked;
+	return connection->was_kept && ash_kept_stream_is_idle(connection->turn);
+}
+
 /* Room for one more: those that wait for another request go first, the longest waiting of them. */
 static bool
 make_room(AshConnections *connections)
@@ -292,8 +308,7 @@ make_room(AshConnections *connections)
 		return true;
 	for (GList *i = connections->open.head; i != NULL; i = i->next) {
 		Connection *connection = i->data;
-		if (connection->was_kept && !connection->leaving && connection->turn != NULL && ash_kept_stream_is_idle(connection->turn) &&
-		    (oldest == NULL || connection->touched < oldest->touched))
+		if (waits(connection) && (oldest == NULL || connection->touched < oldest->touched))
 			oldest = connection;
 	}
 	if (oldest == NULL)
