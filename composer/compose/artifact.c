@@ -150,6 +150,46 @@ make_sysroot(const char *cmdline, gpointer user_data, GError **error)
 	return ash_store_make_sysroot(job->mkfs_root.store, &options, error);
 }
 
+/* What a container is made of besides the tree itself. */
+typedef struct {
+	AshLayers *layers;
+	GPtrArray *trees;
+	const char *last_layer_label;
+} Deal;
+
+static void
+deal_clear(Deal *deal)
+{
+	g_clear_pointer(&deal->layers, ash_layers_free);
+	g_clear_pointer(&deal->trees, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Deal, deal_clear)
+
+static gboolean
+deal_by_packages(const Job *job, GHashTable *labels, Deal *deal, GError **error)
+{
+	return ash_compose_layers(job->tree, (guint) job->type->oci_layers, &deal->layers, error);
+}
+
+/* As ostree-ext reads it. */
+static gboolean
+deal_commit(const Job *job, GHashTable *labels, Deal *deal, GError **error)
+{
+	deal->trees = ash_encapsulate(job->mkfs_root.store, job->info->checksum, job->tree, (guint) job->type->oci_layers, labels, error);
+	deal->last_layer_label = ASH_ENCAPSULATE_LAST_LABEL;
+	return deal->trees != NULL;
+}
+
+/* By AshSystemKind. */
+static const struct {
+	AshRootTreeMaker make_root_tree; /* what the root of a disk has, if that is not the tree; else NULL */
+	gboolean (*deal)(const Job *job, GHashTable *labels, Deal *deal, GError **error); /* layers of a container */
+} systems[] = {
+	[ASH_SYSTEM_ATOMIC] = { NULL, deal_by_packages },
+	[ASH_SYSTEM_TRADITIONAL] = { NULL, deal_by_packages },
+	[ASH_SYSTEM_OSTREE] = { make_sysroot, deal_commit },
+};
+
 /* *@ret_previous, owned, must live as long as the request is used. */
 static gboolean
 make_disk_request(Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_request, GError **error)
@@ -183,7 +223,7 @@ make_disk_request(Job *job, AshErofsLayout **ret_previous, AshDiskRequest *ret_r
 		.initrd_ahead = job->options->initrd_ahead,
 		.make_root = job->type->root_writer == ASH_ROOT_WRITER_MKFS_EROFS ? ash_mkfs_root_make : NULL,
 		.make_root_data = &job->mkfs_root,
-		.make_root_tree = job->type->system == ASH_SYSTEM_OSTREE ? make_sysroot : NULL,
+		.make_root_tree = systems[job->type->system].make_root_tree,
 		.make_root_tree_data = job,
 	};
 	return TRUE;
@@ -219,13 +259,9 @@ write_oci(Job *job, GError **error)
 	g_autofree char *path = g_strdup_printf("%s/%s.oci.tar", job->out_dir, job->stem);
 	g_autoptr(GHashTable) labels = pairs_to_table(type->oci_labels);
 	g_autoptr(GHashTable) annotations = pairs_to_table(type->oci_annotations);
-	g_autoptr(AshLayers) layers = NULL;
-	g_autoptr(GPtrArray) trees = NULL;
-	bool is_ostree = type->system == ASH_SYSTEM_OSTREE;
+	g_auto(Deal) deal = { 0 };
 
-	if (is_ostree)
-		trees = ash_encapsulate(job->mkfs_root.store, job->info->checksum, job->tree, (guint) type->oci_layers, labels, error);
-	if (is_ostree ? trees == NULL : !ash_compose_layers(job->tree, (guint) type->oci_layers, &layers, error))
+	if (!systems[type->system].deal(job, labels, &deal, error))
 		return FALSE;
 	const AshOciOptions options = {
 		.architecture = "x86_64",
@@ -243,9 +279,9 @@ write_oci(Job *job, GError **error)
 		.ports = (const char *const *) type->oci_ports,
 		.volumes = (const char *const *) type->oci_volumes,
 		.stop_signal = type->oci_stop_signal,
-		.layers = layers,
-		.trees = trees,
-		.last_layer_label = is_ostree ? ASH_ENCAPSULATE_LAST_LABEL : NULL,
+		.layers = deal.layers,
+		.trees = deal.trees,
+		.last_layer_label = deal.last_layer_label,
 		.compression = type->compression,
 		.level = MAX(type->compression_level, 0),
 	};

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "disk/boot/bootentry.h"
 #include "disk/boot/initrd.h"
+#include "disk/boot/ostree.h"
 #include "disk/secureboot/authenticode.h"
 #include "disk/uki/pcr.h"
 #include "disk/uki/uki.h"
@@ -408,15 +409,35 @@ add_entry(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *opti
 	return TRUE;
 }
 
+static gboolean
+add_loader(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
+	return (files->grub != NULL ? add_grub : add_systemd_boot)(list, files, options, error);
+}
+
+static gboolean
+add_ostree(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error)
+{
+	if (options->signer != NULL)
+		return ash_throw(error, ASH_ERROR_USAGE, "an image with system \"ostree\" is not signed for Secure Boot: do without the key");
+	return ash_ostree_add_esp(list, options->tree, options->root_fs, error);
+}
+
+/* By AshSystemKind: what the firmware starts, and what that starts. */
+static gboolean (*const adders[][2])(GPtrArray *list, const AshBootFiles *files, const AshBootOptions *options, GError **error) = {
+	[ASH_SYSTEM_ATOMIC] = { add_loader, add_uki },
+	[ASH_SYSTEM_TRADITIONAL] = { add_loader, add_entry },
+	[ASH_SYSTEM_OSTREE] = { add_ostree },
+};
+
 GPtrArray *
 ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GError **error)
 {
-	g_autoptr(GPtrArray) list =
-	    g_ptr_array_new_with_free_func((GDestroyNotify) ash_vfat_file_free);
+	g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify) ash_vfat_file_free);
 
-	if (!(files->grub != NULL ? add_grub : add_systemd_boot)(list, files, options, error))
-		return NULL;
-	if (!(options->has_entries ? add_entry : add_uki)(list, files, options, error))
-		return NULL;
+	for (guint i = 0; i < G_N_ELEMENTS(adders[0]) && adders[options->system][i] != NULL; i++) {
+		if (!adders[options->system][i](list, files, options, error))
+			return NULL;
+	}
 	return g_steal_pointer(&list);
 }

@@ -57,15 +57,17 @@ typedef struct {
 	guint tries;
 	guint timeout; /* of the menu, seconds */
 	bool second_stage; /* systemd-boot is at EFI/BOOT/grubx64.efi, too */
-	bool has_entries; /* kernel and initramfs are files, with an entry in the menu (disk/boot/bootentry.h), in place of a kernel image */
+	AshSystemKind system;
+	const AshFsTree *tree;  /* of a system for OSTree: it has GRUB */
+	const AshUuid *root_fs; /* of the same: UUID of the file system with its menu */
 	const AshKey *pcr_key; /* signs what PCR 11 will be (disk/uki/pcr.h); NULL: nobody does */
 	const AshBootSigner *signer; /* signs the kernel image and the loader; NULL: nobody does */
 	const AshSecureBoot *secure_boot; /* what it signs */
 } AshBootOptions;
 
 /**
- * The files of an EFI system partition (GPtrArray of AshVfatFile, owned): systemd-boot under both
- * of its names, or shim and GRUB; its configuration, and one UKI, or one kernel with its entry.
+ * The files of an EFI system partition (GPtrArray of AshVfatFile, owned). First what the firmware starts, with its configuration: systemd-boot under
+ * both of its names, or shim and GRUB. Then what that starts: one UKI; or kernel and initramfs as files, with an entry in the menu
+ * (disk/boot/bootentry.h), of a traditional system; or nothing, as with OSTree it is in the root (disk/boot/ostree.h). @files: NULL for OSTree.
  */
-GPtrArray *ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options,
-			     GError **error);
+GPtrArray *ash_boot_list_esp(const AshBootFiles *files, const AshBootOptions *options, GError **error);

@@ -27,22 +27,20 @@ add_bytes(GPtrArray *list, const char *path, GBytes *bytes)
 	g_ptr_array_add(list, ash_vfat_file_new(path, content));
 }
 
-GPtrArray *
-ash_ostree_list_esp(const AshFsTree *tree, const AshUuid *root_fs, GError **error)
+gboolean
+ash_ostree_add_esp(GPtrArray *list, const AshFsTree *tree, const AshUuid *root_fs, GError **error)
 {
-	GPtrArray *list = NULL;
 	g_autofree char *text = format_config(root_fs);
 	g_autoptr(GBytes) config = g_bytes_new(text, strlen(text)), grub = NULL;
 
 	if (ash_fs_tree_lookup(tree, ASH_OSTREE_GRUB_PATH) == NULL)
-		return ash_throw_null(error, ASH_ERROR_CONFIG,
-				      "the system has no GRUB: add its tools and its modules for x86_64-efi to %%packages (\"grub-common\" and "
-				      "\"grub-efi-amd64-bin\", or \"grub2-tools\" and \"grub2-efi-x64-modules\")");
+		return ash_throw(error, ASH_ERROR_CONFIG,
+				 "the system has no GRUB: add its tools and its modules for x86_64-efi to %%packages (\"grub-common\" and "
+				 "\"grub-efi-amd64-bin\", or \"grub2-tools\" and \"grub2-efi-x64-modules\")");
 	grub = ash_fs_tree_load(tree, ASH_OSTREE_GRUB_PATH, error);
 	if (grub == NULL)
-		return NULL;
-	list = g_ptr_array_new_with_free_func((GDestroyNotify) ash_vfat_file_free);
+		return FALSE;
 	add_bytes(list, "EFI/BOOT/BOOTX64.EFI", grub);
 	add_bytes(list, "EFI/BOOT/grub.cfg", config);
-	return list;
+	return TRUE;
 }

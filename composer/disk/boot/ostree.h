@@ -8,7 +8,7 @@
 #define ASH_OSTREE_GRUB_PATH "usr/lib/ashlar/grubx64.efi"
 
 /**
- * The files of an EFI system partition (GPtrArray of AshVfatFile, owned) for a root with OSTree deployments: GRUB, which shows the menu that libostree
- * keeps in /boot of the file system @root_fs. Nothing of it changes with a deployment. ASH_ERROR_CONFIG if @tree has no GRUB.
+ * Adds the files of an EFI system partition (AshVfatFile) for a root with OSTree deployments: GRUB, which shows the menu that libostree keeps
+ * in /boot of the file system @root_fs. Nothing of it changes with a deployment. ASH_ERROR_CONFIG if @tree has no GRUB.
  */
-GPtrArray *ash_ostree_list_esp(const AshFsTree *tree, const AshUuid *root_fs, GError **error);
+gboolean ash_ostree_add_esp(GPtrArray *list, const AshFsTree *tree, const AshUuid *root_fs, GError **error);

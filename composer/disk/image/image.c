@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "disk/boot/ostree.h"
 #include "disk/format/formats.h"
 #include "disk/gpt/gpt.h"
 #include "disk/lvm/lvm.h"
@@ -158,14 +157,17 @@ list_esp(const AshDiskBuild *build, GError **error)
 {
 	const AshDiskRequest *request = build->request;
 	const AshPartition *root = ash_layout_find(build->layout, ASH_PARTITION_ROOT, 0);
+	const AshUuid root_fs = root != NULL ? ash_disk_build_uuid(build, root, "fs") : (AshUuid) { 0 };
 	g_autofree char *cmdline = ash_disk_build_cmdline(build);
-	AshBootOptions boot = {
+	const AshBootOptions boot = {
 	    .name = request->name,
 	    .version = request->version,
 	    .cmdline = cmdline,
 	    .tries = request->type->boot_tries,
 	    .second_stage = request->type->second_stage,
-	    .has_entries = request->type->system == ASH_SYSTEM_TRADITIONAL,
+	    .system = request->type->system,
+	    .tree = request->tree,
+	    .root_fs = &root_fs,
 	    .pcr_key = request->pcr_key,
 	    .signer = request->signer,
 	    .secure_boot = &request->type->secure_boot,
@@ -173,13 +175,6 @@ list_esp(const AshDiskBuild *build, GError **error)
 						  : request->type->boot_timeout,
 	};
 
-	if (request->type->system == ASH_SYSTEM_OSTREE) {
-		const AshUuid root_fs = ash_disk_build_uuid(build, root, "fs");
-
-		if (request->signer != NULL)
-			return ash_throw_null(error, ASH_ERROR_USAGE, "an image with system \"ostree\" is not signed for Secure Boot: do without the key");
-		return ash_ostree_list_esp(request->tree, &root_fs, error);
-	}
 	return ash_boot_list_esp(build->boot, &boot, error);
 }
 
