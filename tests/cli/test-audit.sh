@@ -14,33 +14,10 @@ export ASHLAR_CACHE=$work/cache ASHLAR_STORE=$work/store
 	finish
 	exit
 }
-disk() {
-	cat <<-END
-		kind = "disk"
-		[disk]
-		formats = ["raw", "qcow2", "vhd"]
-		[boot]
-		kernel_cmdline = "quiet"
-		[[partition]]
-		role = "esp"
-		fs = "vfat"
-		size = "64M"
-		[[partition]]
-		role = "root-verity"
-		slot = "a"
-		label = "@NAME@_@VERSION@"
-		[[partition]]
-		role = "root"
-		slot = "a"
-		fs = "erofs"
-		label = "@NAME@_@VERSION@"
-		[[partition]]
-		role = "var"
-		fs = "ext4"
-		size = "64M"
-	END
-}
-disk >machine.toml
+{
+	sed 's/"raw"/&, "qcow2", "vhd"/' "$here/machine.toml"
+	printf '[[partition]]\nrole = "var"\nfs = "ext4"\nsize = "64M"\n'
+} >machine.toml
 printf 'kind = "oci"\n' >oci.toml
 printf 'kind = "wsl"\n' >wsl.toml
 # build NAME PACKAGE [MORE OF THE KICKSTART]

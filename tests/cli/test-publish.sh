@@ -20,28 +20,7 @@ note "KILL_SEED=$KILL_SEED"
 	exit
 }
 printf 'kind = "tar"\nvariant = "machine"\n[archive]\ncompression = "none"\n' >tree.toml
-cat >machine.toml <<-END
-	kind = "disk"
-	variant = "machine"
-	[disk]
-	formats = ["raw"]
-	[boot]
-	kernel_cmdline = "quiet"
-	tries = 3
-	[[partition]]
-	role = "esp"
-	fs = "vfat"
-	size = "64M"
-	[[partition]]
-	role = "root-verity"
-	slot = "a"
-	label = "@NAME@_@VERSION@"
-	[[partition]]
-	role = "root"
-	slot = "a"
-	fs = "erofs"
-	label = "@NAME@_@VERSION@"
-END
+sed '/^\[boot\]/a tries = 3' "$here/machine.toml" >machine.toml
 sed '/root-verity/,/label/ { s/root-verity/linux/; /slot/d; }' machine.toml >plain.toml
 ref=test/x86_64/machine
 

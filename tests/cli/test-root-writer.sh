@@ -39,25 +39,7 @@ END
 	exit
 }
 printf 'kind = "tar"\nvariant = "machine"\n[archive]\ncompression = "none"\n' >tree.toml
-cat >ours.toml <<-END
-	kind = "disk"
-	variant = "machine"
-	[disk]
-	formats = ["raw"]
-	[[partition]]
-	role = "esp"
-	fs = "vfat"
-	size = "64M"
-	[[partition]]
-	role = "root-verity"
-	slot = "a"
-	label = "@NAME@_@VERSION@"
-	[[partition]]
-	role = "root"
-	slot = "a"
-	fs = "erofs"
-	label = "@NAME@_@VERSION@"
-END
+cp "$here/machine.toml" ours.toml
 sed '/^\[disk\]/a root_writer = "mkfs.erofs"' ours.toml >theirs.toml
 sed '/^\[disk\]/a root_compression = "lz4hc"' theirs.toml >smaller.toml
 printf 'repo --name=demo\n%%packages\nodd\n%%end\n%%post\necho built > /etc/built\n%%end\n' >test.ks

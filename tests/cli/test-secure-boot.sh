@@ -15,35 +15,10 @@ export ASHLAR_CACHE=$work/cache ASHLAR_STORE=$work/store
 	finish
 	exit
 }
-cat >plain.toml <<-END
-	kind = "disk"
-	variant = "machine"
-	[disk]
-	formats = ["raw"]
-	[boot]
-	kernel_cmdline = "quiet"
-	[[partition]]
-	role = "esp"
-	fs = "vfat"
-	size = "64M"
-	[[partition]]
-	role = "root-verity"
-	slot = "a"
-	label = "@NAME@_@VERSION@"
-	[[partition]]
-	role = "root"
-	slot = "a"
-	fs = "erofs"
-	label = "@NAME@_@VERSION@"
-	[[partition]]
-	role = "root-verity"
-	slot = "b"
-	empty = true
-	[[partition]]
-	role = "root"
-	slot = "b"
-	empty = true
-END
+{
+	cat "$here/machine.toml"
+	printf '[[partition]]\nrole = "%s"\nslot = "b"\nempty = true\n' root-verity root
+} >plain.toml
 {
 	cat plain.toml
 	printf '[[partition]]\nrole = "root-verity-sig"\nslot = "a"\nlabel = "@NAME@_@VERSION@"\n'
