@@ -67,6 +67,15 @@ ash_erofs_xattrs_free(AshErofsXattrs *xattrs)
 	g_free(xattrs);
 }
 
+const char *
+ash_erofs_xattr_prefix(guint8 index)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(namespaces); i++)
+		if (namespaces[i].index == index)
+			return namespaces[i].prefix;
+	return NULL;
+}
+
 /* The rest of @name behind its namespace's prefix, or NULL. */
 static const char *
 split_name(const char *name, guint8 *ret_index)

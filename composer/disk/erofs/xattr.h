@@ -15,6 +15,9 @@ AshErofsXattrs *ash_erofs_xattrs_new(void);
 void ash_erofs_xattrs_free(AshErofsXattrs *xattrs);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshErofsXattrs, ash_erofs_xattrs_free)
 
+/** What the names of attributes with the number @index begin with ("user."); NULL: that is not known. */
+const char *ash_erofs_xattr_prefix(guint8 index);
+
 /** Looks at the attributes of one more inode; ASH_ERROR_CONFIG, without its path, for those that EROFS cannot hold. */
 gboolean ash_erofs_xattrs_add(AshErofsXattrs *xattrs, const AshFsNode *node, GError **error);
 /** When all were added: those that are shared get their places, the old ones of @previous (or NULL) if it had them. */
