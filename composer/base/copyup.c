@@ -1,31 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/copyup.h"
 
-#include "base/error.h"
+#include "base/calltarget.h"
 #include "base/fd.h"
-#include "base/procpath.h"
 #include "base/shared.h"
 #include "base/writecall.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <seccomp.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 /* Wake the other side on this very processor: linux/seccomp.h of 6.6. */
@@ -33,12 +22,6 @@
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
 #endif
-
-/* Times that a name may be gone before it is found; each is a rename that happened in between. */
-#define NAME_TRIES 3
-#define PATH_LENGTH 4096
-#define SHORT_PATH_LENGTH 128
-#define PAGE_LENGTH 4096
 
 /* An outcome of a call that is no error. */
 #define PRETEND (-1)
@@ -59,275 +42,21 @@ struct AshCopyup {
 	gsize request_size;
 };
 
-/* What waits: the call and where it writes to. */
-typedef struct {
-	const struct seccomp_notif *notif;
-	AshProcPath path;
-	char text[PATH_LENGTH + 1];
-} Target;
-
-/* The name of an inode that was shared, after it got one of its own. */
-typedef struct {
-	bool broken;
-	int dir;
-	char *name;
-} Place;
-
 static void
-place_clear(Place *place)
-{
-	ash_fd_clear(&place->dir);
-	g_free(place->name);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)
-
-/* A path by which calls that take no descriptor reach one of ours. */
-typedef struct {
-	char text[32];
-} FdPath;
-
-static FdPath
-fd_path(int fd)
-{
-	FdPath path;
-
-	snprintf(path.text, sizeof path.text, "/proc/self/fd/%d", fd);
-	return path;
-}
-
-static bool
-still_waits(const AshCopyup *copyup, const Target *target)
-{
-	return ioctl(copyup->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &target->notif->id) == 0;
-}
-
-/* The directory and the name of @fd, if it still has that name. */
-static bool
-find_place(const AshCopyup *copyup, int fd, const struct stat *info, Place *place)
-{
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS };
-	char path[PATH_LENGTH + 1];
-	struct stat found;
-	ssize_t length = readlink(fd_path(fd).text, path, PATH_LENGTH);
-
-	if (length <= 1 || *path != '/')
-		return false;
-	path[length] = '\0';
-	char *slash = strrchr(path, '/');
-	g_autofree char *name = g_strdup(slash + 1);
-	*slash = '\0';
-	ash_autofd int dir = (int) syscall(SYS_openat2, copyup->base, *path != '\0' ? path : "/", &how, sizeof how);
-	if (dir < 0 || fstatat(dir, name, &found, AT_SYMLINK_NOFOLLOW) < 0 || found.st_ino != info->st_ino ||
-	    found.st_dev != info->st_dev)
-		return false;
-	place->dir = ash_fd_steal(&dir);
-	place->name = g_steal_pointer(&name);
-	return true;
-}
-
-/* What the caller is told when there is no copy. */
-static int
-break_error(const GError *error, int dir)
-{
-	if (g_error_matches(error, ASH_ERROR, ASH_ERROR_NO_SPACE))
-		return ENOSPC;
-	return faccessat(dir, ".", W_OK, AT_EACCESS) < 0 && errno == EROFS ? EROFS : EIO;
-}
-
-static bool
-is_marked(const char *path)
-{
-	return getxattr(path, ASH_SHARED_XATTR, NULL, 0) >= 0;
-}
-
-/* ENOENT: it is shared, and has no name that we could change. */
-static int
-break_shared(const AshCopyup *copyup, const Target *target, int fd, Place *place)
-{
-	g_autoptr(GError) error = NULL;
-	struct stat info;
-
-	if (fstat(fd, &info) < 0)
-		return errno;
-	/* What has no name is shared with nobody; with one link, it may be the name of somebody else. */
-	if (!S_ISREG(info.st_mode) || info.st_nlink == 0 || !is_marked(fd_path(fd).text))
-		return 0;
-	if (!still_waits(copyup, target))
-		return ESRCH;
-	if (!find_place(copyup, fd, &info, place))
-		return ENOENT;
-	if (!ash_shared_break(place->dir, place->name, &error))
-		return break_error(error, place->dir);
-	place->broken = info.st_nlink > 1;
-	return 0;
-}
-
-/* What the process' descriptor is like. */
-static bool
-load_fd_info(pid_t pid, int number, int *ret_flags, gint64 *ret_position)
-{
-	char path[64], text[256];
-	long long position = 0;
-	unsigned flags = 0;
-
-	snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", pid, number);
-	ash_autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-	if (length <= 0)
-		return false;
-	text[length] = '\0';
-	if (sscanf(text, "pos: %lld flags: %o", &position, &flags) != 2)
-		return false;
-	*ret_flags = (int) flags;
-	*ret_position = position;
-	return true;
-}
-
-/* Puts the file @name, or what "/proc/self/fd/N" of ours leads to, in the place of the process' descriptor. */
-static int
-replace_fd(const AshCopyup *copyup, const Target *target, int number, int dir, const char *name)
-{
-	gint64 position = 0;
-	int flags = 0;
-
-	if (!load_fd_info((pid_t) target->notif->pid, number, &flags, &position))
-		return EPERM;
-	/* The kernel hands no O_PATH descriptor over: one for reading can do all that it could. */
-	int kept = (flags & O_PATH) != 0 ? O_RDONLY : flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_NOFOLLOW | O_TMPFILE);
-	ash_autofd int fd = openat(dir, name, kept | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	if (position != 0)
-		lseek(fd, position, SEEK_SET);
-	struct seccomp_notif_addfd add = {
-		.id = target->notif->id,
-		.flags = SECCOMP_ADDFD_FLAG_SETFD,
-		.srcfd = (guint32) fd,
-		.newfd = (guint32) number,
-		.newfd_flags = (guint32) (flags & O_CLOEXEC),
-	};
-	return ioctl(copyup->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0 ? errno : 0;
-}
-
-/* The file has no name any more: the descriptor gets a copy without one. */
-static int
-replace_by_nameless(const AshCopyup *copyup, const Target *target, int number, int fd)
-{
-	g_autoptr(GError) error = NULL;
-	ash_autofd int from = open(fd_path(fd).text, O_RDONLY | O_CLOEXEC);
-	ash_autofd int to = openat(copyup->base, "tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (to < 0)
-		to = openat(copyup->base, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (from < 0 || to < 0)
-		return EPERM;
-	if (!ash_shared_copy(from, to, &error))
-		return break_error(error, copyup->base);
-	return replace_fd(copyup, target, number, AT_FDCWD, fd_path(to).text);
-}
-
-static int
-guard_fd(const AshCopyup *copyup, const Target *target, int number)
-{
-	g_auto(Place) place = { .dir = -1 };
-	char path[64];
-
-	/* One call for most of them: descriptors of new files. */
-	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int) target->notif->pid, number);
-	if (!is_marked(path))
-		return errno == EACCES || errno == EPERM ? errno : 0;
-	ash_autofd int fd = ash_proc_path_open_fd((pid_t) target->notif->pid, number);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : errno;
-	int failed = break_shared(copyup, target, fd, &place);
-	if (failed == ENOENT)
-		return replace_by_nameless(copyup, target, number, fd);
-	if (failed != 0 || !place.broken)
-		return failed;
-	return replace_fd(copyup, target, number, place.dir, place.name);
-}
-
-/* The call itself will find the same. */
-static bool
-is_no_target(int errnum)
-{
-	return errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP || errnum == ENAMETOOLONG || errnum == EBADF;
-}
-
-static int
-guard_path(const AshCopyup *copyup, const Target *target)
-{
-	int failed = 0;
-
-	for (guint tries = 0; tries < NAME_TRIES; tries++) {
-		g_auto(Place) place = { .dir = -1 };
-		int magic = ASH_PROC_PATH_PLAIN;
-		ash_autofd int fd = ash_proc_path_open(&target->path, &magic);
-		if (fd < 0)
-			return is_no_target(errno) ? 0 : errno;
-		if (magic >= 0)
-			return guard_fd(copyup, target, magic);
-		failed = break_shared(copyup, target, fd, &place);
-		/* Another process' descriptor leads to the old inode still. */
-		if (failed == 0 && place.broken && magic == ASH_PROC_PATH_FOREIGN)
-			return EPERM;
-		if (failed != ENOENT)
-			return failed;
-	}
-	return EPERM;
-}
-
-/* Reads memory of the process; a string may end before the page that follows it does not exist. */
-static int
-read_memory(const Target *target, guint64 address, void *buffer, gsize length, gsize *ret_length)
-{
-	gsize first = MIN(length, PAGE_LENGTH - address % PAGE_LENGTH);
-	struct iovec local = { buffer, length };
-	struct iovec remote[2] = {
-		{ (void *) (guintptr) address, first },
-		{ (void *) (guintptr) (address + first), length - first },
-	};
-	ssize_t got = process_vm_readv((pid_t) target->notif->pid, &local, 1, remote, length > first ? 2 : 1, 0);
-
-	if (got < 0)
-		return errno;
-	*ret_length = (gsize) got;
-	return 0;
-}
-
-/* ENOENT if the call will find no text there. */
-static int
-read_text(Target *target, guint64 address)
-{
-	/* Most are short; what is copied for nothing costs more than a second call. */
-	static const gsize lengths[] = { SHORT_PATH_LENGTH, PATH_LENGTH };
-	gsize length = 0;
-
-	for (gsize i = 0; i < G_N_ELEMENTS(lengths); i++) {
-		int failed = address != 0 ? read_memory(target, address, target->text, lengths[i], &length) : EFAULT;
-		if (failed != 0)
-			return failed == EFAULT || failed == ESRCH ? ENOENT : failed;
-		if (memchr(target->text, '\0', length) != NULL)
-			return 0;
-	}
-	return ENOENT;
-}
-
-static void
-apply_open_flags(Target *target, guint64 flags)
+apply_open_flags(AshCallTarget *target, guint64 flags)
 {
 	target->path.follow = (flags & O_NOFOLLOW) == 0 && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
 }
 
 /* False if the flags say that nothing is written. */
 static bool
-apply_open_how(Target *target, guint64 address)
+apply_open_how(AshCallTarget *target, guint64 address)
 {
 	struct open_how how = { 0 };
 	gsize length = 0;
 
 	/* Unreadable: the call fails, too. */
-	if (read_memory(target, address, &how, sizeof how, &length) != 0 || length < sizeof how)
+	if (ash_call_target_read_memory(target, address, &how, sizeof how, &length) != 0 || length < sizeof how)
 		return true;
 	apply_open_flags(target, how.flags);
 	target->path.in_root = (how.resolve & RESOLVE_IN_ROOT) != 0;
@@ -336,7 +65,7 @@ apply_open_how(Target *target, guint64 address)
 
 /* False if the call changes no file's inode. */
 static bool
-apply_flags(const AshWriteCall *call, Target *target)
+apply_flags(const AshWriteCall *call, AshCallTarget *target)
 {
 	const __u64 *args = target->notif->data.args;
 
@@ -365,25 +94,25 @@ apply_flags(const AshWriteCall *call, Target *target)
 
 /* A call with a path, which is a descriptor after all if that is empty or not there. */
 static int
-guard_path_call(const AshCopyup *copyup, const AshWriteCall *call, Target *target)
+guard_path_call(const AshWriteCall *call, AshCallTarget *target)
 {
 	const __u64 *args = target->notif->data.args;
 	int dir_fd = call->dir >= 0 ? (int) args[call->dir] : AT_FDCWD;
 
 	/* utimensat(2), futimesat(2) and others without a path. */
 	if (call->dir >= 0 && args[call->path] == 0)
-		return dir_fd >= 0 ? guard_fd(copyup, target, dir_fd) : 0;
-	int failed = read_text(target, args[call->path]);
+		return dir_fd >= 0 ? ash_call_target_guard_fd(target, dir_fd) : 0;
+	int failed = ash_call_target_read_text(target, args[call->path]);
 	if (failed != 0)
 		return failed == ENOENT ? 0 : failed;
 	if (*target->text == '\0')
-		return dir_fd >= 0 ? guard_fd(copyup, target, dir_fd) : 0;
+		return dir_fd >= 0 ? ash_call_target_guard_fd(target, dir_fd) : 0;
 	target->path = (AshProcPath){
 		.pid = (pid_t) target->notif->pid,
 		.dir_fd = dir_fd,
 		.path = target->text,
 	};
-	return apply_flags(call, target) ? guard_path(copyup, target) : 0;
+	return apply_flags(call, target) ? ash_call_target_guard_path(target) : 0;
 }
 
 static const AshWriteCall *
@@ -402,15 +131,15 @@ find_call(const AshCopyup *copyup, const struct seccomp_data *data)
 
 /* Who copies a file with its attributes (cp -a) would mark the copy, which is his own. */
 static bool
-sets_mark(const AshWriteCall *call, Target *target)
+sets_mark(const AshWriteCall *call, AshCallTarget *target)
 {
-	return call->attribute > 0 && read_text(target, target->notif->data.args[call->attribute]) == 0 &&
+	return call->attribute > 0 && ash_call_target_read_text(target, target->notif->data.args[call->attribute]) == 0 &&
 	       (strcmp(target->text, ASH_SHARED_XATTR) == 0 || strcmp(target->text, ASH_SHARED_OBJECT_XATTR) == 0);
 }
 
 /* A watched call that is asked about whatever its flags are: as the filter would decide (base/callfilter.c). */
 static bool
-writes(const AshWriteCall *call, const Target *target)
+writes(const AshWriteCall *call, const AshCallTarget *target)
 {
 	guint64 flags = call->kind == ASH_WRITE_CALL_OPEN ? target->notif->data.args[call->flags] : 0;
 
@@ -420,7 +149,7 @@ writes(const AshWriteCall *call, const Target *target)
 
 /* Tells of one name in a call. */
 static void
-tell_name(const AshCopyup *copyup, const AshWatchCall *call, Target *target)
+tell_name(const AshCopyup *copyup, const AshWatchCall *call, AshCallTarget *target)
 {
 	const __u64 *args = target->notif->data.args;
 	AshWatchedCall told = {
@@ -434,7 +163,7 @@ tell_name(const AshCopyup *copyup, const AshWatchCall *call, Target *target)
 		struct open_how how = { 0 };
 		gsize length = 0;
 		told.effect = ASH_WATCH_OPEN;
-		if (read_memory(target, told.flags, &how, sizeof how, &length) != 0 || length < sizeof how ||
+		if (ash_call_target_read_memory(target, told.flags, &how, sizeof how, &length) != 0 || length < sizeof how ||
 		    (how.resolve & RESOLVE_IN_ROOT) != 0)
 			told.effect = ASH_WATCH_ODD;
 		told.flags = how.flags;
@@ -444,7 +173,7 @@ tell_name(const AshCopyup *copyup, const AshWatchCall *call, Target *target)
 		told.flags = O_CREAT | O_WRONLY | O_TRUNC;
 	}
 	if (call->path >= 0 && args[call->path] != 0) {
-		if (read_text(target, args[call->path]) != 0)
+		if (ash_call_target_read_text(target, args[call->path]) != 0)
 			told.effect = ASH_WATCH_ODD;
 		told.path = target->text;
 	}
@@ -452,7 +181,7 @@ tell_name(const AshCopyup *copyup, const AshWatchCall *call, Target *target)
 }
 
 static void
-tell(const AshCopyup *copyup, Target *target)
+tell(const AshCopyup *copyup, AshCallTarget *target)
 {
 	const AshWatchedCall odd = { .pid = (pid_t) target->notif->pid, .effect = ASH_WATCH_ODD, .dir_fd = AT_FDCWD };
 	bool known = false;
@@ -473,7 +202,7 @@ tell(const AshCopyup *copyup, Target *target)
 
 /* 0 if the call may go on, PRETEND if it is to succeed without, else the error that it gets. */
 static int
-guard_call(const AshCopyup *copyup, Target *target)
+guard_call(const AshCopyup *copyup, AshCallTarget *target)
 {
 	const AshWriteCall *call = find_call(copyup, &target->notif->data);
 
@@ -486,15 +215,17 @@ guard_call(const AshCopyup *copyup, Target *target)
 	if (sets_mark(call, target))
 		return PRETEND;
 	if (call->path >= 0)
-		return guard_path_call(copyup, call, target);
-	return guard_fd(copyup, target, (int) target->notif->data.args[call->dir]);
+		return guard_path_call(call, target);
+	return ash_call_target_guard_fd(target, (int) target->notif->data.args[call->dir]);
 }
 
 void
 ash_copyup_serve(AshCopyup *copyup)
 {
-	Target target;
+	AshCallTarget target;
 
+	target.listener = copyup->listener;
+	target.base = copyup->base;
 	target.notif = (const struct seccomp_notif *) (gconstpointer) copyup->request;
 	memset(copyup->request, 0, copyup->request_size);
 	if (ioctl(copyup->listener, SECCOMP_IOCTL_NOTIF_RECV, copyup->request) < 0)
@@ -638,108 +369,4 @@ ash_copyup_receive(int channel)
 	}
 	memcpy(fds, CMSG_DATA(header), sizeof fds);
 	return copyup_new(fds[0], fds[1]);
-}
-
-/* The descriptors of who started us stay with them: somebody may wait for their end. */
-static int
-keep_only(int channel)
-{
-	int null = open("/dev/null", O_RDWR);
-
-	for (int fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
-		dup2(null, fd);
-	channel = dup2(channel, STDERR_FILENO + 1);
-	close_range(STDERR_FILENO + 2, ~0U, 0);
-	return channel;
-}
-
-G_NORETURN static void
-supervise(int channel)
-{
-	setsid();
-	prctl(PR_SET_NAME, "ashlar-guard", 0, 0, 0);
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	g_autoptr(AshCopyup) copyup = ash_copyup_receive(keep_only(channel));
-	if (copyup == NULL)
-		_exit(1);
-	for (;;) {
-		struct pollfd wait = { copyup->listener, POLLIN, 0 };
-		if (poll(&wait, 1, -1) < 0 && errno != EINTR)
-			_exit(1);
-		if ((wait.revents & POLLIN) != 0)
-			ash_copyup_serve(copyup);
-		else if (wait.revents != 0)
-			_exit(0);
-	}
-}
-
-int
-ash_copyup_start(GError **error)
-{
-	int ends[2], status;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-		ash_throw_errno(error, "cannot start the guard of shared files");
-		return -1;
-	}
-	ash_autofd int ours = ends[0], theirs = ends[1];
-	/* Twice, so that whoever waits for any child of his does not get this one. */
-	pid_t pid = fork();
-	if (pid == 0) {
-		pid = fork();
-		if (pid == 0)
-			supervise(theirs);
-		_exit(pid < 0 ? 1 : 0);
-	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pid < 0 || status != 0) {
-		ash_throw_errno(error, "cannot start the guard of shared files");
-		return -1;
-	}
-	return ash_fd_steal(&ours);
-}
-
-/* Asks the kernel in a child: a filter stays for ever. System calls only. */
-static bool
-probe(void)
-{
-	struct sock_filter allow[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
-	struct sock_fprog program = { G_N_ELEMENTS(allow), allow };
-	struct seccomp_notif_addfd add = { .srcfd = 0 };
-	int status = -1;
-
-	pid_t pid = (pid_t) syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-	if (pid == 0) {
-		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		int listener = (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
-		add.srcfd = (guint32) listener;
-		/* There is no such call to answer: ENOENT, and EINVAL before 5.9. */
-		_exit(listener >= 0 && ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0 && errno == ENOENT ? 0 : 1);
-	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return pid > 0 && status == 0;
-}
-
-/* A supervisor finds processes in /proc by their number, and reads their memory. */
-static bool
-can_look(void)
-{
-	char text[32] = "", copy[sizeof text];
-	struct iovec local = { copy, sizeof copy }, remote = { text, sizeof text };
-
-	return readlink("/proc/self", text, sizeof text - 1) > 0 && atoi(text) == getpid() &&
-	       process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t) sizeof text;
-}
-
-bool
-ash_copyup_available(void)
-{
-	static gsize answer = 0;
-
-	if (g_once_init_enter(&answer))
-		g_once_init_leave(&answer, can_look() && probe() ? 2 : 1);
-	return answer == 2;
 }
