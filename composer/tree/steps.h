@@ -60,6 +60,8 @@ gboolean ash_step_grub(AshTreeRoot *root, GError **error);
 gboolean ash_step_grub_bios(AshTreeRoot *root, GError **error);
 /* ostree.c */
 gboolean ash_step_ostree(AshTreeRoot *root, GError **error);
+/* ostreepolicy.c */
+gboolean ash_step_ostree_policy(AshTreeRoot *root, GError **error);
 /* var.c */
 gboolean ash_step_toplevel(AshTreeRoot *root, GError **error);
 gboolean ash_step_var(AshTreeRoot *root, GError **error);

@@ -68,6 +68,7 @@ static const Step steps[] = {
 	{ "Cleanup", FOR_ALL, 1, ash_step_cleanup },
 	{ "WSL rules", FOR_WSL, 1, ash_step_wsl_tidy },
 	{ "Top level", FOR_FIXED, 1, ash_step_toplevel },
+	{ "Modules of the policy", FOR_OSTREE, 1, ash_step_ostree_policy },
 	{ "Labels", FOR_FIXED, 1, ash_step_selinux_paths },
 	{ "Labels of file systems", FOR_TRADITIONAL, 1, ash_step_selinux_file_systems },
 	{ "Variable data", FOR_FIXED, 1, ash_step_var },

@@ -106,6 +106,7 @@ rm -f root data "$raw"
 # A deployment of OSTree: names are those that the booted system has
 printf '%%include %s\nselinux --enforcing\n%%packages\n@selinux\n%%end\n' "$top_srcdir/kickstarts/demo-ostree.ks" >deployed.ks
 check "a system for OSTree that enforces" ashlar build deployed.ks -t ostree-vm -f raw --repos "$distro/release" -o .
+check "the modules of the policy are where upgrades find them" ashlar cat deployed/x86_64/ostree /usr/etc/selinux/default/active/commit_num
 raw=deployed-ostree-vm.raw
 for name in file_contexts file_contexts.homedirs file_contexts.subs file_contexts.subs_dist; do
 	ashlar cat deployed/x86_64/ostree "/usr/etc/selinux/default/contexts/files/$name" >"contexts/$name"

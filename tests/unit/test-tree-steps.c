@@ -331,6 +331,55 @@ test_selinux(Fixture *fixture, gconstpointer data)
 	g_assert_true(ash_tree_root_has(&fixture->root, "data/lost+found"));
 }
 
+static void
+count_messages(const AshProgressEvent *event, gpointer user_data)
+{
+	if (event->kind == ASH_PROGRESS_MESSAGE)
+		++*(guint *) user_data;
+}
+
+/* Upgrades of OSTree call two programs if, and only if, there is a configuration. */
+static void
+test_selinux_upgrades(Fixture *fixture, gconstpointer data)
+{
+	guint n = 0;
+	g_autoptr(AshProgress) progress = ash_progress_new(count_messages, &n);
+
+	fixture->ctx->progress = progress;
+	run(fixture, ash_step_ostree_policy);
+	g_assert_cmpuint(n, ==, 0);
+	make(fixture, "etc/selinux/config", "SELINUX=disabled\n");
+	run(fixture, ash_step_ostree_policy);
+	make(fixture, "usr/bin/bwrap", "");
+	run(fixture, ash_step_ostree_policy);
+	g_assert_cmpuint(n, ==, 2);
+	make(fixture, "usr/sbin/semodule", "");
+	run(fixture, ash_step_ostree_policy);
+	g_assert_cmpuint(n, ==, 2);
+	fixture->ctx->progress = NULL;
+}
+
+/* The modules of a policy go where libostree's semodule finds them, once, unless the system says where they are. */
+static void
+test_selinux_store(Fixture *fixture, gconstpointer data)
+{
+	make(fixture, "var/lib/selinux/default/active/commit_num", "1");
+	make(fixture, "etc/selinux/semanage.conf", "module-store = direct");
+	run(fixture, ash_step_ostree_policy);
+	assert_file(fixture, "etc/selinux/semanage.conf", "module-store = direct");
+	make(fixture, "etc/selinux/config", "SELINUX=disabled\n");
+	make(fixture, "etc/selinux/default/policy/policy.33", "");
+	run(fixture, ash_step_ostree_policy);
+	run(fixture, ash_step_ostree_policy);
+	assert_file(fixture, "etc/selinux/semanage.conf", "module-store = direct\nstore-root = /etc/selinux\n");
+	assert_file(fixture, "etc/selinux/default/active/commit_num", "1");
+	g_assert_true(ash_tree_root_has(&fixture->root, "etc/selinux/default/policy/policy.33"));
+	g_assert_false(ash_tree_root_has(&fixture->root, "var/lib/selinux"));
+	make(fixture, "var/lib/selinux/default/active/commit_num", "2");
+	run(fixture, ash_step_ostree_policy);
+	assert_file(fixture, "etc/selinux/default/active/commit_num", "1");
+}
+
 /* What is no partition of its own has no directory of one. */
 static void
 test_selinux_other_systems(Fixture *fixture, gconstpointer data)
@@ -703,6 +752,8 @@ main(int argc, char **argv)
 	TEST("login", test_login);
 	TEST("network-default", test_network_default);
 	TEST("selinux", test_selinux);
+	TEST("selinux-upgrades", test_selinux_upgrades);
+	TEST("selinux-store", test_selinux_store);
 	TEST("selinux-other-systems", test_selinux_other_systems);
 	TEST("ostree-growth", test_ostree_growth);
 	TEST("wsl", test_wsl);
