@@ -206,6 +206,13 @@ make_volume_unit(const AshMount *mount)
 			       label, label, mount->grows_on, mount->volume);
 }
 
+/* Where lvm(8) keeps copies of the metadata: directories that it makes itself would not have the labels of an SELinux policy. */
+static gboolean
+make_volume_backups(AshTreeRoot *root, GError **error)
+{
+	return ash_tree_root_mkdirs(root, "etc/lvm/archive", 0700, error) && ash_tree_root_mkdirs(root, "etc/lvm/backup", 0700, error);
+}
+
 static gboolean
 save_volume_growth(AshTreeRoot *root, const AshMount *mount, GError **error)
 {
@@ -216,7 +223,7 @@ save_volume_growth(AshTreeRoot *root, const AshMount *mount, GError **error)
 	g_string_append_printf(text, "Type=%s\nLabel=%s\n", ash_partition_role_get_repart_type(ASH_PARTITION_LVM), mount->grows_on);
 	if (mount->max_size != 0)
 		g_string_append_printf(text, "SizeMaxBytes=%" G_GUINT64_FORMAT "\n", mount->max_size);
-	return ash_tree_root_save(root, path, text->str, 0644, error) &&
+	return make_volume_backups(root, error) && ash_tree_root_save(root, path, text->str, 0644, error) &&
 	       ash_tree_root_save(root, "usr/lib/systemd/system/" LVM_GROW_UNIT, unit, 0644, error) &&
 	       ash_tree_root_mkdirs(root, "usr/lib/systemd/system/sysinit.target.wants", 0755, error) &&
 	       ash_tree_root_link(root, "usr/lib/systemd/system/sysinit.target.wants/" LVM_GROW_UNIT, "../" LVM_GROW_UNIT, error);

@@ -693,6 +693,7 @@ test_fstab_volumes(Fixture *fixture, gconstpointer data)
 		    "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
 		    "ExecStart=-/usr/sbin/lvm pvresize /dev/disk/by-partlabel/pv.0-1\n"
 		    "ExecStart=-/usr/sbin/lvm lvextend -l +100%%FREE vg/the-root\nTimeoutSec=0\n");
+	g_assert_true(ash_tree_root_has(&fixture->root, "etc/lvm/backup"));
 }
 
 static void
