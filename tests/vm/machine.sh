@@ -9,6 +9,8 @@
 #   up                           it answers
 #   wait_for SECONDS CMD         until CMD succeeds; fails at once if the machine is off
 #   comes_up WHAT CMD            a test: CMD succeeds, and then no unit has failed; nothing further is tested if it does not
+#   enforces DIRECTORIES [MORE]  tests: SELinux does, names in DIRECTORIES have the labels of the policy, those in "/" and MORE have some, and
+#                                no process ran into what has none; what is deployed but not running is its own business
 #   runs VERSION                 of the image
 #   reboot                       returns when the next boot has begun
 #   switches_off                 "systemctl poweroff", and returns when it is off
@@ -83,6 +85,16 @@ comes_up() { # WHAT COMMAND...
 	state=$(remote "timeout 500 systemctl is-system-running --wait" 2>&1)
 	check_equal "and is running with no failed unit" running "$state"
 	[ "$state" = running ] || as_root "systemctl --failed --no-legend; systemctl list-jobs --no-legend; journalctl -b -p warning --no-pager | tail -n 30" | sed 's/^/#   /'
+}
+
+enforces() { # DIRECTORIES [MORE]
+	check_equal "it enforces" Enforcing "$(as_root getenforce)"
+	check_equal "nothing is unlabeled" "" "$(as_root "find / $1 ${2:-} -xdev -path /sysroot/ostree -prune -o -context \"*:unlabeled_t:*\" -print" 2>&1)"
+	[ -z "$1" ] || check_equal "all labels in $1 are the policy's" "" "$(as_root "restorecon -nvR $1" 2>&1)"
+	as_root "journalctl -b --no-pager -o cat | grep \"avc:  denied  [{]\"" | sed 's/.*avc:/avc:/; s/pid=[0-9]* //; s/ino=[0-9]* //' | sort | uniq -c >denied
+	sed 's/^/# /' denied
+	refute "no process ran into something unlabeled" grep -q unlabeled_t denied
+	check_equal "services have domains of their own" "system_u:system_r:sshd_t:s0" "$(as_root "cat /proc/\$(systemctl show -p MainPID --value ssh)/attr/current" | tr -d '\0')"
 }
 
 more_boots() { [ "$(boots)" -gt "$1" ]; }

@@ -27,6 +27,7 @@ compose() {
 	mkdir -p "v$1"
 	{
 		echo "%include $top_srcdir/kickstarts/demo-ostree.ks"
+		printf '%s\n' "selinux --enforcing" "bootloader --timeout=2" "%packages" "@selinux" bubblewrap "%end"
 		echo "sshkey --username=demo \"$(cat key.pub)\""
 		printf '%%post --erroronfail\necho "default %s" | tee /etc/kept.conf >/etc/changed.conf\n%%end\n' "$1"
 	} >"v$1/demo-ostree.ks"
@@ -53,6 +54,8 @@ deployments() { remote "ostree admin status" | awk '/^\*/ { star = "*" } $1 == "
 settings() { remote "cat /etc/kept.conf /etc/changed.conf" | tr '\n' ' '; }
 
 comes_up "version 1 comes up" runs 1
+enforces "" "/etc /var /run /boot"
+check "/var is that of all deployments" remote "findmnt /var"
 check_equal "ostree admin status" "1* " "$(deployments)"
 check "the deployment is of the commit" remote "ostree admin status | grep -q ' demo-ostree $commit.0'"
 check "the root has grown over the room that the disk has" remote "test \$(df --output=size -k /sysroot | tail -n 1) -gt $grown"
@@ -67,6 +70,7 @@ check "version 2 is offered" offer
 check "ostree admin upgrade" as_root "ostree admin upgrade"
 reboot
 comes_up "version 2 comes up" runs 2
+enforces "" "/etc /var /run /boot"
 check_equal "both deployments are there" "2* 1 " "$(deployments)"
 check_equal "what was not changed here is the new default, what was is not" "default 2 mine " "$(settings)"
 check_equal "a file in /var is kept" kept "$(remote "cat /var/lib/kept")"

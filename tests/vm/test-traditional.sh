@@ -24,6 +24,7 @@ old=$(kernel release) new=$(kernel updates)
 ssh-keygen -q -t ed25519 -N '' -f key
 {
 	echo "%include $top_srcdir/kickstarts/demo-lvm.ks"
+	printf '%s\n' "selinux --enforcing" "bootloader --timeout=2"
 	echo "sshkey --username=demo \"$(cat key.pub)\""
 	echo "%post --erroronfail"
 	echo "mkdir -p /etc/yum.repos.d"
@@ -45,6 +46,7 @@ python3 "$top_srcdir/tests/vm/serve.py" web $web_port &
 web=$!
 machine_on "$image"
 comes_up "SSH answers" up
+enforces "/etc /home /root /run /usr /var"
 check_equal "its kernel" "$old" "$(remote "uname -r")"
 check_equal "the root is ext4, read-write" "ext4 rw" "$(remote "findmnt -n -o FSTYPE,OPTIONS / | awk '{ split(\$2, o, \",\"); print \$1, o[1] }'")"
 check "and has grown over the room that the disk has" remote "test \$(df --output=size -k / | tail -n 1) -gt 1700000"
