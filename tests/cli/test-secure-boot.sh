@@ -381,4 +381,10 @@ check "those that were signed elsewhere are imported" "$ASHLAR" image managed/x8
 take_grub grub
 check "the kernel as it was signed" cmp linux.efi export3/linux.efi
 check "and GRUB" cmp grub.efi export3/grubx64.efi
+
+sed -i 's|^objcopy |&--remove-section .sbat |' grub.spec
+check "a GRUB that shim would not start" "$top_srcdir/tests/distro/make-repo" repo4 "$here/specs/base.spec" kernel.spec grub.spec
+build4() { "$ASHLAR" build managed.ks -t ./grub.toml --repos repo4 -o out4 --version 1 --progress=none "$@"; }
+exits "is not signed: status 3" 3 '"grubx64.efi" cannot be signed for Secure Boot: it has no section ".sbat"' build4 "${key[@]}"
+check "but copied" build4
 finish

@@ -303,6 +303,8 @@ add_grub_uefi(GPtrArray *list, const AshGrubFiles *grub, const AshBootOptions *o
 		{ "EFI/BOOT/mmx64.efi", ASH_SIGNED_MOK_MANAGER, grub->mok_manager },
 	};
 
+	if (options->signer != NULL && options->secure_boot->sign_loader && !ash_grub_files_check_generations(grub, error))
+		return FALSE;
 	for (guint i = 0; i < G_N_ELEMENTS(images); i++) {
 		g_autoptr(AshContent) image = images[i].bytes != NULL ? sign_loader(options, images[i].name, images[i].bytes, error) : NULL;
 

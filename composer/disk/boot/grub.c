@@ -15,6 +15,8 @@
 #define OBJECT_BYTES   8
 #define TYPE_PREFIX    3
 #define BLSCFG         "blscfg"
+/* What shim compares with the generations that are revoked (its SBAT.md). */
+#define GENERATIONS    ".sbat"
 
 /* Below which packages have them, and under which names. */
 static const char *const directories[] = { "usr/lib/shim", "usr/lib/grub/x86_64-efi-signed", "usr/lib/efi", "usr/share/shim", "usr/share/efi", NULL };
@@ -162,6 +164,28 @@ ash_grub_files_measure(const AshGrubFiles *files)
 	for (gsize i = 0; i < G_N_ELEMENTS(images); i++)
 		bytes += images[i] != NULL ? g_bytes_get_size(images[i]) : 0;
 	return bytes;
+}
+
+static gboolean
+check_generations(GBytes *image, const char *name, GError **error)
+{
+	g_autoptr(GArray) sections = ash_uki_list(image, error);
+	g_autoptr(GBytes) generations = sections != NULL ? ash_uki_get(image, sections, GENERATIONS) : NULL;
+
+	if (sections == NULL)
+		return ash_prefix(error, "\"%s\"", name);
+	return generations != NULL ||
+	       ash_throw(error, ASH_ERROR_CONFIG,
+			 "\"%s\" cannot be signed for Secure Boot: it has no section \"" GENERATIONS "\", and shim starts nothing without (take the package that "
+			 "the distribution has for Secure Boot)",
+			 name);
+}
+
+gboolean
+ash_grub_files_check_generations(const AshGrubFiles *files, GError **error)
+{
+	return check_generations(files->grub, "grubx64.efi", error) &&
+	       (files->mok_manager == NULL || check_generations(files->mok_manager, "mmx64.efi", error));
 }
 
 bool

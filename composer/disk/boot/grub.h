@@ -28,6 +28,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AshGrubFiles, ash_grub_files_free)
 /** Bytes of the images. */
 guint64 ash_grub_files_measure(const AshGrubFiles *files);
 
+/**
+ * Whether shim would start GRUB for UEFI and MokManager once they are signed: since 15.3 it takes no image without a section ".sbat" (shim, SBAT.md).
+ * ASH_ERROR_CONFIG naming the one that has none.
+ */
+gboolean ash_grub_files_check_generations(const AshGrubFiles *files, GError **error);
+
 /** Whether one of them has to be given a menu, because it reads no entries. */
 bool ash_grub_files_need_menu(const AshGrubFiles *files);
 
