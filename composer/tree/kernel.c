@@ -113,6 +113,22 @@ is_indexed(const AshTreeRoot *root, const char *version)
 	return true;
 }
 
+/*
+ * Fedora's and Azure Linux's packages have shim and GRUB where the ESP is mounted in their own images. They move to where packages of newer Fedora
+ * have them (bootupd's layout), and disk/boot/grub.h finds them.
+ */
+static gboolean
+move_loaders(const AshTreeRoot *root, GError **error)
+{
+	static const char from[] = "boot/efi/EFI", dir[] = "usr/lib/efi/packages", to[] = "usr/lib/efi/packages/EFI";
+
+	if (root->request->type->loader != ASH_BOOT_LOADER_GRUB || !ash_tree_root_has(root, from))
+		return TRUE;
+	if (!ash_tree_root_mkdirs(root, dir, 0755, error))
+		return FALSE;
+	return renameat(root->fd, from, root->fd, to) == 0 || ash_throw_errno(error, "cannot move \"/%s\" to \"/%s\"", from, to);
+}
+
 /* The kernel lies beside its modules, which depmod(8) has indexed; /boot is empty: the boot loader's files are made from here. */
 gboolean
 ash_step_kernel(AshTreeRoot *root, GError **error)
@@ -125,5 +141,5 @@ ash_step_kernel(AshTreeRoot *root, GError **error)
 	if (!is_indexed(root, version) && ash_tree_root_has_program(root, "depmod") &&
 	    !ash_tree_root_run(root, depmod, error))
 		return FALSE;
-	return ash_tree_root_empty(root, "boot", error);
+	return move_loaders(root, error) && ash_tree_root_empty(root, "boot", error);
 }

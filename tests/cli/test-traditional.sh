@@ -124,6 +124,11 @@ mcopy -i esp.img ::/EFI/BOOT/BOOTX64.EFI shim && in_root "dump /usr/lib/shim/shi
 check "the firmware starts shim" cmp shim shim.package
 mcopy -i esp.img ::/EFI/BOOT/grubx64.efi grub.efi && in_root "dump /usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed grub.package"
 check "which starts GRUB" cmp grub.efi grub.package
+sed 's/^signed-grub$/boot-grub/' grub.ks >other.ks
+check "one whose packages have both in /boot/efi builds, too" build other.ks grub -o other
+slice other/other-grub.raw esp other.img
+check "with the same programs" cmp <(mtype -i esp.img ::/EFI/BOOT/BOOTX64.EFI ::/EFI/BOOT/grubx64.efi) <(mtype -i other.img ::/EFI/BOOT/BOOTX64.EFI ::/EFI/BOOT/grubx64.efi)
+rm -rf other other.img
 check_equal "it finds its configuration, and the menu" "set timeout=7 set default=0 source /loader/grub-menu.cfg" \
 	"$(mtype -i esp.img ::/EFI/debian/grub.cfg | grep -v '^#' | xargs)"
 mkdir -p boot && mcopy -s -i esp.img ::/loader boot/

@@ -500,10 +500,17 @@ test_kernel(Fixture *fixture, gconstpointer data)
 	make(fixture, "usr/lib/modules/6.1/modules.dep", "");
 	make(fixture, "boot/vmlinuz-6.1", "kernel");
 	make(fixture, "boot/loader/x", "");
+	make(fixture, "boot/efi/EFI/BOOT/bootx64.efi", "");
 	run(fixture, ash_step_kernel);
 	assert_file(fixture, "usr/lib/modules/6.1/vmlinuz", "kernel");
 	g_auto(GStrv) names = ash_tree_root_list(&fixture->root, "boot");
 	g_assert_cmpuint(g_strv_length(names), ==, 0);
+	g_assert_false(ash_tree_root_has(&fixture->root, "usr/lib/efi"));
+	fixture->type->loader = ASH_BOOT_LOADER_GRUB;
+	make(fixture, "boot/efi/EFI/BOOT/bootx64.efi", "shim");
+	run(fixture, ash_step_kernel);
+	assert_file(fixture, "usr/lib/efi/packages/EFI/BOOT/bootx64.efi", "shim");
+	g_assert_false(ash_tree_root_has(&fixture->root, "boot/efi"));
 	make(fixture, "usr/lib/modules/6.2/vmlinuz", "kernel");
 	fail(fixture, ash_step_kernel, "two kernels");
 }

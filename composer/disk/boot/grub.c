@@ -20,7 +20,7 @@
 
 /* Below which packages have them, and under which names. */
 static const char *const directories[] = { "usr/lib/shim", "usr/lib/grub/x86_64-efi-signed", "usr/lib/efi", "usr/share/shim", "usr/share/efi", NULL };
-static const char *const shim_names[] = { "shimx64.efi.signed", "shimx64.efi", NULL };
+static const char *const shim_names[] = { "shimx64.efi.signed", "shimx64.efi", "bootx64.efi", NULL };
 static const char *const grub_names[] = { "grubx64.efi.signed", "grubx64.efi", NULL };
 static const char *const mok_manager_names[] = { "mmx64.efi.signed", "mmx64.efi", NULL };
 
